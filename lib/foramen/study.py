@@ -1,0 +1,416 @@
+"""The study file: one strict, typed model of everything a study can be told. Used by every notebook.
+
+`load` reads a YAML file of `params/`, applies overrides from the command line and refuses whatever is unknown, of the
+wrong type or impossible, with all faults at once. Sections are in the order of the notebooks.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from foramen import paths
+from foramen.errors import InputError
+from foramen.files import digest, digest_file
+from foramen.phantom.parameters import SyntheticCohort
+from foramen.study_section import Section
+
+Equalization = Literal["none", "minmax", "global", "clahe"]
+Flip = Literal["none", "random", "canonical"]
+Stn = Literal["none", "crop", "identity", "joint", "self_supervised", "true_pose"]
+Initialisation = Literal["random", "pretrained"]
+Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+# The ways of training the STN that need a localisation network taught before fine-tuning.
+TAUGHT_STN = ("self_supervised", "true_pose")
+
+
+class ManifestCohort(Section):
+    """A reader's own radiographs: a table with one row an image, or a published data set's folder."""
+
+    path: str = Field("", description="CSV, TSV, Excel or parquet table; for some adapters a folder")
+    adapter: str = Field("general", description="general, vindr_spinexr, csxa, example, or a Python file of your own")
+    images: str = Field("", description="folder that image paths are relative to; empty: the table's own folder")
+    columns: dict[str, str] = Field({}, description="our column name: the table's column name, where they differ")
+    labels: dict[str, int] = Field({}, description="label text: 0 or 1, where labels are not 0/1 or yes/no")
+    readers: Literal["any", "majority", "all"] = Field("majority", description="how several readers make one label")
+    side_dependent_label: bool = Field(False, description="does a mirrored radiograph have another label?")
+    unreadable_share: float = Field(0.0, ge=0, lt=1, description="share of images that may be left out as unreadable")
+
+    @field_validator("path", "images", "adapter")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        """A path that exists where the study is started is kept absolute, for notebooks run in another folder."""
+        path = Path(value).expanduser()
+        return str(path.resolve()) if value and path.exists() else value
+
+    @field_validator("labels")
+    @classmethod
+    def _binary(cls, value: dict[str, int]) -> dict[str, int]:
+        if set(value.values()) - {0, 1}:
+            raise ValueError("labels stand for 0 or 1 only")
+        return value
+
+    @property
+    def content(self) -> str:
+        """Digest of the table, or of the names and sizes of a folder's files: a changed table makes a new cohort."""
+        path = Path(self.path)
+        if path.is_file():
+            return digest_file(path)[:12]
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else []
+        return digest([(str(p.relative_to(path)), p.stat().st_size) for p in files])
+
+
+class Cohort(Section):
+    """Where the radiographs come from and at which size they are kept (notebook 01)."""
+
+    source: Literal["synthetic", "manifest"] = "synthetic"
+    image_size: int = Field(160, ge=32, le=1024, description="side of the square, letterboxed image in pixels")
+    synthetic: SyntheticCohort = SyntheticCohort()
+    manifest: ManifestCohort = ManifestCohort()
+
+
+class Split(Section):
+    """The one split of the study, by patient, stratified by label (notebook 01)."""
+
+    test: Share = Field(0.5, description="share of patients in the test set")
+    validation: Share = Field(0.1, description="share of patients in the validation set")
+    seed: int = Field(0, ge=0)
+
+
+class Preprocessing(Section):
+    """Parameters of the contrast treatments (notebook 02)."""
+
+    clahe_clip_limit: float = Field(0.01, gt=0, le=1, description="scikit-image's clip_limit")
+    clahe_tiles: int = Field(8, ge=1, le=64, description="tiles along each side of the valid area")
+
+
+class Augmentation(Section):
+    """Random changes of a training image, the same for every arm (notebook 03)."""
+
+    rotation: float = Field(0.0, ge=0, le=45, description="up to this many degrees either way")
+    shift: float = Field(0.0, ge=0, le=0.5, description="up to this share of the image side either way")
+    zoom: float = Field(0.0, ge=0, le=0.5, description="up to this relative magnification either way")
+    gain: float = Field(0.0, ge=0, le=0.9, description="up to this relative change of contrast either way")
+
+
+class StnParameters(Section):
+    """The spatial transformer network (notebook 04). Bounds are those of its similarity transform."""
+
+    magnification: float = Field(1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start")
+    max_rotation: float = Field(20.0, ge=0, le=90, description="degrees")
+    max_zoom: float = Field(1.35, ge=1, le=3, description="factor about the magnification, either way")
+    max_shift: float = Field(0.35, ge=0, le=1, description="in half image sides")
+    localisation_size: int = Field(64, ge=16, le=256, description="the localisation network sees the image at this size")
+    epochs: int = Field(12, ge=0, le=1000, description="of teaching the localisation network")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="of teaching the localisation network")
+    joint_learning_rate: float = Field(1e-5, ge=0, le=1, description="of the localisation network during fine-tuning")
+
+
+class Pretraining(Section):
+    """Where the weights of the arms with `initialisation: pretrained` come from (notebook 05)."""
+
+    source: Literal["formula", "hub", "file"] = "formula"
+    hub_name: str = Field("resnet50.tv_in1k", description="timm's name of the weights, for source hub")
+    file: str = Field("", description=".safetensors or .pth with the weights of a ResNet50, for source file")
+    classes: int = Field(60, ge=2, le=10000, description="iterated function systems to tell apart, for source formula")
+    images: int = Field(14000, ge=1, description="formula-generated images seen in training")
+    image_size: int = Field(64, ge=32, le=512)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    seed: int = Field(0, ge=0)
+
+
+class Arm(Section):
+    """A named set of switches; everything else is shared by the arms."""
+
+    description: str = ""
+    equalization: Equalization = "none"
+    flip: Flip = "none"
+    stn: Stn = "none"
+    initialisation: Initialisation = "pretrained"
+    trainable: Trainable = Field("all", description="head: only the last layer; layer3: from layer3 up; all: everything")
+
+    @property
+    def localisation_key(self) -> str | None:
+        """Name of the taught localisation network that this arm starts from; None where it needs none."""
+        return f"{self.equalization}_{self.flip}_{self.stn}" if self.stn in TAUGHT_STN else None
+
+
+class Training(Section):
+    """The recipe of fine-tuning, the same for every arm (notebook 05)."""
+
+    input_size: int = Field(96, ge=32, le=512, description="what the network sees, in pixels")
+    epochs: int = Field(10, ge=1, le=1000)
+    batch_size: int = Field(32, ge=2, le=1024)
+    learning_rate: float = Field(3e-4, gt=0, le=1)
+    head_factor: float = Field(5.0, gt=0, le=1000, description="learning rate of the last layer over that of the others")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="factor of the learning rate per stage towards the input")
+    weight_decay: float = Field(0.05, ge=0, le=1, description="on weights of more than one dimension only")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
+    unfreeze: int = Field(0, ge=0, description="epochs in which only the last layer trains, before the rest does")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    patience: int = Field(0, ge=0, description="epochs without a better validation loss before stopping; 0: never")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(1, ge=1, le=256, description="of one training; results depend on it")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="a checkpoint at the first epoch end after this time")
+
+
+class Contrast(Section):
+    """The one comparison that is tested without correction."""
+
+    arm: str = "proposed"
+    metric: Literal["accuracy", "f1", "specificity", "sensitivity", "balanced_accuracy", "auroc"] = "accuracy"
+
+
+class Evaluation(Section):
+    """What is compared with what (notebook 06)."""
+
+    reference: str = Field("basic", description="gains are over this arm")
+    primary: Contrast = Contrast()
+    steps: list[list[str]] = Field([], description="[arm, arm before it]: the steps of the ladder")
+    resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients and seeds")
+    seed: int = Field(0, ge=0)
+    external: dict[str, str] = Field({}, description="arm name: predictions table of another system")
+    saliency_images: int = Field(8, ge=0, le=200, description="test images to explain, chosen by rule")
+
+
+class Study(Section):
+    """A whole study."""
+
+    name: Name
+    title: str = ""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([1, 2, 3], min_length=1)
+    cohort: Cohort = Cohort()
+    split: Split = Split()
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Augmentation = Augmentation()
+    stn: StnParameters = StnParameters()
+    pretraining: Pretraining = Pretraining()
+    arms: dict[Name, Arm] = Field(min_length=1)
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @property
+    def paths(self) -> paths.StudyPaths:
+        """Names of everything this study makes."""
+        return paths.StudyPaths(self.name)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change with any parameter."""
+        return digest(self.model_dump())
+
+    def pretraining_key(self, content: list[str]) -> str:
+        """Name of the pre-trained weights; `content` holds the digest of the given weights file, where there is one."""
+        return digest([self.stage("pretraining"), content])
+
+    @property
+    def equalizations(self) -> list[str]:
+        """The contrast treatments that some arm asks for, `none` always among them."""
+        return sorted({"none"} | {arm.equalization for arm in self.arms.values()})
+
+    def stage(self, stage: str) -> dict[str, Any]:
+        """The parameters that a stage depends on; its results are stale when one of them changes.
+
+        Stages: `cohort`, `preprocessing`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`, `arm_<name>`, `evaluation`.
+        A stage names only its own parameters: what it reads from an earlier stage, the workflow tracks as a file.
+        """
+        everything = self.model_dump(mode="json")
+        if stage.startswith("arm_"):
+            name = stage.removeprefix("arm_")
+            switches = {k: v for k, v in everything["arms"][name].items() if k != "description"}
+            parts = {"arm": switches, "augmentation": everything["augmentation"], "training": everything["training"]}
+            if self.arms[name].stn != "none":
+                parts["stn"] = everything["stn"]
+            if self.arms[name].initialisation == "pretrained":
+                parts["pretraining"] = self._pretraining_parameters()
+            return parts
+        if stage == "cohort":
+            cohort = everything["cohort"]
+            source = cohort["source"]
+            parts = {"source": source, "image_size": cohort["image_size"], source: cohort[source], "split": everything["split"]}
+            if source == "manifest":
+                parts["content"] = self.cohort.manifest.content
+                parts["canonical"] = any(arm.flip == "canonical" for arm in self.arms.values())
+            return parts
+        if stage.startswith("variant_"):
+            name = stage.removeprefix("variant_")
+            return {"equalization": name, **(everything["preprocessing"] if name == "clahe" else {})}
+        if stage == "pretraining":
+            return self._pretraining_parameters()
+        if stage == "augmentation":
+            return {"augmentation": everything["augmentation"], "flips": sorted({a.flip for a in self.arms.values()})}
+        if stage == "stn":
+            return {"stn": everything["stn"], "threads": self.training.threads}
+        if stage == "evaluation":
+            return {"evaluation": everything["evaluation"], "arms": everything["arms"], "seeds": self.seeds}
+        return everything[stage]
+
+    def _pretraining_parameters(self) -> dict[str, Any]:
+        """What the pre-trained weights depend on: the fields of the chosen source, and how a formula's are computed."""
+        given = self.pretraining.model_dump(mode="json")
+        if given["source"] != "formula":
+            field = {"hub": "hub_name", "file": "file"}[given["source"]]
+            return {"source": given["source"], field: given[field]}
+        computed = {k: getattr(self.training, k) for k in ("precision", "device", "threads")}
+        return {k: v for k, v in given.items() if k not in ("hub_name", "file")} | computed
+
+
+def load(path: str | Path, overrides: list[str] | None = None) -> Study:
+    """Read a study file; `overrides` are texts such as `training.epochs=3` (the value is YAML).
+
+    Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid one.
+    """
+    path = find(path)
+    values, faults = _parse(path)
+    faults += _override(values, overrides or [])
+    study = None
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        faults += [_explain(item) for item in error.errors()]
+    faults += _relation_faults(values)
+    if faults or study is None:
+        raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(faults)])
+    return study
+
+
+def find(path: str | Path) -> Path:
+    """The study file at `path`, looked for from the working directory, then from the checkout."""
+    for candidate in (Path(path), paths.ROOT / path):
+        if candidate.is_file():
+            return candidate
+    known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml"))
+    near = difflib.get_close_matches(str(path), known, 1, 0.3)
+    raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def dump(study: Study) -> str:
+    """The study as YAML with every value written out, for `runs/<study>/study.yaml`."""
+    return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML silently keeps the last of two equal keys; a study file must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key '{key_node.value}' stands twice")
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(path: Path) -> tuple[dict, list[str]]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a study file holds keys and values, this one does not")
+    return values, []
+
+
+def _override(values: dict, overrides: list[str]) -> list[str]:
+    """Apply `a.b=value` to the nested `values` in place; return what could not be applied."""
+    faults = []
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            faults.append(f"--set {override}: write section.key=value")
+            continue
+        *parents, last = key.split(".")
+        target = values
+        for parent in parents:
+            target = target.setdefault(parent, {}) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            faults.append(f"--set {override}: {'.'.join(parents)} holds a value, not keys")
+            continue
+        try:
+            target[last] = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError:
+            target[last] = text
+    return faults
+
+
+def _explain(item: dict) -> str:
+    """One line for one pydantic error: key, what is wrong, nearest valid key or value."""
+    location = [str(part) for part in item["loc"] if part != "[key]"]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_nearest(location[-1], _valid_keys(location[:-1]))}"
+    if item["type"] == "literal_error":
+        valid = [part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return f"{key}: {item['input']!r} is none of {', '.join(valid)}{_nearest(str(item['input']), valid)}"
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    message = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{key}: {message} (given: {item['input']!r})"
+
+
+def _nearest(given: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(given, valid, 1, 0.0)
+    return f"; the nearest valid one is {near[0]}" if near else ""
+
+
+def _valid_keys(location: list[str]) -> list[str]:
+    """The keys that are allowed at a place in a study file."""
+    model: Any = Study
+    for part in location:
+        if model is None:
+            break
+        annotation = model.model_fields[part].annotation if isinstance(model, type) and part in model.model_fields else None
+        if annotation is None and model is Arm:
+            break
+        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+def _relation_faults(values: dict) -> list[str]:
+    """Faults between keys, found on the raw values so that they are listed together with the others."""
+    faults = []
+    arms = values.get("arms")
+    arms = arms if isinstance(arms, dict) else {}
+    evaluation = values.get("evaluation") or {}
+    if isinstance(evaluation, dict):
+        named = {"evaluation.reference": evaluation.get("reference", "basic")}
+        primary = evaluation.get("primary") or {}
+        named["evaluation.primary.arm"] = primary.get("arm", "proposed") if isinstance(primary, dict) else None
+        for i, step in enumerate(evaluation.get("steps") or []):
+            if not isinstance(step, list) or len(step) != 2:
+                faults.append(f"evaluation.steps.{i}: write [arm, arm before it]")
+                continue
+            named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
+        known = [*arms, *(evaluation.get("external") or {})]
+        faults += [
+            f"{key}: there is no arm {arm!r}{_nearest(str(arm), known)}"
+            for key, arm in named.items()
+            if isinstance(arm, str) and known and arm not in known
+        ]
+    split = values.get("split") or {}
+    if isinstance(split, dict):
+        shares = [split.get("test", 0.5), split.get("validation", 0.1)]
+        if all(isinstance(s, int | float) for s in shares) and sum(shares) >= 1 and max(shares) < 1:
+            faults.append(f"split: test and validation share add up to {sum(shares):g}; nothing is left to train on")
+    cohort = values.get("cohort") or {}
+    if isinstance(cohort, dict) and cohort.get("source") == "manifest":
+        manifest = cohort.get("manifest") or {}
+        if isinstance(manifest, dict) and not manifest.get("path"):
+            faults.append("cohort.manifest.path: give your table, for example COHORT=films/manifest.csv")
+        if any(isinstance(a, dict) and a.get("stn") == "true_pose" for a in arms.values()):
+            faults.append("arms: stn: true_pose needs the synthetic cohort, whose pose is known")
+    seeds = values.get("seeds")
+    if isinstance(seeds, list) and len(set(map(str, seeds))) < len(seeds):
+        faults.append("seeds: a seed stands twice")
+    pretraining = values.get("pretraining") or {}
+    if isinstance(pretraining, dict) and pretraining.get("source") == "file" and not pretraining.get("file"):
+        faults.append("pretraining.file: source is file, but none is named")
+    return faults
