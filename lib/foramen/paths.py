@@ -1,7 +1,8 @@
 """The name of every artefact of a study, in one place.
 
-`runs/` holds what the workflow makes on the way (kept out of version control); `reports/` holds the tables, figures
-and pages that a reader looks at. Both lie in the checkout, or below `FORAMEN_OUTPUT` where that variable is set.
+`runs/` holds what the workflow makes on the way (kept out of version control); `reports/` holds the tables,
+figures and pages that a reader looks at. Both lie in the checkout, or below `FORAMEN_OUTPUT` where that
+variable is set.
 """
 
 import os
@@ -29,7 +30,9 @@ def output_root() -> Path:
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """Paths of the study called `name`. A directory's `run.json` is written last: where it exists, the rest is complete."""
+    """Paths of the study called `name`. A directory's `run.json` is written last: where it exists, the rest
+    is complete.
+    """
 
     name: str
 
@@ -49,7 +52,9 @@ class StudyPaths:
 
     @property
     def cohort(self) -> Path:
-        """manifest.parquet, truth.parquet (synthetic), images.npy, boxes.npy, masks.npy (synthetic), audit.json, run.json."""
+        """manifest.parquet, truth.parquet (synthetic), images.npy, boxes.npy, masks.npy (synthetic),
+        audit.json, run.json.
+        """
         return self.runs / "cohort"
 
     def variant(self, equalization: str) -> Path:
@@ -63,15 +68,21 @@ class StudyPaths:
 
     @property
     def pretraining(self) -> Path:
-        """Receipt of the pre-training; the weights themselves are shared by all studies, see `pretraining` below."""
+        """Receipt of the pre-training; the weights themselves are shared by all studies, see `pretraining`
+        below.
+        """
         return self.runs / "pretraining"
 
     def localisation(self, key: str, seed: int) -> Path:
-        """A localisation network taught before fine-tuning: localisation.safetensors, history.csv, diagnostics.json, run.json."""
+        """A localisation network taught before fine-tuning: localisation.safetensors, history.csv,
+        diagnostics.json, run.json.
+        """
         return self.runs / "stn" / key / str(seed)
 
     def arm(self, arm: str, seed: int) -> Path:
-        """One training: predictions.parquet, history.csv, weights.safetensors (first seed), progress.json, run.json."""
+        """One training: predictions.parquet, history.csv, weights.safetensors (first seed), progress.json,
+        run.json.
+        """
         return self.runs / "arms" / arm / str(seed)
 
     @property
@@ -134,5 +145,7 @@ def progress(folder: Path) -> Path:
 
 
 def pretraining(key: str) -> Path:
-    """Pre-trained weights, shared by all studies that ask for the same: weights.safetensors, history.csv, run.json."""
+    """Pre-trained weights, shared by all studies that ask for the same: weights.safetensors, history.csv,
+    run.json.
+    """
     return output_root() / "runs" / "pretraining" / key

@@ -1,17 +1,18 @@
 """The study file: one strict, typed model of everything a study can be told. Used by every notebook.
 
-`load` reads a YAML file of `params/`, applies overrides from the command line and refuses whatever is unknown, of the
-wrong type or impossible, with all faults at once. Sections are in the order of the notebooks.
+`load` reads a YAML file of `params/`, applies overrides from the command line and refuses whatever is
+unknown, of the wrong type or impossible, with all faults at once. Sections are in the order of the notebooks.
 """
 
 import difflib
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from foramen import paths
+from foramen import paths, study_faults
 from foramen.errors import InputError
 from foramen.files import digest, digest_file
 from foramen.phantom.parameters import SyntheticCohort
@@ -29,24 +30,36 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 TAUGHT_STN = ("self_supervised", "true_pose")
 
 
+def _absolute(path: str) -> str:
+    """A path that exists where the study is started, made absolute: notebooks run in another folder."""
+    given = Path(path).expanduser()
+    return str(given.resolve()) if path and given.exists() else path
+
+
+OwnPath = Annotated[str, AfterValidator(_absolute)]
+
+
 class ManifestCohort(Section):
     """A reader's own radiographs: a table with one row an image, or a published data set's folder."""
 
-    path: str = Field("", description="CSV, TSV, Excel or parquet table; for some adapters a folder")
-    adapter: str = Field("general", description="general, vindr_spinexr, csxa, example, or a Python file of your own")
-    images: str = Field("", description="folder that image paths are relative to; empty: the table's own folder")
-    columns: dict[str, str] = Field({}, description="our column name: the table's column name, where they differ")
+    path: OwnPath = Field("", description="CSV, TSV, Excel or parquet table; for some adapters a folder")
+    adapter: Annotated[str, AfterValidator(lambda name: _absolute(name) if name.endswith(".py") else name)] = Field(
+        "general", description="general, vindr_spinexr, csxa, example, or a Python file of your own"
+    )
+    images: OwnPath = Field(
+        "", description="folder that image paths are relative to; empty: the table's own folder"
+    )
+    columns: dict[str, str] = Field(
+        {}, description="our column name: the table's column name, where they differ"
+    )
     labels: dict[str, int] = Field({}, description="label text: 0 or 1, where labels are not 0/1 or yes/no")
-    readers: Literal["any", "majority", "all"] = Field("majority", description="how several readers make one label")
+    readers: Literal["any", "majority", "all"] = Field(
+        "majority", description="how several readers make one label"
+    )
     side_dependent_label: bool = Field(False, description="does a mirrored radiograph have another label?")
-    unreadable_share: float = Field(0.0, ge=0, lt=1, description="share of images that may be left out as unreadable")
-
-    @field_validator("path", "images", "adapter")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        """A path that exists where the study is started is kept absolute, for notebooks run in another folder."""
-        path = Path(value).expanduser()
-        return str(path.resolve()) if value and path.exists() else value
+    unreadable_share: float = Field(
+        0.0, ge=0, lt=1, description="share of images that may be left out as unreadable"
+    )
 
     @field_validator("labels")
     @classmethod
@@ -57,7 +70,9 @@ class ManifestCohort(Section):
 
     @property
     def content(self) -> str:
-        """Digest of the table, or of the names and sizes of a folder's files: a changed table makes a new cohort."""
+        """Digest of the table, or of the names and sizes of a folder's files: a changed table makes a new
+        cohort.
+        """
         path = Path(self.path)
         if path.is_file():
             return digest_file(path)[:12]
@@ -69,7 +84,9 @@ class Cohort(Section):
     """Where the radiographs come from and at which size they are kept (notebook 01)."""
 
     source: Literal["synthetic", "manifest"] = "synthetic"
-    image_size: int = Field(160, ge=32, le=1024, description="side of the square, letterboxed image in pixels")
+    image_size: int = Field(
+        160, ge=32, le=1024, description="side of the square, letterboxed image in pixels"
+    )
     synthetic: SyntheticCohort = SyntheticCohort()
     manifest: ManifestCohort = ManifestCohort()
 
@@ -101,14 +118,28 @@ class Augmentation(Section):
 class StnParameters(Section):
     """The spatial transformer network (notebook 04). Bounds are those of its similarity transform."""
 
-    magnification: float = Field(1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start")
+    magnification: float = Field(
+        1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start"
+    )
+    centre_down: float = Field(
+        0.1,
+        ge=-0.5,
+        le=0.5,
+        description="centre of crop and STN below the image's middle, in half image sides: the film is centred on C4, "
+        "the foramina C3/4 to C6/7 on C5",
+    )
     max_rotation: float = Field(20.0, ge=0, le=90, description="degrees")
     max_zoom: float = Field(1.35, ge=1, le=3, description="factor about the magnification, either way")
     max_shift: float = Field(0.35, ge=0, le=1, description="in half image sides")
-    localisation_size: int = Field(64, ge=16, le=256, description="the localisation network sees the image at this size")
-    epochs: int = Field(12, ge=0, le=1000, description="of teaching the localisation network")
+    localisation_size: int = Field(
+        64, ge=16, le=256, description="the localisation network sees the image at this size"
+    )
+    epochs: int = Field(12, ge=1, le=1000, description="of each round of teaching the localisation network")
+    rounds: int = Field(3, ge=1, le=100, description="of teaching without truth; each starts from the last one's answers")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="of teaching the localisation network")
-    joint_learning_rate: float = Field(1e-5, ge=0, le=1, description="of the localisation network during fine-tuning")
+    joint_learning_rate: float = Field(
+        1e-5, ge=0, le=1, description="of the localisation network during fine-tuning"
+    )
 
 
 class Pretraining(Section):
@@ -116,8 +147,12 @@ class Pretraining(Section):
 
     source: Literal["formula", "hub", "file"] = "formula"
     hub_name: str = Field("resnet50.tv_in1k", description="timm's name of the weights, for source hub")
-    file: str = Field("", description=".safetensors or .pth with the weights of a ResNet50, for source file")
-    classes: int = Field(60, ge=2, le=10000, description="iterated function systems to tell apart, for source formula")
+    file: OwnPath = Field(
+        "", description=".safetensors or .pth with the weights of a ResNet50, for source file"
+    )
+    classes: int = Field(
+        60, ge=2, le=10000, description="iterated function systems to tell apart, for source formula"
+    )
     images: int = Field(14000, ge=1, description="formula-generated images seen in training")
     image_size: int = Field(64, ge=32, le=512)
     learning_rate: float = Field(1e-3, gt=0, le=1)
@@ -132,7 +167,9 @@ class Arm(Section):
     flip: Flip = "none"
     stn: Stn = "none"
     initialisation: Initialisation = "pretrained"
-    trainable: Trainable = Field("all", description="head: only the last layer; layer3: from layer3 up; all: everything")
+    trainable: Trainable = Field(
+        "all", description="head: only the last layer; layer3: from layer3 up; all: everything"
+    )
 
     @property
     def localisation_key(self) -> str | None:
@@ -144,20 +181,35 @@ class Training(Section):
     """The recipe of fine-tuning, the same for every arm (notebook 05)."""
 
     input_size: int = Field(96, ge=32, le=512, description="what the network sees, in pixels")
+    start_size: int = Field(
+        0, ge=0, le=512, description="what it sees in the first epoch, growing evenly to input_size; 0: input_size"
+    )
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)
-    head_factor: float = Field(5.0, gt=0, le=1000, description="learning rate of the last layer over that of the others")
-    layer_decay: float = Field(1.0, gt=0, le=1, description="factor of the learning rate per stage towards the input")
+    head_factor: float = Field(
+        5.0, gt=0, le=1000, description="learning rate of the last layer over that of the others"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="factor of the learning rate per stage towards the input"
+    )
     weight_decay: float = Field(0.05, ge=0, le=1, description="on weights of more than one dimension only")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    unfreeze: int = Field(0, ge=0, description="epochs in which only the last layer trains, before the rest does")
+    unfreeze: int = Field(
+        0, ge=0, description="epochs in which only the last layer trains, before the rest does"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    patience: int = Field(0, ge=0, description="epochs without a better validation loss before stopping; 0: never")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
+    patience: int = Field(
+        0, ge=0, description="epochs without a better validation loss before stopping; 0: never"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="auto: bf16 where the processor has it"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(1, ge=1, le=256, description="of one training; results depend on it")
-    checkpoint_seconds: float = Field(60.0, ge=0, description="a checkpoint at the first epoch end after this time")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="a checkpoint at the first epoch end after this time"
+    )
 
 
 class Contrast(Section):
@@ -175,7 +227,7 @@ class Evaluation(Section):
     steps: list[list[str]] = Field([], description="[arm, arm before it]: the steps of the ladder")
     resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients and seeds")
     seed: int = Field(0, ge=0)
-    external: dict[str, str] = Field({}, description="arm name: predictions table of another system")
+    external: dict[str, OwnPath] = Field({}, description="arm name: predictions table of another system")
     saliency_images: int = Field(8, ge=0, le=200, description="test images to explain, chosen by rule")
 
 
@@ -206,7 +258,9 @@ class Study(Section):
         return digest(self.model_dump())
 
     def pretraining_key(self, content: list[str]) -> str:
-        """Name of the pre-trained weights; `content` holds the digest of the given weights file, where there is one."""
+        """Name of the pre-trained weights; `content` holds the digest of the given weights file, where there
+        is one.
+        """
         return digest([self.stage("pretraining"), content])
 
     @property
@@ -217,14 +271,19 @@ class Study(Section):
     def stage(self, stage: str) -> dict[str, Any]:
         """The parameters that a stage depends on; its results are stale when one of them changes.
 
-        Stages: `cohort`, `preprocessing`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`, `arm_<name>`, `evaluation`.
-        A stage names only its own parameters: what it reads from an earlier stage, the workflow tracks as a file.
+        Stages: `cohort`, `preprocessing`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`,
+        `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
+        stage, the workflow tracks as a file.
         """
         everything = self.model_dump(mode="json")
         if stage.startswith("arm_"):
             name = stage.removeprefix("arm_")
             switches = {k: v for k, v in everything["arms"][name].items() if k != "description"}
-            parts = {"arm": switches, "augmentation": everything["augmentation"], "training": everything["training"]}
+            parts = {
+                "arm": switches,
+                "augmentation": everything["augmentation"],
+                "training": everything["training"],
+            }
             if self.arms[name].stn != "none":
                 parts["stn"] = everything["stn"]
             if self.arms[name].initialisation == "pretrained":
@@ -233,10 +292,14 @@ class Study(Section):
         if stage == "cohort":
             cohort = everything["cohort"]
             source = cohort["source"]
-            parts = {"source": source, "image_size": cohort["image_size"], source: cohort[source], "split": everything["split"]}
+            parts = {
+                "source": source,
+                "image_size": cohort["image_size"],
+                source: cohort[source],
+                "split": everything["split"],
+            }
             if source == "manifest":
                 parts["content"] = self.cohort.manifest.content
-                parts["canonical"] = any(arm.flip == "canonical" for arm in self.arms.values())
             return parts
         if stage.startswith("variant_"):
             name = stage.removeprefix("variant_")
@@ -244,7 +307,10 @@ class Study(Section):
         if stage == "pretraining":
             return self._pretraining_parameters()
         if stage == "augmentation":
-            return {"augmentation": everything["augmentation"], "flips": sorted({a.flip for a in self.arms.values()})}
+            return {
+                "augmentation": everything["augmentation"],
+                "flips": sorted({a.flip for a in self.arms.values()}),
+            }
         if stage == "stn":
             return {"stn": everything["stn"], "threads": self.training.threads}
         if stage == "evaluation":
@@ -252,7 +318,9 @@ class Study(Section):
         return everything[stage]
 
     def _pretraining_parameters(self) -> dict[str, Any]:
-        """What the pre-trained weights depend on: the fields of the chosen source, and how a formula's are computed."""
+        """What the pre-trained weights depend on: the fields of the chosen source, and how a formula's are
+        computed.
+        """
         given = self.pretraining.model_dump(mode="json")
         if given["source"] != "formula":
             field = {"hub": "hub_name", "file": "file"}[given["source"]]
@@ -264,17 +332,18 @@ class Study(Section):
 def load(path: str | Path, overrides: list[str] | None = None) -> Study:
     """Read a study file; `overrides` are texts such as `training.epochs=3` (the value is YAML).
 
-    Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid one.
+    Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid
+    one.
     """
     path = find(path)
-    values, faults = _parse(path)
-    faults += _override(values, overrides or [])
+    values = _parse(path)
+    faults = _override(values, overrides or [])
     study = None
     try:
         study = Study.model_validate(values)
     except ValidationError as error:
-        faults += [_explain(item) for item in error.errors()]
-    faults += _relation_faults(values)
+        faults += [study_faults.explain(item, Study) for item in error.errors()]
+    faults += study_faults.between_keys(values)
     if faults or study is None:
         raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(faults)])
     return study
@@ -295,27 +364,40 @@ def dump(study: Study) -> str:
     return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _StudyLoader(yaml.SafeLoader):
     """YAML silently keeps the last of two equal keys; a study file must not."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
             if key_node.value in seen:
                 line = key_node.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key '{key_node.value}' stands twice")
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"line {line}: key '{key_node.value}' stands twice"
+                )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
-def _parse(path: Path) -> tuple[dict, list[str]]:
+# PyYAML follows YAML 1.1, in which 3e-4 is a text and only 3.0e-4 a number; readers of today expect a number.
+_StudyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _parse(path: Path) -> dict:
+    """The values of a study file as they stand there."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StudyLoader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+        raise InputError(
+            f"{path}: not readable as YAML: {study_faults.short(' '.join(str(error).split()), 300)}"
+        ) from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: a study file holds keys and values, this one does not")
-    return values, []
+    return values
 
 
 def _override(values: dict, overrides: list[str]) -> list[str]:
@@ -334,83 +416,7 @@ def _override(values: dict, overrides: list[str]) -> list[str]:
             faults.append(f"--set {override}: {'.'.join(parents)} holds a value, not keys")
             continue
         try:
-            target[last] = yaml.safe_load(text) if text else ""
+            target[last] = yaml.load(text, Loader=_StudyLoader) if text else ""  # a SafeLoader
         except yaml.YAMLError:
             target[last] = text
-    return faults
-
-
-def _explain(item: dict) -> str:
-    """One line for one pydantic error: key, what is wrong, nearest valid key or value."""
-    location = [str(part) for part in item["loc"] if part != "[key]"]
-    key = ".".join(location)
-    if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest(location[-1], _valid_keys(location[:-1]))}"
-    if item["type"] == "literal_error":
-        valid = [part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return f"{key}: {item['input']!r} is none of {', '.join(valid)}{_nearest(str(item['input']), valid)}"
-    if item["type"] == "missing":
-        return f"{key}: missing"
-    message = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{key}: {message} (given: {item['input']!r})"
-
-
-def _nearest(given: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(given, valid, 1, 0.0)
-    return f"; the nearest valid one is {near[0]}" if near else ""
-
-
-def _valid_keys(location: list[str]) -> list[str]:
-    """The keys that are allowed at a place in a study file."""
-    model: Any = Study
-    for part in location:
-        if model is None:
-            break
-        annotation = model.model_fields[part].annotation if isinstance(model, type) and part in model.model_fields else None
-        if annotation is None and model is Arm:
-            break
-        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = inner[0] if inner else model
-    return list(model.model_fields)
-
-
-def _relation_faults(values: dict) -> list[str]:
-    """Faults between keys, found on the raw values so that they are listed together with the others."""
-    faults = []
-    arms = values.get("arms")
-    arms = arms if isinstance(arms, dict) else {}
-    evaluation = values.get("evaluation") or {}
-    if isinstance(evaluation, dict):
-        named = {"evaluation.reference": evaluation.get("reference", "basic")}
-        primary = evaluation.get("primary") or {}
-        named["evaluation.primary.arm"] = primary.get("arm", "proposed") if isinstance(primary, dict) else None
-        for i, step in enumerate(evaluation.get("steps") or []):
-            if not isinstance(step, list) or len(step) != 2:
-                faults.append(f"evaluation.steps.{i}: write [arm, arm before it]")
-                continue
-            named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
-        known = [*arms, *(evaluation.get("external") or {})]
-        faults += [
-            f"{key}: there is no arm {arm!r}{_nearest(str(arm), known)}"
-            for key, arm in named.items()
-            if isinstance(arm, str) and known and arm not in known
-        ]
-    split = values.get("split") or {}
-    if isinstance(split, dict):
-        shares = [split.get("test", 0.5), split.get("validation", 0.1)]
-        if all(isinstance(s, int | float) for s in shares) and sum(shares) >= 1 and max(shares) < 1:
-            faults.append(f"split: test and validation share add up to {sum(shares):g}; nothing is left to train on")
-    cohort = values.get("cohort") or {}
-    if isinstance(cohort, dict) and cohort.get("source") == "manifest":
-        manifest = cohort.get("manifest") or {}
-        if isinstance(manifest, dict) and not manifest.get("path"):
-            faults.append("cohort.manifest.path: give your table, for example COHORT=films/manifest.csv")
-        if any(isinstance(a, dict) and a.get("stn") == "true_pose" for a in arms.values()):
-            faults.append("arms: stn: true_pose needs the synthetic cohort, whose pose is known")
-    seeds = values.get("seeds")
-    if isinstance(seeds, list) and len(set(map(str, seeds))) < len(seeds):
-        faults.append("seeds: a seed stands twice")
-    pretraining = values.get("pretraining") or {}
-    if isinstance(pretraining, dict) and pretraining.get("source") == "file" and not pretraining.get("file"):
-        faults.append("pretraining.file: source is file, but none is named")
     return faults

@@ -1,0 +1,1 @@
+"""Measurements of speed, each a module: `python -m foramen.benchmarks.images`."""

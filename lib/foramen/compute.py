@@ -1,0 +1,37 @@
+"""Device, precision and threads of a training, the same wherever a network is trained (notebooks 04, 05)."""
+
+import os
+from contextlib import AbstractContextManager
+
+import torch
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` is the first GPU where there is one, else the processor."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def bfloat16_is_native(on: torch.device) -> bool:
+    """True where bfloat16 has instructions of its own; where it is emulated it is slower than float32."""
+    if on.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(precision: str, on: torch.device) -> AbstractContextManager:
+    """Mixed precision for the forward pass: `bf16`, `fp32` (none) or `auto` (bf16 where it is native)."""
+    enabled = precision == "bf16" or (precision == "auto" and bfloat16_is_native(on))
+    return torch.autocast(on.type, torch.bfloat16, enabled=enabled)
+
+
+def deterministic(threads: int) -> None:
+    """Same input, same bytes: a fixed number of threads and only operations that repeat exactly.
+
+    A result depends on the number of threads (sums are added in another order), so it is part of the study.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False

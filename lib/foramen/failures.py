@@ -1,0 +1,77 @@
+"""The most confident errors on the test set, chosen by rule, and what they have in common (notebook 06)."""
+
+import pandas as pd
+
+from foramen.cohort import Cohort
+from foramen.predictions import thresholds
+
+
+def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The `n` test images that an arm gets wrong most surely, half of them missed, half called falsely.
+
+    Sure is a score far on the wrong side of the threshold, mean over the seeds. Columns: image_id, label,
+    score (mean over seeds), margin (score less threshold). `without` are images not to be shown.
+    """
+    test = frame[(frame["split"] == "test") & (frame["arm"] == arm) & ~frame["image_id"].isin(without)]
+    test = test.merge(thresholds(frame)[["arm", "seed", "threshold"]], on=["arm", "seed"])
+    test["margin"] = test["score"] - test["threshold"]
+    mean = test.groupby("image_id", as_index=False)[["label", "score", "margin"]].mean()
+    wrong = mean[(mean["margin"] >= 0) != (mean["label"] == 1)]
+    halves = [
+        wrong[wrong["label"] == label].sort_values(["margin", "image_id"], ascending=label == 1).head(n // 2)
+        for label in (1, 0)
+    ]
+    return pd.concat(halves, ignore_index=True).astype({"label": int})
+
+
+def with_truth(rows: pd.DataFrame, films: Cohort) -> pd.DataFrame:
+    """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it."""
+    facts = films.included.set_index("image_id").loc[rows["image_id"]]
+    notes = [f"{row.side or 'side ?'}, {row.age:.0f} years" for row in facts.itertuples()]
+    if films.truth is not None:
+        truth = films.truth.set_index("image_id").loc[rows["image_id"]]
+        notes = [
+            f"{note}, {_truth(row, label)}"
+            for note, (_, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
+        ]
+    return rows.assign(note=notes)
+
+
+def _truth(row: pd.Series, label: int) -> str:
+    grades = row.filter(regex=r"^grade_").astype(int)
+    worst = f"grade {grades.max()} at {grades.idxmax().removeprefix('grade_').replace('_', '/')}"
+    reader = ", reader's error" if row["label_before_noise"] != label else ""
+    hidden = ", not visible" if row["label_visible"] != row["label_before_noise"] else ""
+    return f"{worst if grades.max() else 'no narrowing'}{reader}{hidden}"
+
+
+def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort) -> pd.DataFrame:
+    """How the errors differ from the whole test set: fact, errors, test_set (shares, or means with unit).
+
+    `rows` are those of `confident`, best with a large `n`.
+    """
+    tested = films.included[films.included["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"])]
+    facts = pd.DataFrame(
+        {
+            "age (years)": tested["age"],
+            "right side (share)": tested["side"] == "R",
+            "female (share)": tested["sex"] == "F",
+            "label 1 (share)": tested["label"] == 1,
+        }
+    )
+    if films.truth is not None:
+        truth = films.truth.set_index("image_id").loc[tested["image_id"]].reset_index()
+        truth.index = tested.index
+        facts["reader's error in the label (share)"] = truth["label_before_noise"] != tested["label"]
+        facts["stenosis not visible (share)"] = truth["label_visible"] != truth["label_before_noise"]
+        facts["worst grade 1 (share)"] = truth.filter(regex=r"^grade_").max(axis=1) == 1
+        facts["in-plane tilt (degrees, size)"] = truth["tilt"].abs()
+        facts["rotation off 45 degrees (degrees, size)"] = (truth["rotation"] - 45).abs()
+    wrong = tested["image_id"].isin(rows["image_id"])
+    return pd.DataFrame(
+        {
+            "fact": facts.columns,
+            "errors": facts[wrong].mean().to_numpy(float),
+            "test_set": facts.mean().to_numpy(float),
+        }
+    )

@@ -1,0 +1,52 @@
+"""The figures of the study: functions of arrays and tables that return a Figure with alternative text.
+
+    figures.save(figures.roc(curves, points), study.paths.figures, "roc")
+
+A file is called after the function that drew it.
+"""
+
+from foramen.figures.drawing import architecture
+from foramen.figures.evaluation import (
+    confusion,
+    decision_curve,
+    gains,
+    precision_recall,
+    reliability,
+    roc,
+    subgroups,
+)
+from foramen.figures.pretraining import formula_images
+from foramen.figures.radiographs import (
+    augmentation,
+    cohort,
+    equalization,
+    errors,
+    flip,
+    saliency,
+    saliency_checks,
+    stn,
+)
+from foramen.figures.style import save
+from foramen.figures.training import training_curves
+
+__all__ = [
+    "architecture",
+    "augmentation",
+    "cohort",
+    "confusion",
+    "decision_curve",
+    "equalization",
+    "errors",
+    "flip",
+    "formula_images",
+    "gains",
+    "precision_recall",
+    "reliability",
+    "roc",
+    "saliency",
+    "saliency_checks",
+    "save",
+    "stn",
+    "subgroups",
+    "training_curves",
+]

@@ -1,0 +1,69 @@
+"""Executed notebooks as pages that need nothing but themselves: no script, no network, no local path."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter
+
+from foramen import paths
+from foramen.files import write_text
+
+
+def read(path: Path) -> NotebookNode:
+    """An executed notebook without papermill's notes on this machine and without the paths of its folders."""
+    text = Path(path).read_text(encoding="utf-8")
+    for folder in sorted({str(paths.output_root()), str(paths.ROOT)}, key=len, reverse=True):
+        text = text.replace(json.dumps(f"{folder}/")[1:-1], "").replace(json.dumps(folder)[1:-1], ".")
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for note in ("papermill", "execution"):
+            cell.metadata.pop(note, None)
+    return notebook
+
+
+def title(notebook: NotebookNode) -> str:
+    """The first heading of a notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (found := re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE)):
+            return found.group(1).strip()
+    return ""
+
+
+def body(notebook: NotebookNode) -> str:
+    """The notebook as HTML for a page: wide things scroll within themselves, figures have alt text."""
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    html, _ = exporter.from_notebook_node(notebook)
+    page = BeautifulSoup(html, "html.parser")
+    for unwanted in page.find_all(["script", "link", "iframe", "object", "embed", "style"]):
+        unwanted.decompose()
+    for anchor in page.find_all("a", class_="anchor-link"):
+        anchor.decompose()
+    for table in page.find_all("table"):
+        table.attrs.pop("border", None)
+        table.wrap(page.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
+        table.parent["aria-label"] = "table, scrolls sideways"
+    for block in page.find_all("pre"):
+        block["tabindex"] = "0"
+    for image in page.find_all("img"):
+        image.parent["tabindex"] = "0"
+        image["alt"] = image.get("alt") or "picture without a description"
+        image["loading"] = "lazy"
+    return str(page)
+
+
+def highlighting() -> str:
+    """CSS of the code's colours, for light and for dark."""
+    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def write_notebook(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as .ipynb."""
+    write_text(path, nbformat.writes(notebook) + "\n")

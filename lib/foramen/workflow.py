@@ -1,0 +1,130 @@
+"""Run a whole study: write what the rules read, let Snakemake (see Snakefile) do the rest, tell how far it is.
+
+`python -m foramen.workflow` is Snakemake itself, ending with the process that started it.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from foramen import execution, progress, study
+from foramen.errors import InputError
+from foramen.files import write_if_changed
+from foramen.study import Study
+
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+
+
+def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = None) -> bool:
+    """Make everything of a study that is missing or stale; True where nothing failed.
+
+    `cores` defaults to all of the machine; `arguments` go to Snakemake as they are (`--executor slurm`).
+    Raises InputError where another process runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C
+    and on SIGTERM.
+    """
+    started = time.time()
+    cores = cores or os.cpu_count() or 1
+    with locked(chosen):
+        write_parameters(chosen)
+        chosen.paths.plan.unlink(missing_ok=True)
+        command = snakemake_command(chosen, cores, arguments or [])
+        with open(chosen.paths.log, "w", encoding="utf-8") as log, signals_as_interrupts():
+            # A session of its own: Ctrl-C reaches this process alone, which then ends all jobs in order.
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+            try:
+                progress.watch(chosen, process, started, cores)
+            finally:
+                end_tree(process)
+    return progress.conclude(chosen, started, process.returncode == 0)
+
+
+@contextlib.contextmanager
+def locked(chosen: Study) -> Iterator[None]:
+    """Keep a second run of this study out.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+    chosen.paths.runs.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(chosen.paths.lock, timeout=0):
+            yield
+    except Timeout:
+        raise InputError(f"study {chosen.name}: another process is running it") from None
+
+
+def write_parameters(chosen: Study) -> None:
+    """Write the resolved study, and for each stage what it depends on; an unchanged file is left alone."""
+    write_if_changed(chosen.paths.study_file, study.dump(chosen))
+    variants = [f"variant_{equalization}" for equalization in chosen.equalizations]
+    arms = [f"arm_{arm}" for arm in chosen.arms]
+    for stage in ("cohort", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
+        text = json.dumps(chosen.stage(stage), indent=1, sort_keys=True)
+        write_if_changed(chosen.paths.parameters(stage), text + "\n")
+
+
+def snakemake_command(chosen: Study, cores: int, arguments: list[str]) -> list[str]:
+    """Snakemake's command line for a study.
+
+    Its own lock is off because it survives a `kill -9`; ours does not. Modification times alone trigger, see
+    the Snakefile.
+    """
+    return [
+        *(sys.executable, "-m", "foramen.workflow"),
+        *("--snakefile", str(SNAKEFILE), "--directory", str(chosen.paths.runs)),
+        *("--cores", str(cores), "--scheduler", "greedy"),
+        *("--rerun-triggers", "mtime", "--rerun-incomplete", "--keep-going", "--nolock", "--nocolor"),
+        *arguments,
+        *("--config", f"study={chosen.paths.study_file}"),
+    ]
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_tree(process: subprocess.Popen) -> None:
+    """Kill a process and all that it started.
+
+    No result is lost or left in parts: every file is renamed into place once it is complete.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
+    process.wait()
+
+
+def main() -> None:
+    """Be Snakemake, and end with the parent."""
+    from snakemake.cli import main as snakemake
+
+    execution.end_with_parent()
+    snakemake(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

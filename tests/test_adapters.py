@@ -1,0 +1,194 @@
+"""Published data sets in their published layouts, and an adapter of one's own."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import films
+from foramen import adapters, audit, cohort, study
+from foramen.adapters import example
+from foramen.errors import InputError
+from foramen.study import ManifestCohort
+
+BOX = {"xmin": 10.0, "ymin": 20.0, "xmax": 30.0, "ymax": 40.0}
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    """Results of a test go below its own folder."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+
+
+def prepare(folder, **manifest):
+    """The cohort of a study on `folder`."""
+    path = films.study_file(folder)
+    values = yaml.safe_load(path.read_text())
+    values["cohort"]["manifest"] = manifest
+    path.write_text(yaml.safe_dump(values))
+    return cohort.prepare(study.load(path))
+
+
+def vindr(root, annotations: str = "annotations", patients: int = 30) -> None:
+    """A small folder in exactly the layout of VinDr-SpineXR 1.0.0; every third training study is positive."""
+    columns = ["study_id", "series_id", "image_id", "rad_id", "lesion_type", "xmin", "ymin", "xmax", "ymax"]
+    number = 0
+    for split, count in (("train", patients), ("test", patients // 2)):
+        rows = []
+        for k in range(count):
+            study_id = f"{split}{k:027d}"[:32]
+            for _ in range(2):
+                image_id = f"{number:032x}"
+                films.save_dicom(
+                    root / f"{split}_images/{image_id}.dicom",
+                    1 - films.picture(number),
+                    PhotometricInterpretation="MONOCHROME1",
+                )
+                lesion = "Foraminal stenosis" if k % 3 == 0 else "Osteophytes" if k % 3 == 1 else "No finding"
+                base = {"study_id": study_id, "series_id": f"s{k}", "image_id": image_id, "rad_id": "rad1"}
+                rows.append(base | {"lesion_type": lesion} | (BOX if lesion != "No finding" else {}))
+                number += 1
+        path = root / annotations / f"{split}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("annotations", ["annotations", "annotation"])
+def test_vindr_spinexr_as_published(tmp_path, annotations):
+    root = tmp_path / "vindr"
+    vindr(root, annotations)
+    made = prepare(root, path=str(root), adapter="vindr_spinexr")
+    rows = made.included
+    assert len(rows) == 90 and rows["label"].sum() == 30
+    assert rows["split"].value_counts()["test"] == 30
+    assert set(rows["split"]) == {"train", "val", "test"}
+    assert (rows.groupby("patient_id")["split"].nunique() == 1).all()
+    assert made.acquisition["grey"].eq("MONOCHROME1").all()
+    notes = " ".join(audit.findings(made)["message"])
+    assert "study is taken as a patient" in notes and "carved from the training set" in notes
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"), [("any", [1, 1, 1, 0]), ("majority", [1, 1, 0, 0]), ("all", [1, 0, 0, 0])]
+)
+def test_vindr_readers_are_combined_by_the_stated_rule(tmp_path, rule, expected):
+    marked = {"a": "111", "b": "110", "c": "10", "d": "00"}
+    rows = []
+    for image, readers in marked.items():
+        for reader, positive in enumerate(readers):
+            base = {
+                "study_id": f"study_{image}",
+                "series_id": "s",
+                "image_id": image,
+                "rad_id": f"rad{reader}",
+            }
+            rows += [base | {"lesion_type": "Foraminal stenosis"} | BOX] * 2 if positive == "1" else []
+            rows.append(base | {"lesion_type": "Osteophytes"} | BOX)
+    (tmp_path / "annotations").mkdir()
+    for split in ("train", "test"):
+        boxes = pd.DataFrame(rows)
+        boxes["image_id"] += f"_{split}"
+        boxes.to_csv(tmp_path / f"annotations/{split}.csv", index=False)
+    source = adapters.read(ManifestCohort(path=str(tmp_path), adapter="vindr_spinexr", readers=rule))
+    train = source.table[source.table["split"] == "train"]
+    assert train["label"].to_list() == expected
+
+
+def test_vindr_headers_that_share_a_patient_join_studies(tmp_path):
+    root = tmp_path / "vindr"
+    vindr(root)
+    boxes = pd.read_csv(root / "annotations/train.csv")
+    images = boxes.groupby("study_id")["image_id"].first().iloc[:2]
+    for k, name in enumerate(images):
+        films.save_dicom(root / f"train_images/{name}.dicom", films.picture(900 + k), PatientID="the same")
+    made = prepare(root, path=str(root), adapter="vindr_spinexr")
+    assert made.audit["linked_patients"] == 1
+
+
+def test_vindr_with_a_lesion_that_was_never_published(tmp_path):
+    root = tmp_path / "vindr"
+    vindr(root)
+    path = root / "annotations/train.csv"
+    path.write_text(path.read_text().replace("Foraminal stenosis", "Foraminal stenosys"))
+    with pytest.raises(
+        InputError, match="'Foraminal stenosys' is not one of the published; the nearest one is"
+    ):
+        prepare(root, path=str(root), adapter="vindr_spinexr")
+
+
+def csxa(root, cases: int = 40) -> None:
+    """A small folder in the layout of CSXA; the keypoints lie on two lines 0.3 radians off the vertical."""
+    rows = []
+    for number in range(1, cases + 1):
+        name = f"{number:04d}{20 + number}"
+        films.save_png(root / f"datasets-PNG/{name}.png", films.picture(number, 120, 90))
+        along = np.linspace(-40, 40, 23)
+        points = np.stack([45 - along * np.sin(0.3), 60 + along * np.cos(0.3)], axis=1)
+        shapes = [
+            {"label": str(k), "points": [p.tolist()], "shape_type": "point"} for k, p in enumerate(points)
+        ]
+        path = root / f"datasets-JSON/{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"shapes": shapes}))
+        rows.append(
+            {"Number": number, "Gender": "F", "Curvature: 1.Lordotic, 2.Straight, 3.Sigmoid1": 1 + number % 5}
+        )
+    pd.DataFrame(rows).to_excel(root / "datasets.xlsx", sheet_name="Sheet1", index=False)
+
+
+def test_csxa_as_published(tmp_path):
+    root = tmp_path / "csxa"
+    csxa(root)
+    made = prepare(root, path=str(root), adapter="csxa")
+    rows = made.included
+    assert len(rows) == 40 and rows["label"].sum() == 32
+    assert rows["age"].to_list() == [20.0 + number for number in range(1, 41)]
+    assert (rows["view"] == "LATERAL").all()
+    assert made.poses["image_id"].to_list() == rows["image_id"].to_list()
+    assert made.poses["pose_angle"].to_numpy() == pytest.approx(0.3, abs=1e-6)
+    assert made.poses["pose_scale"].to_numpy() == pytest.approx(40 / 60, abs=1e-6)
+    assert made.poses[["pose_x", "pose_y"]].abs().to_numpy().max() < 1e-6
+
+
+def test_csxa_with_stated_classes(tmp_path):
+    root = tmp_path / "csxa"
+    csxa(root, 60)
+    made = prepare(root, path=str(root), adapter="csxa", labels={"1": 0, "5": 1})
+    assert len(made.included) == 24 and made.included["label"].sum() == 12
+    assert audit.exclusions(made)["reason"].to_list() == ["curvature class without a label"]
+
+
+def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):
+    root = tmp_path / "csxa"
+    csxa(root)
+    films.save_png(root / "datasets-PNG/999950.png", films.picture(1))
+    with pytest.raises(InputError, match="no row with the Number of 999950.png"):
+        prepare(root, path=str(root), adapter="csxa")
+
+
+def test_an_adapter_of_ones_own(tmp_path):
+    root = tmp_path / "films"
+    for number in range(40):
+        label = "stenosis" if number % 2 else "normal"
+        films.save_png(root / f"{label}/{number // 2:04d}_{'LR'[number % 2]}_1.png", films.picture(number))
+    shutil.copy(example.__file__, tmp_path / "my_adapter.py")
+    made = prepare(root, path=str(root), adapter=str(tmp_path / "my_adapter.py"))
+    assert len(made.included) == 40 and made.included["label"].sum() == 20
+    assert made.included["patient_id"].nunique() == 20
+    assert made.included["side"].value_counts().to_dict() == {"L": 20, "R": 20}
+    assert made.audit["source"] == "own adapter"
+
+
+def test_an_adapter_that_is_none(tmp_path):
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "broken.py").write_text("def table(section):\n    return 1 / 0\n")
+    for name, message in (
+        ("vindr", "is none of general"),
+        (str(tmp_path / "empty.py"), "needs a function table"),
+        (str(tmp_path / "broken.py"), "the adapter failed: ZeroDivisionError"),
+    ):
+        with pytest.raises(InputError, match=message):
+            adapters.read(ManifestCohort(path=str(tmp_path), adapter=name))

@@ -1,0 +1,264 @@
+"""The finished cohort: one split by patient, images in order, pseudonyms, resumption, scale."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import films
+from foramen import adapters, audit, cohort, decoding, files, privacy, study
+from foramen.errors import InputError
+from foramen.study import Split
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    """Results of a test go below its own folder."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    return tmp_path / "output"
+
+
+def load(folder, *overrides: str, **manifest):
+    return study.load(films.study_file(folder, **manifest), list(overrides))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    films.cohort_folder(tmp_path / "own", patients=24)
+    return tmp_path / "own"
+
+
+def test_a_folder_of_films_becomes_a_cohort(folder):
+    made = cohort.prepare(load(folder))
+    table = pd.read_csv(folder / "manifest.csv")
+    assert made.images.shape == (48, 64, 64) and made.images.dtype == np.uint16
+    assert made.boxes.shape == (48, 4) and made.boxes.dtype == np.int16
+    assert made.included["label"].to_list() == table["label"].to_list()
+    assert made.included["side"].to_list() == table["side"].to_list()
+    assert (made.included.groupby("patient_id")["split"].nunique() == 1).all()
+    assert made.truth is None and made.masks is None and made.poses is None
+    assert "24 patients" in repr(made)
+
+
+def test_images_are_in_the_order_of_the_table_without_the_unreadable(folder):
+    whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
+    (folder / "films/003_R.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    with pytest.raises(InputError, match="003_R.png: damaged"):
+        cohort.prepare(load(folder))
+    made = cohort.prepare(load(folder, unreadable_share=0.05))
+    assert np.array_equal(made.images, np.delete(whole, 7, axis=0))
+    assert made.manifest["excluded"].to_numpy().nonzero()[0].tolist() == [7]
+    assert audit.exclusions(made)["images"].to_list() == [1]
+    assert audit.flow(made)["images"].to_list()[:3] == [48, 1, 47]
+
+
+def test_excluded_rows_are_counted_and_never_opened(folder):
+    table = pd.read_csv(folder / "manifest.csv").assign(excluded="")
+    table.loc[:2, "excluded"] = "motion"
+    table.to_csv(folder / "manifest.csv", index=False)
+    (folder / "films/000_L.png").unlink()
+    made = cohort.prepare(load(folder))
+    assert len(made.images) == 45
+    assert audit.exclusions(made).to_dict("records") == [
+        {"reason": "given by the table", "images": 3, "patients": 2}
+    ]
+
+
+def test_the_split_is_by_patient_stratified_and_as_large_as_asked():
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(400), 2)
+    labels = pd.Series((rng.random(800) < 0.3).astype(int))
+    split = cohort.assign_split(labels, patients, Split(test=0.4, validation=0.15, seed=3))
+    rows = pd.DataFrame({"patient": patients, "label": labels, "split": split})
+    assert (rows.groupby("patient")["split"].nunique() == 1).all()
+    shares = rows.drop_duplicates("patient")["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.4, abs=0.01) and shares["val"] == pytest.approx(0.15, abs=0.01)
+    assert rows.groupby("split")["label"].mean().to_numpy() == pytest.approx(labels.mean(), abs=0.03)
+
+
+def test_the_split_does_not_depend_on_what_patients_are_called():
+    labels = pd.Series(np.arange(60) % 2)
+    by_number = cohort.assign_split(labels, np.arange(60), Split())
+    by_name = cohort.assign_split(labels, np.array([f"z{9999 - i}" for i in range(60)]), Split())
+    assert by_number.equals(by_name)
+
+
+def test_an_own_split_is_kept_and_validation_carved_from_training(folder):
+    table = pd.read_csv(folder / "manifest.csv")
+    table["split"] = np.where(table["patient_id"] < "P008", "test", "train")
+    table.to_csv(folder / "manifest.csv", index=False)
+    made = cohort.prepare(load(folder))
+    ours = made.included["split"].to_numpy()
+    assert ((ours == "test") == (table["split"] == "test")).all()
+    assert set(ours) == {"train", "val", "test"}
+    assert (made.included.groupby("patient_id")["split"].nunique() == 1).all()
+
+
+def test_copies_under_different_patients_stay_in_one_split(tmp_path):
+    folder = tmp_path / "own"
+    table = films.cohort_folder(folder, patients=30)
+    for k in range(0, 20, 2):  # a mirrored copy of every second patient's film under the next patient
+        films.save_png(folder / f"films/{k + 1:03d}_L.png", films.picture(2 * k)[:, ::-1])
+    made = cohort.prepare(load(folder))
+    split = dict(zip(table["image_path"], made.included["split"], strict=True))
+    assert all(split[f"films/{k:03d}_L.png"] == split[f"films/{k + 1:03d}_L.png"] for k in range(0, 20, 2))
+    assert made.audit["linked_patients"] == 10
+    assert any("10 pairs of near-identical" in f["message"] for f in made.audit["findings"])
+
+
+def test_different_patients_are_not_taken_for_copies(folder):
+    assert cohort.prepare(load(folder)).audit["linked_patients"] == 0
+
+
+def test_identifiers_become_pseudonyms_and_the_key_leads_back(folder, output):
+    made = cohort.prepare(load(folder))
+    table = pd.read_csv(folder / "manifest.csv")
+    assert not made.manifest["patient_id"].isin(table["patient_id"]).any()
+    assert (made.manifest["image_path"] == "").all()
+    key = pd.read_parquet(made.folder / "key.parquet")
+    assert key["given_patient"].to_list() == table["patient_id"].to_list()
+    assert key["patient_id"].to_list() == made.manifest["patient_id"].to_list()
+    assert cohort.pseudonym_of(load(folder))["films/000_L.png"] == made.manifest["image_id"][0]
+    assert privacy.pseudonym("P000", "pat", b"another salt") != made.manifest["patient_id"][0]
+
+
+def test_a_finished_cohort_is_not_made_again_and_a_new_split_decodes_nothing(folder, monkeypatch):
+    made = cohort.prepare(load(folder))
+    images = np.array(made.images)
+    monkeypatch.setattr(decoding.inspection, "inspect", None)
+    assert np.array_equal(cohort.prepare(load(folder)).images, images)
+    again = cohort.prepare(load(folder, "split.seed=5"))
+    assert np.array_equal(again.images, images)
+    assert not (again.included["split"] == made.included["split"]).all()
+
+
+def test_a_changed_table_makes_a_new_cohort(folder):
+    before = cohort.prepare(load(folder)).included["label"].to_numpy()
+    table = pd.read_csv(folder / "manifest.csv")
+    table["label"] = 1 - table["label"]
+    table.to_csv(folder / "manifest.csv", index=False)
+    assert (cohort.prepare(load(folder)).included["label"].to_numpy() == 1 - before).all()
+
+
+def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
+    parameters = load(folder)
+    whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
+    target = parameters.paths.cohort
+    target.mkdir(parents=True)
+    source = adapters.read(parameters.cohort.manifest)
+    decoding.decode(source, parameters.cohort.image_size, target)
+    lines = (target / "decoded.jsonl").read_text().splitlines()
+    (target / "decoded.jsonl").write_text("\n".join(lines[:21]) + "\n" + lines[21][:30])
+    seen = []
+    cohort.prepare(parameters, lambda done, total: seen.append(done))
+    assert seen == list(range(21, 49))
+    assert np.array_equal(cohort.load(parameters).images, whole)
+
+
+def test_a_killed_study_goes_on(folder, output):
+    code = (
+        "import os, signal, sys; from foramen import cohort, study\n"
+        "def stop(done, total):\n"
+        "    if done == 20: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "if __name__ == '__main__': cohort.prepare(study.load(sys.argv[1]), stop)\n"
+    )
+    path = films.study_file(folder)
+    script = folder / "kill.py"
+    script.write_text(code)
+    assert subprocess.run([sys.executable, script, path], check=False).returncode == -9
+    target = study.load(path).paths.cohort
+    assert not (target / "run.json").exists()
+    assert len((target / "decoded.jsonl").read_text().splitlines()) >= 21
+    seen = []
+    cohort.prepare(study.load(path), lambda done, total: seen.append(done))
+    assert seen and seen[0] == 21 and seen[-1] == 48
+
+
+def test_a_mended_film_is_decoded_and_nothing_else(folder):
+    whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
+    good = (folder / "films/003_R.png").read_bytes()
+    (folder / "films/003_R.png").write_bytes(b"")
+    with pytest.raises(InputError, match="empty file"):
+        cohort.prepare(load(folder))
+    (folder / "films/003_R.png").write_bytes(good)
+    seen = []
+    made = cohort.prepare(load(folder), lambda done, total: seen.append((done, total)))
+    assert seen == [(48, 48)]
+    assert np.array_equal(made.images, whole)
+
+
+def test_canonical_flip_without_sides_is_a_fault(folder):
+    table = pd.read_csv(folder / "manifest.csv").drop(columns="side")
+    table.to_csv(folder / "manifest.csv", index=False)
+    cohort.prepare(load(folder))
+    with pytest.raises(InputError, match="side"):
+        cohort.prepare(load(folder, "arms.basic.flip=canonical"))
+
+
+def test_memory_does_not_grow_with_the_cohort(tmp_path):
+    """A cohort six times as large takes no more memory: images never stay in it."""
+    code = (
+        "import resource, sys; from foramen import cohort, study\n"
+        "if __name__ == '__main__':\n"
+        "    cohort.prepare(study.load(sys.argv[1]))\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    (tmp_path / "run.py").write_text(code)
+    peaks = []
+    for patients in (20, 120):
+        folder = tmp_path / str(patients)
+        films.cohort_folder(folder, patients)
+        path = films.study_file(folder, name=f"films{patients}")
+        text = path.read_text().replace("image_size: 64", "image_size: 512")
+        path.write_text(text)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "run.py", path], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    decoded = 200 * 512 * 512 * 2 / 2**20
+    assert peaks[1] - peaks[0] < decoded / 4
+
+
+def test_the_synthetic_cohort_has_the_same_form(output):
+    made = cohort.prepare(
+        study.load("params/smoke.yaml", ["cohort.synthetic.patients=12", "cohort.image_size=48"])
+    )
+    assert list(made.manifest.columns) == cohort.MANIFEST
+    assert made.images.shape[1:] == (48, 48) and made.masks.shape == made.images.shape
+    assert len(made.poses) == len(made.truth) == len(made.images) == len(made.acquisition)
+    for table in (
+        audit.flow,
+        audit.findings,
+        audit.leakage,
+        audit.acquisition,
+        audit.prevalence,
+        audit.montage,
+    ):
+        assert isinstance(table(made), pd.DataFrame)
+    assert "synthetic" in audit.questions(made)[0]
+
+
+def test_run_json_is_written_last(folder):
+    made = cohort.prepare(load(folder))
+    record = files.read_json(made.folder / "run.json")
+    assert record["images"] == 48 and record["stage"] == "cohort"
+    assert json.dumps(record)
+
+
+def test_a_synthetic_cohort_written_as_dicom_comes_back(tmp_path, output):
+    from foramen.phantom import dicom
+
+    drawn = cohort.prepare(study.load("params/smoke.yaml", ["cohort.synthetic.patients=16"]))
+    dicom.write_dicom_folder(drawn.folder, tmp_path / "dicom")
+    path = films.study_file(tmp_path / "dicom")
+    read = cohort.prepare(study.load(path, ["arms.basic.flip=canonical"]))
+    assert read.included["label"].to_list() == drawn.included["label"].to_list()
+    assert read.included["side"].to_list() == drawn.included["side"].to_list()
+    assert {"MONOCHROME1", "MONOCHROME2"} == set(read.acquisition["grey"])
+    for ours, theirs, box in zip(read.images, drawn.images, drawn.boxes, strict=True):
+        top, left, bottom, right = box
+        a, b = (x[top:bottom, left:right].astype(float).ravel() for x in (ours, theirs))
+        assert np.corrcoef(a, b)[0, 1] > 0.97

@@ -1,0 +1,83 @@
+"""The most confident errors: chosen by rule, with what the truth says about them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foramen import failures
+from foramen.cohort import Cohort
+
+
+@pytest.fixture
+def films(tmp_path) -> Cohort:
+    n = 40
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"i{k:02d}" for k in range(n)],
+            "patient_id": [f"p{k:02d}" for k in range(n)],
+            "label": [0, 1] * (n // 2),
+            "side": ["L", "L", "R", "R"] * (n // 4),
+            "sex": "F",
+            "age": np.linspace(30, 69, n),
+        }
+    )
+    truth = pd.DataFrame(
+        {
+            "image_id": rows["image_id"],
+            "grade_C4_5": rows["label"],
+            "grade_C5_6": 2 * rows["label"],
+            "label_before_noise": rows["label"],
+            "label_visible": rows["label"],
+            "rotation": 50.0,
+            "tilt": -3.0,
+        }
+    )
+    truth.loc[0, "label_before_noise"] = 1  # image 0: the reader overlooked a stenosis
+    truth.loc[0, ["grade_C5_6", "label_visible"]] = [2, 1]
+    truth.loc[1, "label_visible"] = 0  # image 1: a stenosis that cannot be seen
+    images = np.zeros((n, 8, 8), np.uint16)
+    return Cohort(rows, rows, images, np.zeros((n, 4)), truth, None, pd.DataFrame(), {}, tmp_path)
+
+
+@pytest.fixture
+def frame(films) -> pd.DataFrame:
+    """Two seeds; images 0 to 5 are wrong, the surer the lower their number."""
+    tables = []
+    for seed in (1, 2):
+        rows = films.included[["image_id", "patient_id", "label"]].copy()
+        score = np.where(rows["label"] == 1, 0.8, 0.2)
+        score[:6] = (
+            np.where(rows["label"][:6] == 1, 0.01, 0.99)
+            + np.where(rows["label"][:6] == 1, 1, -1) * np.arange(6) * 0.05
+        )
+        tables.append(rows.assign(split="test", arm="basic", seed=seed, score=score))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_surest_first_and_half_of_each_kind(frame):
+    rows = failures.confident(frame, "basic", 4)
+    assert rows["image_id"].to_list() == ["i01", "i03", "i00", "i02"]
+    assert rows["label"].to_list() == [1, 1, 0, 0]
+    assert rows["score"].to_list() == pytest.approx([0.06, 0.16, 0.99, 0.89])
+
+
+def test_only_errors_of_the_test_set_that_may_be_shown(frame):
+    assert len(failures.confident(frame, "basic", 100)) == 6
+    assert "i00" not in failures.confident(frame, "basic", 100, without=("i00",))["image_id"].to_list()
+    assert not len(failures.confident(frame.assign(split="val"), "basic", 4))
+
+
+def test_truth_is_told(frame, films):
+    notes = failures.with_truth(failures.confident(frame, "basic", 4), films).set_index("image_id")["note"]
+    assert notes["i01"] == "L, 31 years, grade 2 at C5/6, not visible"
+    assert notes["i00"] == "L, 30 years, grade 2 at C5/6, reader's error"
+    assert notes["i02"] == "R, 32 years, no narrowing"
+
+
+def test_what_errors_have_in_common(frame, films):
+    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films).set_index("fact")
+    assert table.loc["age (years)", "errors"] == pytest.approx(32.5)
+    assert table.loc["age (years)", "test_set"] == pytest.approx(49.5)
+    assert table.loc["reader's error in the label (share)", "errors"] == pytest.approx(1 / 6)
+    assert table.loc["reader's error in the label (share)", "test_set"] == pytest.approx(1 / 40)
+    assert table.loc["right side (share)", "errors"] == pytest.approx(2 / 6)

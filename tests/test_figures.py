@@ -1,0 +1,252 @@
+"""Figures: drawn from the data, said in words, the same bytes each time."""
+
+import base64
+import inspect
+import io
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from foramen import curves, figures
+from foramen.figures import drawing, evaluation, radiographs, training
+from foramen.figures.style import BLUE, ORANGE, PALETTE, balanced, listing
+from foramen.study import Arm, Study
+
+ARMS = ("basic", "he", "proposed")
+STAGES = [
+    {"num_chs": channels, "reduction": reduction}
+    for channels, reduction in ((64, 2), (256, 4), (512, 8), (1024, 16), (2048, 32))
+]
+
+
+def predictions(patients: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Two images a patient, two seeds; later arms are better."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(rng.random(patients) < 0.5, 2).astype(int)
+    rows = []
+    for skill, arm in enumerate(ARMS):
+        for run in (1, 2):
+            noise = rng.normal(size=len(labels))
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "image_id": [f"i{k:03d}" for k in range(len(labels))],
+                        "patient_id": [f"p{k // 2:03d}" for k in range(len(labels))],
+                        "split": np.where(np.arange(len(labels)) < 20, "val", "test"),
+                        "arm": arm,
+                        "seed": run,
+                        "label": labels,
+                        "score": 1 / (1 + np.exp(-((2 * labels - 1) * (0.5 + skill) + noise))),
+                    }
+                )
+            )
+    return pd.concat(rows, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return predictions()
+
+
+@pytest.fixture(scope="module")
+def drawn(frame) -> dict[str, Figure]:
+    """One figure of each kind, from made-up data."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 65535, (8, 32, 32), dtype=np.uint16)
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(8)],
+            "patient_id": [f"p{k // 2}" for k in range(8)],
+            "label": [0, 0, 1, 1] * 2,
+            "side": ["L", "R"] * 4,
+            "score": np.linspace(0.05, 0.95, 8),
+            "rule": "true positive",
+        }
+    )
+    boxes = np.tile([2, 2, 30, 30], (8, 1))
+    theta = np.tile([[0.5, 0.0, 0.1], [0.0, 0.5, 0.0]], (8, 1, 1))
+    masks = np.zeros((8, 32, 32), bool)
+    masks[:, 10:14, 10:14] = True
+    table = curves.confusion(frame)
+    history = pd.DataFrame(
+        [
+            (arm, seed, e, 0.7 - 0.1 * e, 0.7, 0.5 + 0.1 * e)
+            for arm in ARMS
+            for seed in (1, 2)
+            for e in (1, 2, 3)
+        ],
+        columns=["arm", "seed", "epoch", "train_loss", "val_loss", "val_auroc"],
+    )
+    gains = pd.DataFrame(
+        [
+            ("he", "accuracy", 1.0, -1.0, 3.0, 0.3, None, None),
+            ("proposed", "accuracy", 6.0, 4.0, 8.0, 0.01, 5.3, 6.9),
+        ],
+        columns=["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"],
+    )
+    subgroups = pd.DataFrame(
+        [(arm, "auroc", "side", side, 0.8, 0.7, 0.9, 50) for arm in ARMS for side in "LR"],
+        columns=["arm", "metric", "subgroup", "value", "estimate", "low", "high", "n_images"],
+    )
+    results = pd.DataFrame({"arm": ARMS, "metric": "auroc", "estimate": [0.7, 0.8, 0.9]})
+    overlap = pd.DataFrame(
+        [
+            ("basic", "Grad-CAM layer4", "pointing_game", 0.5, 0.4, 0.6, 0.1),
+            ("", "edge detector", "pointing_game", 0.2, 0.1, 0.3, 0.1),
+        ],
+        columns=["arm", "method", "measure", "estimate", "low", "high", "chance"],
+    )
+    cascade = pd.DataFrame(
+        [("basic", stage, 0.9, 0.8, 1.0) for stage in ("nothing", "head", "stem")],
+        columns=["arm", "randomised", "similarity", "low", "high"],
+    )
+    study = Study(name="drawn", arms={"proposed": Arm(equalization="global", flip="canonical", stn="joint")})
+    return {
+        "cohort": figures.cohort(images, rows, n=2),
+        "equalization": figures.equalization(images, {"global": (images // 257).astype(np.uint8)}, boxes),
+        "flip": figures.flip(
+            images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
+        ),
+        "augmentation": figures.augmentation(images[0] / 65535, images[:3] / 65535, True),
+        "stn": figures.stn(images[:3], images[:3], theta[:3], 1.8, theta),
+        "saliency": figures.saliency(
+            images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]
+        ),
+        "saliency_checks": figures.saliency_checks(overlap, cascade),
+        "errors": figures.errors(images[:3], rows[:3]),
+        "architecture": figures.architecture(study, "proposed", STAGES),
+        "training_curves": figures.training_curves(history),
+        "roc": figures.roc(curves.roc(frame, 50), table),
+        "precision_recall": figures.precision_recall(curves.precision_recall(frame, 50), table, 0.5),
+        "confusion": figures.confusion(table),
+        "reliability": figures.reliability(
+            curves.reliability(frame, resamples=50), frame[frame["split"] == "test"]
+        ),
+        "decision_curve": figures.decision_curve(curves.decision(frame, 50), 0.5),
+        "gains": figures.gains(gains),
+        "subgroups": figures.subgroups(subgroups, results, ["basic", "proposed"]),
+    }
+
+
+def test_every_figure_function_of_these_modules_is_drawn_here(drawn):
+    defined = {
+        name
+        for module in (drawing, evaluation, radiographs, training)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and hasattr(value, "__wrapped__") and value.__module__ == module.__name__
+    }
+    assert defined == set(drawn)
+
+
+def test_figures_have_words_and_leave_nothing_open(drawn):
+    for name, figure in drawn.items():
+        assert len(figure.get_label()) > 60, name
+        assert "nan" not in figure.get_label().lower(), name
+    assert plt.get_fignums() == []
+
+
+def test_figures_fit_a_page_and_keep_a_legible_size(drawn):
+    for name, figure in drawn.items():
+        assert figure.get_size_inches()[0] <= 7.3, name
+        sizes = [text.get_fontsize() for text in figure.findobj(plt.Text) if text.get_text().strip()]
+        assert min(sizes) >= 6, name
+
+
+def test_saving_twice_gives_the_same_bytes(frame, tmp_path):
+    table = curves.confusion(frame)
+    for folder in ("a", "b"):
+        figures.save(figures.roc(curves.roc(frame, 20), table), tmp_path / folder, "roc")
+    for suffix in ("svg", "png", "txt"):
+        first, second = ((tmp_path / folder / f"roc.{suffix}").read_bytes() for folder in "ab")
+        assert first == second and first
+    text = (tmp_path / "a" / "roc.txt").read_text().strip()
+    svg = (tmp_path / "a" / "roc.svg").read_text()
+    assert text.split(";")[0][:40] in svg and "<dc:date>" not in svg
+
+
+def test_radiographs_in_an_svg_are_stored_once_and_unchanged(drawn, tmp_path):
+    image = np.random.default_rng(0).integers(0, 65535, (40, 40), dtype=np.uint16)
+    figures.save(figures.augmentation(image / 65535, image[None] / 65535), tmp_path, "one")
+    stored = re.findall(r"base64,([A-Za-z0-9+/=\s]+)", (tmp_path / "one.svg").read_text())
+    assert len(stored) == 2
+    with Image.open(io.BytesIO(base64.b64decode(stored[0]))) as grey:
+        assert grey.mode == "L"
+        drawn_pixels = np.asarray(grey, float)
+    expected = image / 65535 * 255
+    assert min(np.abs(drawn_pixels - e).max() for e in (expected, expected[::-1])) <= 2
+
+
+def test_a_figure_without_words_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="alternative text"):
+        figures.save(Figure(), tmp_path, "empty")
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebook_gets_picture_and_alternative_text(drawn):
+    data, metadata = drawn["roc"]._repr_mimebundle_()
+    assert data["image/png"].startswith("iVBOR")
+    assert metadata["image/png"]["alt"] == drawn["roc"].get_label()
+
+
+def test_words_are_read_from_the_data(frame, drawn):
+    row = curves.confusion(frame).set_index("arm").loc["proposed"]
+    sensitivity = row.tp / (row.tp + row.fn)
+    assert f"proposed {sensitivity:.2f} and" in drawn["roc"].get_label()
+    assert "2 mirrored, 2 unchanged" in drawn["flip"].get_label()
+    assert "1 of 2 maps are zero everywhere" in drawn["saliency"].get_label()
+    assert "proposed +6.0 (+4.0 to +8.0)" in drawn["gains"].get_label()
+    assert "other data" in drawn["gains"].get_label()
+    assert "2048 channels of 3 pixels" in drawn["architecture"].get_label()
+    assert "magnification 2.00" in drawn["stn"].get_label()
+
+
+def test_chance_lines_stand_in_the_curves(drawn):
+    for name in ("roc", "precision_recall", "reliability"):
+        panels = [axes for axes in drawn[name].axes if axes.get_title()]
+        assert len(panels) == len(ARMS)
+        assert all("chance" in [line.get_label() for line in axes.lines] for axes in panels), name
+    labels = {line.get_label() for axes in drawn["decision_curve"].axes for line in axes.lines}
+    assert {"treat all", "treat none"} <= labels
+
+
+def test_palette_is_told_apart_in_grey():
+    def lightness(colour):
+        channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    assert abs(lightness(BLUE) - lightness(ORANGE)) > 0.25
+    assert len(set(PALETTE)) == len(PALETTE)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (7, 4), (9, 3)])
+def test_panels_fill_their_rows(count, columns):
+    assert balanced(count, 4) == columns
+
+
+def test_listing():
+    assert listing(["a"]) == "a"
+    assert listing(iter("abc")) == "a, b and c"
+
+
+def test_transform_words_undo_a_known_transform():
+    angle, zoom = np.radians(12.0), 1.6
+    cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
+    words = radiographs.transform_words(np.array([[cos, -sin, 0.2], [sin, cos, -0.1]]))
+    assert words == pytest.approx((12.0, zoom, 0.2, -0.1))
+
+
+def test_frame_of_the_identity_is_the_image():
+    outline = radiographs.frame(np.array([[1, 0, 0], [0, 1, 0]]), 10)
+    assert outline.min() == -0.5 and outline.max() == 9.5
+
+
+def test_few_bytes_keep_the_picture(drawn, tmp_path):
+    figures.save(drawn["confusion"], tmp_path, "confusion")
+    with Image.open(tmp_path / "confusion.png") as image:
+        assert image.mode == "P" and image.size[0] > 1000

@@ -1,0 +1,227 @@
+"""Every kind of file ends as the same picture: full scale, bone bright, upright, square."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+import films
+from foramen import images
+
+PICTURE = films.picture(3)
+SIZE = 64
+
+
+def square(path, size: int = SIZE) -> np.ndarray:
+    """The letterboxed picture in 0..1."""
+    return images.letterbox(images.read(path, size), size)[0] / images.FULL_SCALE
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> np.ndarray:
+    path = tmp_path_factory.mktemp("expected") / "film.tif"
+    tifffile.imwrite(path, PICTURE.astype(np.float32))
+    return square(path)
+
+
+def close(got: np.ndarray, expected: np.ndarray, tolerance: float = 0.006) -> bool:
+    return bool(np.abs(got - expected).max() <= tolerance)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_png(tmp_path, expected, bits):
+    films.save_png(tmp_path / "film.png", PICTURE, bits)
+    assert close(square(tmp_path / "film.png"), expected)
+
+
+def test_png_of_a_12_bit_detector_is_not_dark(tmp_path, expected):
+    Image.fromarray(np.rint(PICTURE * 4095).astype(np.uint16)).save(tmp_path / "film.png")
+    assert close(square(tmp_path / "film.png"), expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_grey_in_colour(tmp_path, expected, mode):
+    Image.fromarray(np.rint(PICTURE * 255).astype(np.uint8)).convert(mode).save(tmp_path / "film.png")
+    assert close(square(tmp_path / "film.png"), expected)
+
+
+def test_jpeg_upright_by_its_exif_tag(tmp_path, expected):
+    image = Image.fromarray(np.rint(PICTURE * 255).astype(np.uint8)).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[274] = 6
+    image.save(tmp_path / "film.jpg", quality=97, exif=exif)
+    assert close(square(tmp_path / "film.jpg"), expected, 0.04)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "uint32", "float32", "float64"])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_tiff(tmp_path, expected, kind, photometric):
+    scale = 1 if kind.startswith("float") else {"int16": 4095, "uint32": 4095}.get(kind, np.iinfo(kind).max)
+    values = (1 - PICTURE if photometric == "miniswhite" else PICTURE) * scale
+    stored = values.astype(kind) if scale == 1 else np.rint(values).astype(kind)
+    tifffile.imwrite(tmp_path / "film.tif", stored, photometric=photometric)
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_compressed_tiff(tmp_path, expected, compression, kind):
+    stored = np.rint(PICTURE * np.iinfo(kind).max).astype(kind)
+    Image.fromarray(stored).save(tmp_path / "film.tif", compression=compression)
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("syntax", [*films.NATIVE, *films.ENCAPSULATED])
+def test_dicom_transfer_syntaxes(tmp_path, expected, syntax, photometric):
+    values = 1 - PICTURE if photometric == "MONOCHROME1" else PICTURE
+    bits = 8 if syntax == "jpeg_baseline" else 12
+    films.save_dicom(tmp_path / "film.dcm", values, syntax, bits, PhotometricInterpretation=photometric)
+    assert close(square(tmp_path / "film.dcm"), expected, 0.06 if syntax == "jpeg_baseline" else 0.006)
+    assert images.read_header(tmp_path / "film.dcm").grey == photometric
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 15, 16])
+def test_dicom_depths(tmp_path, expected, bits):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, bits=bits)
+    assert close(square(tmp_path / "film.dcm"), expected)
+    assert images.read_header(tmp_path / "film.dcm").bits == bits
+
+
+def test_dicom_signed_with_rescale(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, signed=True, RescaleSlope=2, RescaleIntercept=-1000)
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_first_window(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE / 4, WindowCenter=[512, 9], WindowWidth=[1024, 9])
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_lut(tmp_path, expected):
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4096, 0, 16], (65535 - np.arange(4096) * 16).astype("<u2").tobytes()
+    films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, VOILUTSequence=Sequence([item]))
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_modality_lut(tmp_path, expected):
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData, item.ModalityLUTType = (
+        [4096, 0, 16],
+        (65535 - np.arange(4096) * 16).astype("<u2").tobytes(),
+        "US",
+    )
+    films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, ModalityLUTSequence=Sequence([item]))
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit"])
+def test_dicom_without_preamble(tmp_path, expected, syntax):
+    films.save_dicom(tmp_path / "whole.dcm", PICTURE, syntax)
+    content = (tmp_path / "whole.dcm").read_bytes()
+    length = int.from_bytes(content[140:144], "little")
+    (tmp_path / "bare.dcm").write_bytes(content[144 + length :])
+    (tmp_path / "with_meta.dcm").write_bytes(content[132:])
+    assert close(square(tmp_path / "bare.dcm"), expected)
+    assert close(square(tmp_path / "with_meta.dcm"), expected)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (["L", "F"], PICTURE),
+        (["R", "F"], PICTURE[:, ::-1]),
+        (["L", "H"], PICTURE[::-1]),
+        (["R", "H"], PICTURE[::-1, ::-1]),
+        (["F", "L"], PICTURE.T),
+        (["LA", "F"], PICTURE),
+        (["A", "F"], PICTURE),
+    ],
+)
+def test_dicom_orientation(tmp_path, expected, orientation, stored):
+    films.save_dicom(tmp_path / "film.dcm", np.ascontiguousarray(stored), PatientOrientation=orientation)
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spacing"),
+    [
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, 0.15),
+        ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, 0.2),
+        ({"ImagerPixelSpacing": [0.175, 0.175]}, 0.175),
+        ({}, None),
+    ],
+)
+def test_dicom_spacing(tmp_path, tags, spacing):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, **tags)
+    assert images.read_header(tmp_path / "film.dcm").spacing_mm == spacing
+
+
+def test_pixels_that_are_not_square_are_made_so(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", np.repeat(PICTURE, 2, axis=0), PixelSpacing=[0.1, 0.2])
+    assert close(square(tmp_path / "film.dcm"), expected, 0.05)
+
+
+def test_padding_value_is_black_in_monochrome1(tmp_path):
+    values = 1 - PICTURE
+    values[:20] = 0
+    films.save_dicom(
+        tmp_path / "film.dcm", values, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0
+    )
+    _, box = images.letterbox(images.read(tmp_path / "film.dcm", SIZE), SIZE)
+    assert abs(box[0] - 20 * SIZE / 96) <= 1
+
+
+def test_nothing_private_is_kept_of_a_header(tmp_path):
+    private = {
+        "PatientName": "Doe^Jane",
+        "PatientBirthDate": "19500101",
+        "PatientID": "12345",
+        "InstitutionName": "St Elsewhere",
+    }
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, ViewPosition="DOE JANE, HER NECK", **private)
+    header = images.read_header(tmp_path / "film.dcm")
+    assert set(header.private_fields) == set(private)
+    text = repr(header)
+    assert not any(word in text for word in ("Doe", "DOE", "1950", "12345", "Elsewhere"))
+
+
+def test_letterbox_keeps_shape_and_tells_the_valid_box(tmp_path):
+    framed = np.zeros((96, 72))
+    framed[12:84, 9:63] = PICTURE[12:84, 9:63]
+    films.save_png(tmp_path / "film.png", framed)
+    pixels, box = images.letterbox(images.read(tmp_path / "film.png", 96), 96)
+    assert pixels.shape == (96, 96) and pixels.dtype == np.uint16
+    assert np.array_equal(box, [12, 12 + 9, 84, 12 + 63])
+    assert not pixels[:, :12].any() and not pixels[:, 84:].any()
+
+
+def test_a_dark_image_is_not_taken_for_border():
+    dark = np.zeros((40, 40), np.float32)
+    dark[18:22, 18:22] = 1
+    assert np.array_equal(images.valid_area(dark), [0, 0, 40, 40])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.float32])
+def test_reduction_is_the_mean_of_blocks(kind):
+    pixels = (films.picture(1, 205, 157) * 250).astype(kind)
+    reduced = images.reduce_blocks(pixels, 16)
+    factor = 205 // 32
+    trimmed = pixels[: 205 // factor * factor, : 157 // factor * factor].astype(float)
+    blocks = trimmed.reshape(205 // factor, factor, 157 // factor, factor).mean(axis=(1, 3))
+    assert np.allclose(reduced, blocks, rtol=1e-5)
+
+
+def test_burnt_in_text_is_noticed(tmp_path):
+    from PIL import ImageDraw, ImageFont
+
+    clean = Image.fromarray(np.rint(films.picture(5, 900, 700) * 230).astype(np.uint8))
+    named = clean.copy()
+    ImageDraw.Draw(named).text(
+        (20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28)
+    )
+    assert images.looks_like_text(np.asarray(named))
+    assert not images.looks_like_text(np.asarray(clean))

@@ -1,0 +1,90 @@
+"""The cohort as DICOM: valid files, and the same images and manifest for a reader who starts there."""
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from pydicom.valuerep import validate_value
+
+from foramen import adapters, images
+from foramen.phantom import cohort
+from foramen.phantom.dicom import write_dicom_folder
+from foramen.phantom.parameters import SyntheticCohort
+from foramen.study import ManifestCohort
+
+SIZE = 96
+# Of types 1 and 2 in those modules of PS3.3 A.26.3 that do not depend on a condition.
+REQUIRED = """
+PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyDate StudyTime
+ReferringPhysicianName StudyID AccessionNumber Modality SeriesInstanceUID SeriesNumber
+PresentationIntentType Manufacturer InstanceNumber SamplesPerPixel PhotometricInterpretation Rows
+Columns BitsAllocated BitsStored HighBit PixelRepresentation PixelData ImageLaterality
+AnatomicRegionSequence ImageType PixelIntensityRelationship PixelIntensityRelationshipSign
+RescaleIntercept RescaleSlope RescaleType PresentationLUTShape LossyImageCompression PatientOrientation
+BurnedInAnnotation DetectorType ImagerPixelSpacing ViewCodeSequence AcquisitionContextSequence
+SOPClassUID SOPInstanceUID
+"""
+TEXT = ("AS", "CS", "LO", "PN", "SH", "UI")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    source, out = tmp_path_factory.mktemp("cohort"), tmp_path_factory.mktemp("dicom")
+    cohort.write(SyntheticCohort(patients=6, seed=1), SIZE, source, 1)
+    write_dicom_folder(source, out)
+    return source, out
+
+
+@pytest.fixture(scope="module")
+def datasets(folders):
+    return [pydicom.dcmread(path) for path in sorted(folders[1].glob("*.dcm"))]
+
+
+def test_every_required_attribute(datasets):
+    for dataset in datasets:
+        assert not [name for name in REQUIRED.split() if name not in dataset]
+        assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
+        assert dataset.SOPClassUID == pydicom.uid.DigitalXRayImageStorageForPresentation
+        assert len(dataset.PixelData) == dataset.Rows * dataset.Columns * 2
+    assert (
+        len({d.SOPInstanceUID for d in datasets}) == 12 and len({d.StudyInstanceUID for d in datasets}) == 6
+    )
+
+
+def test_values_obey_their_representations(datasets):
+    for element in (e for dataset in datasets for e in dataset.iterall() if e.VR in TEXT):
+        values = [element.value] if isinstance(element.value, str) or not element.VM else list(element.value)
+        for value in values:
+            validate_value(element.VR, str(value or ""), pydicom.config.RAISE)
+
+
+def test_both_greys_and_depths(datasets):
+    kinds = {(d.PhotometricInterpretation, d.BitsStored, d.PresentationLUTShape) for d in datasets}
+    assert kinds == {("MONOCHROME2", 14, "IDENTITY"), ("MONOCHROME1", 12, "INVERSE")}
+
+
+def test_images_come_back_within_quantisation(folders):
+    source, out = folders
+    manifest = pd.read_csv(out / "manifest.csv")
+    boxes, originals = np.load(source / "boxes.npy"), np.load(source / "images.npy")
+    for i, name in enumerate(manifest["image_path"]):
+        square, box = images.letterbox(images.read(out / name, SIZE), SIZE)
+        assert np.abs(square.astype(int) - originals[i]).max() <= 1
+        assert (box == boxes[i]).all(), "the collimated area, found from the image alone"
+
+
+def test_headers_agree_with_the_manifest(folders):
+    manifest = pd.read_csv(folders[1] / "manifest.csv")
+    for row in manifest.itertuples():
+        header = images.read_header(folders[1] / row.image_path)
+        assert (header.laterality, header.view_position, header.modality) == (row.side, row.view, "DX")
+        assert header.spacing_mm == pytest.approx(240 / SIZE)
+
+
+def test_a_study_reads_the_same_manifest(folders):
+    source, out = folders
+    table = adapters.read(ManifestCohort(path=str(out / "manifest.csv"))).table.reset_index(drop=True)
+    original = pd.read_parquet(source / "manifest.parquet")
+    for column in ("image_id", "patient_id", "label", "side", "view", "site", "sex"):
+        assert (table[column].astype(str) == original[column].astype(str)).all(), column
+    assert table["age"].astype(float).to_numpy() == pytest.approx(original["age"].to_numpy())

@@ -1,0 +1,26 @@
+"""The figures of 01_data_audit draw, and say in words what they show."""
+
+import pytest
+
+from foramen.phantom import benchmark, pictures
+from foramen.phantom.parameters import SyntheticCohort
+
+PARAMETERS = SyntheticCohort(patients=5)
+
+
+@pytest.mark.parametrize("draw", [pictures.anatomy, pictures.disease, pictures.knobs])
+def test_figures(draw):
+    figure = draw(PARAMETERS, size=96)
+    assert len(figure.get_label()) > 80
+    assert all(ax.images for ax in figure.axes)
+
+
+def test_knobs_exist():
+    for _, section, knob, strong in pictures.KNOBS:
+        assert strong > getattr(getattr(PARAMETERS, section), knob)
+
+
+def test_benchmark_counts_every_stage():
+    shares = benchmark.stages(4, 64)
+    assert set(benchmark.STAGES) < set(shares) and min(shares.values()) >= 0
+    assert benchmark.throughput(4, 64, 1) > 0

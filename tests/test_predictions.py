@@ -1,0 +1,162 @@
+"""Predictions tables: what is read, what is refused, and where thresholds come from."""
+
+import pandas as pd
+import pytest
+
+from foramen import predictions
+from foramen.errors import InputError
+
+
+@pytest.fixture
+def manifest() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(8)],
+            "patient_id": ["p0", "p0", "p1", "p1", "p2", "p2", "p3", "p3"],
+            "label": [0, 1, 0, 1, 0, 1, 0, 1],
+            "split": ["train", "train", "val", "val", "test", "test", "test", "test"],
+            "excluded": [False] * 7 + [True],
+        }
+    )
+
+
+@pytest.fixture
+def frame(manifest: pd.DataFrame) -> pd.DataFrame:
+    kept = manifest[(manifest.split != "train") & ~manifest.excluded]
+    return kept.drop(columns="excluded").assign(arm="basic", seed=1, score=[0.2, 0.7, 0.1, 0.9, 0.4])[
+        list(predictions.COLUMNS)
+    ]
+
+
+def faults(frame: pd.DataFrame, manifest: pd.DataFrame) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        predictions.validate(frame, manifest)
+    return raised.value.faults
+
+
+def test_valid_table_passes(frame, manifest):
+    predictions.validate(frame, manifest)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_read_gives_back_what_was_written(frame, manifest, tmp_path, suffix):
+    path = tmp_path / f"table.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    pd.testing.assert_frame_equal(predictions.read(path), frame.reset_index(drop=True))
+
+
+def test_external_table_needs_neither_arm_nor_seed_and_keeps_leading_zeros(frame, tmp_path):
+    path = tmp_path / "external.csv"
+    frame.assign(image_id="007", patient_id="NA").drop(columns=["arm", "seed"]).head(1).to_csv(
+        path, index=False
+    )
+    read = predictions.read(path, arm="radiologist")
+    assert read.loc[0, ["image_id", "patient_id", "arm", "seed"]].tolist() == ["007", "NA", "radiologist", 0]
+
+
+def test_external_table_without_validation_rows_has_threshold_one_half_and_says_so(frame):
+    row = predictions.thresholds(frame[frame.split == "test"]).iloc[0]
+    assert row.threshold == 0.5
+    assert "want of validation rows" in row.source
+
+
+def test_threshold_comes_from_validation_rows_only(frame):
+    before = predictions.thresholds(frame)
+    scores = frame.score.where(frame.split == "val", 1 - frame.score)
+    pd.testing.assert_frame_equal(before, predictions.thresholds(frame.assign(score=scores)))
+    assert before.threshold[0] == pytest.approx(0.45)
+
+
+def test_threshold_with_one_class_in_validation_says_so(frame):
+    row = predictions.thresholds(frame[(frame.split != "val") | (frame.label == 1)]).iloc[0]
+    assert (row.threshold, "one class" in row.source) == (0.5, True)
+
+
+def test_all_faults_are_reported_at_once(frame, manifest):
+    bad = frame.copy()
+    bad.loc[bad.image_id == "i4", "score"] = 1.5
+    bad.loc[bad.image_id == "i5", "label"] = 0
+    bad.loc[bad.image_id == "i2", "patient_id"] = "p9"
+    bad = bad[bad.image_id != "i6"]
+    extra = bad.iloc[[0, 0, 0]].assign(
+        image_id=["i0", "i7", "i3"],
+        split=["test", "test", "val"],
+        label=[0, 1, 1],
+        patient_id=["p0", "p3", "p1"],
+        score=0.5,
+    )
+    found = faults(pd.concat([bad, extra]), manifest)
+    expected = [
+        "score outside 0 to 1: i4",
+        "more than one row for image: i3",
+        "excluded from it: i7",
+        "image of the training split: i0",
+        "label contradicts the manifest for image: i5",
+        "patient_id contradicts the manifest for image: i2",
+        "image of the test split is missing: i6",
+    ]
+    assert [any(text in fault for fault in found) for text in expected] == [True] * 7
+    assert len(found) == 7
+    assert all("arm 'basic', seed 1" in fault for fault in found)
+
+
+def test_test_image_called_validation_contradicts_the_manifest(frame, manifest):
+    assert "split contradicts" in faults(frame.assign(split="val"), manifest)[0]
+
+
+def test_each_arm_and_seed_is_checked(frame, manifest):
+    second = frame[frame.image_id != "i5"].assign(arm="other", seed=2)
+    assert faults(pd.concat([frame, second]), manifest) == [
+        "arm 'other', seed 2: image of the test split is missing: i5"
+    ]
+
+
+def test_many_faults_of_a_kind_are_counted(frame, manifest):
+    many = pd.concat([frame.assign(image_id=frame.image_id + f"x{k}") for k in range(3)])
+    assert any("and 10 more" in fault for fault in faults(many, manifest))
+
+
+def test_empty_table_is_refused(frame, manifest):
+    assert faults(frame.head(0), manifest) == ["the predictions table has no rows"]
+
+
+def test_read_names_file_column_and_lines(frame, tmp_path):
+    path = tmp_path / "bad.csv"
+    bad = frame.astype(object).reset_index(drop=True)
+    bad.loc[1, "score"] = "high"
+    bad.loc[2, "label"] = 0.5
+    bad.loc[3, "patient_id"] = ""
+    bad.to_csv(path, index=False)
+    with pytest.raises(InputError) as raised:
+        predictions.read(path)
+    assert raised.value.faults == [
+        f"{path}: patient_id is empty: line 5",
+        f"{path}: label is not a whole number: line 4",
+        f"{path}: score is not a number: line 3",
+    ]
+
+
+def test_missing_columns_are_all_named(frame, tmp_path):
+    path = tmp_path / "short.parquet"
+    frame.drop(columns=["label", "score"]).to_parquet(path)
+    with pytest.raises(InputError) as raised:
+        predictions.read(path)
+    assert [fault.split("'")[1] for fault in raised.value.faults] == ["label", "score"]
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("absent.csv", None),
+        ("notes.txt", b"x"),
+        ("empty.csv", b""),
+        ("binary.csv", b"\xff\xfe\x00\x81"),
+        ("broken.parquet", b"PAR1"),
+        ("ragged.csv", b"a,b\n1,2,3,4\n1\n1,2,3,4,5\n"),
+    ],
+)
+def test_unreadable_files_are_input_errors(tmp_path, name, content):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        predictions.read(tmp_path / name)

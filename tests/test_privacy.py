@@ -1,0 +1,132 @@
+"""No name leaves `runs/`, and no text of a table becomes markup, a LaTeX command or a formula."""
+
+import html
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import films
+from foramen import audit, cohort, privacy, study, tables
+
+PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
+HOSTILE = "<script>alert('x')</script>"
+FORMULA = '=HYPERLINK("http://evil","click")'
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    """Results of a test go below its own folder."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A cohort with names in DICOM headers, PNG text, file and folder names, and every kind of table cell."""
+    folder = tmp_path / "Zebedee_archive"
+    table = films.cohort_folder(folder, patients=24, suffix=".dcm")
+    header = {
+        "PatientName": "Quixwell^Zebedee",
+        "PatientBirthDate": "19431231",
+        "PatientID": "MRN774411",
+        "InstitutionName": "Elsewhere General",
+        "ViewPosition": "ZEBEDEE QUIXWELL",
+    }
+    films.save_dicom(folder / "films/000_L.dcm", films.picture(0), **header)
+    image = Image.fromarray((films.picture(1) * 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x010E] = "Quixwell, Zebedee"
+    image.save(folder / "films/000_R.dcm", "JPEG", exif=exif, quality=95)
+    shutil.move(folder / "films/001_L.dcm", folder / "films/Quixwell_Zebedee_19431231.dcm")
+    table.loc[2, "image_path"] = "films/Quixwell_Zebedee_19431231.dcm"
+    table.loc[table["patient_id"] == "P005", "patient_id"] = "MRN774411 Quixwell"
+    table["site"], table["view"], table["comment"] = "A", "", ""
+    table.loc[5, ["site", "view", "comment"]] = ["Elsewhere General", "Zebedee's neck", "Mr Quixwell"]
+    table.loc[8, "excluded"] = "Quixwell moved"
+    table.to_csv(folder / "manifest.csv", index=False)
+    return folder
+
+
+def searched(text: str) -> list[str]:
+    """The planted names that occur in a text, in any case."""
+    return [name for name in PLANTED if name.lower() in text.lower()]
+
+
+def test_what_a_report_is_made_from_holds_no_name(planted):
+    made = cohort.prepare(study.load(films.study_file(planted)))
+    shown = [made.included.drop(columns=["site", "view"]), made.acquisition, tables.cohort(made.included)]
+    shown += [table(made) for table in (audit.flow, audit.exclusions, audit.findings, audit.leakage)]
+    shown += [audit.acquisition(made), audit.montage(made)]
+    shown += [audit.prevalence(made, by) for by in ("site", "view", "side", "sex", "split")]
+    for table in shown:
+        assert searched(table.to_csv()) == [], table
+    assert searched(" ".join(audit.questions(made)) + repr(made)) == []
+    assert searched(str(privacy.shown_parameters(study.load(films.study_file(planted))))) == []
+
+
+def test_names_stay_in_the_files_that_are_for_the_key_alone(planted):
+    made = cohort.prepare(study.load(films.study_file(planted)))
+    for name in ("manifest.parquet", "acquisition.parquet", "audit.json", "decoded.jsonl"):
+        content = (made.folder / name).read_bytes()
+        text = pd.read_parquet(made.folder / name).to_csv() if name.endswith(".parquet") else content.decode()
+        assert searched(text) == [], name
+    assert searched(pd.read_parquet(made.folder / "key.parquet").to_csv()) != []
+
+
+def test_pseudonyms_need_the_salt(tmp_path):
+    first, second = privacy.salt(tmp_path / "a"), privacy.salt(tmp_path / "b")
+    assert first != second and first == privacy.salt(tmp_path / "a")
+    assert (tmp_path / "a" / "salt").stat().st_mode & 0o077 == 0
+    assert privacy.pseudonym("P1", "pat", first) == privacy.pseudonym("P1", "pat", first)
+    assert len({privacy.pseudonym(f"P{i}", "pat", first) for i in range(20000)}) == 20000
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "<img src=x onerror=alert(1)>", "&amp;", "\"'`"])
+def test_html(text):
+    shown = privacy.html(text)
+    assert not any(c in shown for c in "<>\"'") and html.unescape(shown) == text
+
+
+def test_latex():
+    shown = privacy.latex(r"\input{/etc/passwd} 5% & $x_1^2$ #~")
+    assert r"\input" not in shown
+    assert shown.startswith(r"\textbackslash{}input\{") and r"5\% \& \$x\_1\textasciicircum{}2\$ \#" in shown
+
+
+@pytest.mark.parametrize("text", [FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "|cmd", "%0A=1"])
+def test_a_cell_is_no_formula(text):
+    assert privacy.cell(text)[0] == "'"
+
+
+@pytest.mark.parametrize("text", ["-0.5", "+3", "-1e-5", "site A", "5 %"])
+def test_a_number_stays_a_number(text):
+    assert privacy.cell(text) == text
+
+
+def test_markdown_is_shown_as_it_stands():
+    shown = privacy.markdown("[click](javascript:alert(1)) | **bold** <b>")
+    assert not any(sign in shown.replace("\\" + sign, "") for sign in "[]()|*")
+    assert "<b>" not in shown
+
+
+def test_frames_are_neutral_in_cells_names_and_index():
+    frame = pd.DataFrame({HOSTILE: [FORMULA, 1.5]}, index=[HOSTILE, "b"])
+    safe = privacy.safe_frame(frame, "html")
+    assert "<script" not in safe.to_html(escape=False)
+    assert privacy.safe_frame(frame, "csv").iloc[0, 0].startswith("'=")
+    assert privacy.safe_frame(frame, "csv").iloc[1, 0] == 1.5
+
+
+def test_long_or_unprintable_text_is_shortened_and_cleaned():
+    assert len(privacy.plain("x" * 500)) == privacy.LONGEST_TEXT
+    assert privacy.plain("a\nb\x00c\u202ed") == "a b c d"
+
+
+def test_rare_categories_are_pooled():
+    values = pd.Series(["A"] * 12 + ["Mr Quixwell"] * 4)
+    patients = pd.Series([f"p{i // 2}" for i in range(16)])
+    pooled = privacy.pool_rare(values, patients)
+    assert pooled.to_list() == ["A"] * 12 + ["other"] * 4

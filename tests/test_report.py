@@ -1,0 +1,346 @@
+"""The report: complete, escaped, self-contained, and looked at in a real browser."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from foramen import figures, paths, report, tables
+from foramen.errors import InputError
+from foramen.figures.style import subplots
+from foramen.files import write_json
+from foramen.study import Arm, Study
+
+HOSTILE = '<img src=x onerror="alert(1)"> & {{ 7*7 }} \\alpha'
+RANGES = {"accuracy": (5.3, 6.9), "sensitivity": (0.8, 4.3)}
+
+
+def made_up_study() -> Study:
+    return Study(
+        name="made_up",
+        title=f"Title {HOSTILE}",
+        seeds=[1, 2],
+        arms={
+            "basic": Arm(description="the reference"),
+            "proposed": Arm(equalization="global", stn="self_supervised"),
+        },
+        evaluation={"external": {HOSTILE: "other.csv"}},
+    )
+
+
+def result_rows(arms: list[str]) -> pd.DataFrame:
+    rows = [
+        (arm, metric, 0.8 + 0.01 * i, 0.75, 0.88, 100, 60, 2, "")
+        for i, arm in enumerate(arms)
+        for metric in report.METRICS
+    ]
+    names = ["arm", "metric", "estimate", "low", "high", "n_images", "n_patients", "n_seeds", "note"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def gain_rows(low: float, high: float) -> pd.DataFrame:
+    rows = []
+    for metric in report.METRICS:
+        claimed = RANGES.get(metric, (np.nan, np.nan))
+        rows.append(("proposed", metric, (low + high) / 2, low, high, 0.0004, *claimed, 0.04))
+    return pd.DataFrame(
+        rows, columns=["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high", "p_holm"]
+    )
+
+
+def executed(folder: Path, stem: str, title: str) -> None:
+    """An executed notebook with everything that a page has to cope with."""
+    v4 = nbformat.v4
+    picture, _ = subplots(figsize=(7, 2))
+    picture.set_label("what the picture shows")
+    data, metadata = picture._repr_mimebundle_()
+    wide = pd.DataFrame(np.zeros((2, 40))).to_html()
+    outputs = [
+        v4.new_output("display_data", data, metadata=metadata),
+        v4.new_output("execute_result", {"text/html": wide + "<script>alert(2)</script>"}, execution_count=1),
+        v4.new_output("stream", text=f"reading {paths.ROOT}/lib/foramen " + "x" * 300 + "\n"),
+    ]
+    code = v4.new_code_cell("study = 'x'  # " + "long " * 60, outputs=outputs, execution_count=1)
+    code.metadata["papermill"] = {"duration": 1.0}
+    cells = [v4.new_markdown_cell(f"# {title}\n\nSee [the table](#A-table).\n\n## A table"), code]
+    notebook = v4.new_notebook(cells=cells, metadata={"papermill": {"output_path": f"{paths.ROOT}/x.ipynb"}})
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{stem}.ipynb")
+
+
+def fill(study: Study, low: float = 4.0, high: float = 8.0) -> None:
+    """Tables, figures, executed notebooks and run.json files as the workflow leaves them."""
+    where = study.paths
+    tables.save(result_rows(["basic", "proposed", HOSTILE]), where.tables, "results")
+    tables.save(gain_rows(low, high), where.tables, "gains")
+    detectable = pd.DataFrame({"arm": ["proposed"], "metric": ["accuracy"], "detectable": [3.21]})
+    tables.save(detectable, where.tables, "detectable")
+    rules = result_rows(["majority rule", "no-information rate", "known ceiling"])
+    tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
+    tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
+    for name in ("gains", "roc", "saliency", "cohort", "training_curves"):
+        figure, axes = subplots(figsize=(7.2, 3))
+        axes[0, 0].imshow(np.eye(4)) if name == "cohort" else axes[0, 0].plot([0, 1])
+        figures.save(figure, where.figures, name, alt=f"{name} with {HOSTILE}")
+    for notebook, name, seed in report.expected(study):
+        path = where.executed(notebook, *([name, seed] if name else []))
+        executed(path.parent, path.stem, notebook.replace("_", " "))
+    record = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "code_version": "1 (abc)"}
+    record |= {
+        "peak_memory_mib": 10,
+        "python": "3.11",
+        "packages": {"torch": "2"},
+        "machine": "Linux, 2 cores",
+    }
+    for key, folder in {
+        "cohorthash": where.cohort,
+        "evalkey": where.evaluation,
+        "armkey": where.arm("basic", 1),
+    }.items():
+        write_json(folder / "run.json", {**record, "key": key})
+    pd.DataFrame({"images_per_second": [40.0, 60.0]}).to_csv(where.arm("basic", 1) / "history.csv")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("output")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORAMEN_OUTPUT", str(folder))
+        study = made_up_study()
+        fill(study)
+        report.prepare(study)
+        yield folder / "reports" / "made_up"
+
+
+@pytest.fixture(scope="module")
+def index(output) -> BeautifulSoup:
+    return BeautifulSoup((output / "index.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def every_page(output: Path) -> dict[Path, BeautifulSoup]:
+    return {p: BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser") for p in output.rglob("*.html")}
+
+
+def test_all_runs_are_reachable_and_one_of_each_is_kept_as_notebook(output, index):
+    pages = {p.stem for p in (output / "notebooks").glob("*.html")}
+    assert len(pages) == 4 + 2 + 2 * 2
+    linked = {a["href"] for a in index.find_all("a", href=True)}
+    assert {f"notebooks/{stem}.html" for stem in pages} <= linked
+    kept = {p.stem for p in (output / "notebooks").glob("*.ipynb")}
+    assert len(kept) == len(paths.NOTEBOOK_NAMES)
+    assert "05_fine_tuning-proposed-1" in kept
+
+
+def test_every_link_and_picture_leads_somewhere(output):
+    for path, page in every_page(output).items():
+        ids = [tag["id"] for tag in page.find_all(id=True)]
+        assert len(ids) == len(set(ids)), path
+        for tag, attribute in [("a", "href"), ("img", "src")]:
+            for link in (t[attribute] for t in page.find_all(tag, attrs={attribute: True})):
+                if link.startswith("#"):
+                    assert link[1:] in ids, (path.name, link)
+                elif not link.startswith(("https://doi.org/", "data:")):
+                    assert (path.parent / link).is_file(), (path.name, link)
+
+
+def test_nothing_of_the_readers_text_becomes_markup(output):
+    for path, page in every_page(output).items():
+        assert not page.find_all(["script", "iframe", "object", "embed"]), path
+        assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)], (
+            path
+        )
+        assert not page.find_all("img", src="x"), path
+    text = (output / "index.html").read_text(encoding="utf-8")
+    assert text.count("&lt;img src=x onerror=") >= 5 and "49" not in re.findall(
+        r"\d+", text.split("<h1>")[1][:80]
+    )
+
+
+def test_pages_ask_for_nothing_outside(output):
+    for path in output.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.findall(r'(?:src|srcset)="(?:https?:)?//', text), path
+        assert "@import" not in text and "url(" not in text, path
+
+
+def test_no_trace_of_this_machine(output):
+    for path in (*output.rglob("*.html"), *output.rglob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        assert str(paths.ROOT) not in text and "papermill" not in text, path
+
+
+def test_numbers_are_those_of_the_tables(index):
+    results = index.find(id="results").find_parent("section")
+    row = results.find("th", string="proposed").find_parent("tr")
+    assert [cell.contents[0] for cell in row.find_all("td")] == ["81.0"] * len(report.METRICS)
+    assert "75.0 to 88.0" in row.get_text()
+    headline = results.find(class_="headline").get_text(" ", strip=True)
+    assert "+6.0 points of accuracy" in headline and "+4.0 to +8.0" in headline and "< 0.001" in headline
+    assert "5.3 to 6.9 points, on other data" in headline
+    assert "100 test radiographs of 60 patients, 2 seeds" in headline and "of 3.2 points" in headline
+
+
+def test_accuracy_stands_beside_what_needs_no_network(index):
+    table = index.find(id="results").find_parent("section").find("table")
+    names = [th.contents[0] for th in table.find_all("th", scope="row")]
+    assert names[-3:] == ["majority rule", "no-information rate", "known ceiling"]
+
+
+def test_the_papers_ranges_are_marked_as_other_data(index):
+    section = index.find(id="comparison").find_parent("section")
+    assert "paper, other data" in section.get_text()
+    rows = {tr.find("th").get_text(): tr.find_all("td")[-1].get_text() for tr in section.find_all("tr")[1:]}
+    assert rows["accuracy"] == "5.3 to 6.9" and rows["AUROC"] == "no claim"
+
+
+def test_p_values_besides_the_primary_one_are_holms(index):
+    section = index.find(id="comparison").find_parent("section")
+    rows = {tr.find("th").get_text(): tr.find_all("td")[1].get_text() for tr in section.find_all("tr")[1:]}
+    assert rows["accuracy"] == "< 0.001" and rows["AUROC"] == "0.040Holm"
+
+
+def test_synthetic_stands_beside_every_result(index):
+    for heading in ("results", "comparison", "performance", "checks", "tables"):
+        assert index.find(id=heading).find(class_="badge", string="synthetic"), heading
+    for figure in index.find_all("figure"):
+        assert figure.find(class_="badge", string="synthetic")
+
+
+def test_provenance_is_complete(index):
+    text = index.find(id="provenance").find_parent("section").get_text(" ", strip=True)
+    for fact in (
+        made_up_study().hash,
+        "cohorthash",
+        "1 (abc)",
+        "2026-01-02",
+        "basic, seed 1",
+        "armkey",
+        "50",
+    ):
+        assert fact in text, fact
+
+
+def test_pictures_have_alternative_text(output, index):
+    assert all(image["alt"].strip() for image in index.find_all("img"))
+    page = BeautifulSoup((output / "notebooks" / "01_data_audit.html").read_text(), "html.parser")
+    assert [image["alt"] for image in page.find_all("img")] == ["what the picture shows"]
+
+
+def test_headings_go_down_one_level_at_a_time(output):
+    for path, page in every_page(output).items():
+        levels = [int(tag.name[1]) for tag in page.find_all(re.compile(r"^h[1-6]$"))]
+        assert levels[0] == 1 and levels.count(1) == 1, path
+        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)), path
+
+
+def test_long_tables_say_what_is_left_out(index):
+    table = index.find(id="table-sites")
+    assert len(table.find("tbody").find_all("tr")) == report.SHOWN_ROWS
+    assert "10 further rows" in table.get_text()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (4.0, 8.0, "better"),
+        (-8.0, -4.0, "worse"),
+        (-1.0, 2.0, "not shown to differ"),
+        (np.nan, np.nan, "Not estimable"),
+    ],
+)
+def test_headline_says_what_the_interval_allows(low, high, words, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = Study(name="words", arms={"basic": Arm(), "proposed": Arm()})
+    tables.save(result_rows(["basic", "proposed"]), study.paths.tables, "results")
+    tables.save(gain_rows(low, high), study.paths.tables, "gains")
+    page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
+    assert words in page.find(class_="headline").get_text(" ", strip=True)
+
+
+def test_a_study_without_evaluation_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    with pytest.raises(InputError, match="run notebook 06 first"):
+        report.prepare(Study(name="empty", arms={"basic": Arm(), "proposed": Arm()}))
+    assert not list(tmp_path.rglob("*.html"))
+
+
+def test_report_is_small(output):
+    assert (output / "index.html").stat().st_size < 200_000
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+OVERFLOWING = """
+const page = document.documentElement, out = [];
+if (page.scrollWidth > page.clientWidth) out.push('page ' + page.scrollWidth);
+const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+for (const e of document.body.querySelectorAll('*')) {
+  const box = e.getBoundingClientRect();
+  if (box.width && box.right > page.clientWidth + 1 && !scrolls(e)) out.push(e.tagName + ' ' + box.right);
+}
+return out;
+"""
+UNREACHABLE = """
+const scrolls = e => e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX);
+const found = [...document.body.querySelectorAll('*')].filter(e => scrolls(e) && e.tabIndex < 0);
+return found.map(e => e.outerHTML.slice(0, 90));
+"""
+LOAD = """
+const pictures = [...document.images];
+pictures.forEach(picture => picture.loading = 'eager');
+Promise.all(pictures.map(picture => picture.decode().then(() => 1, () => picture.src))).then(arguments[0]);
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("page", ["index.html", "notebooks/05_fine_tuning-proposed-1.html"])
+def test_page_in_a_browser(browser, output, page, width):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get((output / page).as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.execute_script("return document.documentElement.clientWidth") >= width - 20  # a scroll bar
+    assert browser.execute_script(OVERFLOWING) == []
+    assert set(browser.execute_async_script(LOAD)) == {1}
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")] == []
+    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_everything_that_scrolls_is_reached_by_keyboard(browser, output):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True},
+    )
+    for page in ("index.html", "notebooks/05_fine_tuning-proposed-1.html"):
+        browser.get((output / page).as_uri())
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        unreachable = browser.execute_script(UNREACHABLE)
+        assert unreachable == []

@@ -1,0 +1,426 @@
+"""The tables of results: what they contain, that they hang together, and what degenerate inputs give."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from foramen import comparisons, metrics, predictions, statistics
+from foramen.benchmarks import statistics as benchmark
+from foramen.errors import InputError
+from foramen.resampling import patient_strata, patient_weights, resample
+
+FEW = 200  # resamples: these tests are about structure; tests/test_statistics_coverage.py is about truth
+
+
+def table(
+    separations: dict[str, float],
+    seeds: tuple[int, ...] = (1, 2, 3),
+    patients: int = 60,
+    images: int = 2,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Predictions of arms that separate the classes by so much; a third of the patients validate."""
+    rng = np.random.default_rng(seed)
+    ids = np.arange(patients * images)
+    labels = ids // 3 % 2
+    shared = rng.normal(size=patients).repeat(images) * 0.5 + rng.normal(size=len(ids)) * 0.5
+    split = np.where(ids // images % 3 == 0, "val", "test")
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "image_id": [f"i{k:04d}" for k in ids],
+                    "patient_id": [f"p{k // images:03d}" for k in ids],
+                    "split": split,
+                    "arm": arm,
+                    "seed": s,
+                    "label": labels,
+                    "score": expit(separation * (labels - 0.5) + shared + rng.normal(size=len(ids)) * 0.7),
+                }
+            )
+            for arm, separation in separations.items()
+            for s in seeds
+        ],
+        ignore_index=True,
+    )
+
+
+LADDER = {"basic": 1.0, "he": 1.6, "proposed": 2.0}
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return table(LADDER)
+
+
+@pytest.fixture(scope="module")
+def resampled(frame):
+    return resample(frame, FEW, 0)
+
+
+def test_results_have_a_row_for_each_arm_and_metric(frame, resampled):
+    found = statistics.results(resampled)
+    assert list(found.columns) == [
+        "arm",
+        "metric",
+        "estimate",
+        "low",
+        "high",
+        "n_images",
+        "n_patients",
+        "n_seeds",
+        "note",
+    ]
+    assert list(zip(found.arm, found.metric, strict=True)) == [
+        (a, m) for a in LADDER for m in metrics.METRICS
+    ]
+    assert (found.low <= found.estimate).all() and (found.estimate <= found.high).all()
+    assert found[["n_images", "n_patients", "n_seeds"]].drop_duplicates().to_numpy().tolist() == [[80, 40, 3]]
+
+
+def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, resampled):
+    limits = predictions.thresholds(frame).set_index(["arm", "seed"]).threshold
+    test = frame[(frame.split == "test") & (frame.arm == "he")]
+    expected = np.mean(
+        [((rows.score >= limits["he", seed]) == rows.label).mean() for seed, rows in test.groupby("seed")]
+    )
+    found = statistics.results(resampled).set_index(["arm", "metric"]).estimate["he", "accuracy"]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_resampling_does_not_depend_on_row_order_threads_or_blocks(frame, resampled, monkeypatch):
+    monkeypatch.setattr("foramen.resampling._BLOCK", 80 * 7)
+    shuffled = frame.sample(frac=1, random_state=0).sort_values(["arm", "seed"], kind="stable")
+    again = resample(shuffled, FEW, 0, threads=1)
+    for arm in LADDER:
+        for metric in metrics.METRICS:
+            np.testing.assert_allclose(
+                again.draws(arm, metric), resampled.draws(arm, metric), rtol=0, atol=1e-9
+            )
+
+
+def test_patients_are_drawn_whole_and_within_their_stratum():
+    patients = np.array(["a", "a", "b", "b", "c", "c", "d", "d", "e", "e", "f", "f"])
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 1, 1])
+    strata, index = patient_strata(patients, labels)
+    assert strata.tolist() == [0, 0, 1, 1, 2, 2]
+    weights = patient_weights(strata, 500, np.random.default_rng(0))
+    assert (weights.reshape(500, 3, 2).sum(axis=2) == 2).all()
+    assert (weights[:, index] @ labels == labels.sum()).all()
+    assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.15)
+
+
+def test_resampling_draws_without_strata_on_request(frame):
+    free = resample(frame, FEW, 0, ("accuracy", "brier"), stratify=False)
+    assert free.draws("basic", "accuracy").shape == (3, FEW)
+    assert not np.allclose(
+        free.draws("basic", "brier"), resample(frame, FEW, 0, ("brier",)).draws("basic", "brier")
+    )
+
+
+def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(resampled):
+    gains = statistics.gains(resampled, "basic", ("proposed", "accuracy"))
+    estimates = statistics.results(resampled).set_index(["arm", "metric"]).estimate
+    assert list(gains.columns[:8]) == [
+        "arm",
+        "metric",
+        "gain",
+        "low",
+        "high",
+        "p_value",
+        "paper_low",
+        "paper_high",
+    ]
+    for row in gains.itertuples():
+        sign = -1 if row.metric == "brier" else 1
+        difference = estimates[row.arm, row.metric] - estimates["basic", row.metric]
+        assert row.gain == pytest.approx(100 * sign * difference, abs=1e-9)
+    claimed = gains[gains.paper_low.notna()]
+    assert {
+        m: (low, high)
+        for m, low, high in zip(claimed.metric, claimed.paper_low, claimed.paper_high, strict=True)
+    } == {"accuracy": (5.3, 6.9), "f1": (5.2, 6.5), "specificity": (5.4, 9.2), "sensitivity": (0.8, 4.3)}
+    assert set(claimed.arm) == {"proposed"} and set(claimed.paper_data) == {"other data"}
+
+
+def test_p_value_and_interval_agree(resampled):
+    gains = statistics.gains(resampled, "basic")
+    excludes = (gains.low > 0) | (gains.high < 0)
+    assert (excludes == (gains.p_value < 0.05)).all()
+    assert excludes.any() and not excludes.all()
+
+
+def test_holm_leaves_the_primary_contrast_alone_and_adjusts_the_rest(resampled):
+    gains = statistics.gains(resampled, "basic", ("proposed", "accuracy"))
+    primary = gains[gains.primary]
+    assert len(primary) == 1 and primary.p_holm.item() == primary.p_value.item()
+    rest = gains[~gains.primary].sort_values("p_value")
+    factors = np.arange(len(rest), 0, -1)
+    expected = np.minimum(1, np.maximum.accumulate(rest.p_value * factors))
+    np.testing.assert_allclose(rest.p_holm, expected)
+
+
+def test_steps_compare_each_arm_with_its_predecessor(resampled):
+    steps = statistics.steps(resampled, [("he", "basic"), ("proposed", "he")]).set_index(["arm", "metric"])
+    gains = statistics.gains(resampled, "basic").set_index(["arm", "metric"])
+    whole = steps.gain["he", "auroc"] + steps.gain["proposed", "auroc"]
+    assert whole == pytest.approx(gains.gain["proposed", "auroc"])
+    assert set(steps.reference) == {"basic", "he"}
+
+
+def test_unknown_arms_and_contrasts_are_input_errors(resampled):
+    with pytest.raises(InputError, match="no predictions of arm 'nobody'"):
+        statistics.steps(resampled, [("he", "nobody")])
+    with pytest.raises(InputError, match="primary contrast"):
+        statistics.gains(resampled, "basic", ("proposed", "calibration_slope"))
+
+
+def test_detectable_difference_has_the_power_it_states(resampled):
+    """Of normal estimates with the stated standard error, 80 % are significant."""
+    rows = statistics.detectable(resampled, "basic").set_index(["arm", "metric"])
+    gains = statistics.gains(resampled, "basic").set_index(["arm", "metric"])
+    row = rows.loc["proposed", "accuracy"]
+    half = (gains.high - gains.low)["proposed", "accuracy"] / 2
+    estimates = np.random.default_rng(0).normal(row.detectable, row.standard_error, 40000)
+    assert (estimates > half).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_detectable_difference_matches_the_textbook_for_independent_pairs():
+    """5.3 points of accuracy need about 417 independent pairs at 15 % discordance (Connor 1987)."""
+    label, k = np.arange(417) % 2, np.arange(417)
+    wrong = {"a": k < 31, "b": (k >= 31) & (k < 62)}
+    frame = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "image_id": k,
+                    "patient_id": k,
+                    "split": "test",
+                    "arm": arm,
+                    "seed": 0,
+                    "label": label,
+                    "score": np.where(wrong[arm], 1 - label, label),
+                }
+            )
+            for arm in "ab"
+        ]
+    )
+    row = statistics.detectable(resample(frame, 2000, 0, ("accuracy",), stratify=False), "a").iloc[0]
+    assert row.detectable == pytest.approx(5.3, abs=0.2)
+
+
+def test_factorial_recovers_effects_and_interactions():
+    switches = pd.DataFrame(
+        [(a, b) for a in (0, 1) for b in (0, 1)], columns=["he", "stn"], index=["none", "stn", "he", "both"]
+    ).astype(bool)
+    resampled = resample(table({"none": 0.6, "stn": 1.2, "he": 1.4, "both": 3.0}), FEW, 0, ("auroc",))
+    effects = statistics.factorial(resampled, switches).set_index("term")
+    m = {arm: 100 * resampled.points(arm, "auroc").mean() for arm in switches.index}
+    assert effects.gain["he"] == pytest.approx((m["he"] + m["both"] - m["none"] - m["stn"]) / 2)
+    assert effects.gain["stn"] == pytest.approx((m["stn"] + m["both"] - m["none"] - m["he"]) / 2)
+    assert effects.gain["he:stn"] == pytest.approx((m["both"] - m["stn"]) - (m["he"] - m["none"]))
+    assert effects.order.tolist() == [1, 1, 2]
+
+
+def test_factorial_of_four_switches_covers_all_terms():
+    cells = [tuple(bool(k >> bit & 1) for bit in range(4)) for k in range(16)]
+    arms = {f"a{k}": 1.0 + 0.1 * k for k in range(16)}
+    switches = pd.DataFrame(cells, columns=["equalization", "flip", "stn", "tuned"], index=list(arms))
+    resampled = resample(table(arms, seeds=(1, 2)), 50, 0, ("accuracy",))
+    assert len(statistics.factorial(resampled, switches)) == 4 + 6
+    assert len(statistics.factorial(resampled, switches, order=4)) == 15
+
+
+def test_incomplete_factorial_is_an_input_error(resampled):
+    switches = pd.DataFrame({"he": [False, True, True], "stn": [False, False, True]}, index=list(LADDER))
+    with pytest.raises(InputError, match="not a full factorial"):
+        statistics.factorial(resampled, switches)
+    with pytest.raises(InputError, match="no predictions of arm 'nobody'"):
+        statistics.factorial(resampled, pd.DataFrame({"he": [False, True]}, index=["basic", "nobody"]))
+
+
+def test_rank_swaps_count_pairs_of_seeds_that_disagree():
+    frame = table({"a": 1.0, "b": 1.0}, seeds=(1, 2, 3))
+    order = {("a", 1): 0.9, ("b", 1): 0.8, ("a", 2): 0.7, ("b", 2): 0.8, ("a", 3): 0.9, ("b", 3): 0.6}
+    frame["score"] = [
+        0.5 + (0.4 if label else -0.4) * (1 if k % 10 < 10 * order[arm, seed] else -1)
+        for k, (arm, seed, label) in enumerate(zip(frame.arm, frame.seed, frame.label, strict=True))
+    ]
+    row = statistics.rank_swaps(resample(frame, 20, 0, ("accuracy",))).iloc[0]
+    assert (row.leads, row.swaps) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+def test_one_seed_is_said_and_rank_swaps_need_two():
+    resampled = resample(table({"a": 1.0, "b": 2.0}, seeds=(4,)), 50, 0, ("accuracy",))
+    assert statistics.results(resampled).note.str.contains("one seed").all()
+    assert statistics.gains(resampled, "a").note.str.contains("one seed").all()
+    assert statistics.rank_swaps(resampled).note.str.startswith("not estimable").all()
+
+
+def test_external_arm_with_one_seed_meets_every_seed(frame):
+    external = table({"radiologist": 2.0}, seeds=(0,), seed=5)
+    both = resample(pd.concat([frame, external[external.split == "test"]]), FEW, 0, ("accuracy",))
+    row = statistics.gains(both, "basic").set_index("arm").loc["radiologist"]
+    expected = both.points("radiologist", "accuracy")[0] - both.points("basic", "accuracy").mean()
+    assert row.gain == pytest.approx(100 * expected)
+    assert "one seed of radiologist" in row.note
+
+
+def test_seeds_that_only_one_arm_has_are_left_out_of_the_gain_and_said():
+    frame = table({"a": 1.0, "b": 2.0}, seeds=(1, 2, 3))
+    resampled = resample(frame[(frame.arm == "a") | (frame.seed < 3)], FEW, 0, ("accuracy",))
+    row = statistics.gains(resampled, "a").iloc[0]
+    expected = resampled.points("b", "accuracy").mean() - resampled.points("a", "accuracy")[:2].mean()
+    assert (row.gain, row.note) == (pytest.approx(100 * expected), "from the seeds in common: 1, 2")
+    other = resample(
+        frame[(frame.arm == "a") == (frame.seed < 3)].pipe(
+            lambda f: pd.concat([f, f[f.arm == "b"].assign(seed=4)])
+        ),
+        FEW,
+        0,
+        ("accuracy",),
+    )
+    assert statistics.gains(other, "a").note.item() == "not estimable: the arms have no seed in common"
+
+
+def test_subgroups_partition_the_test_images(frame):
+    images = frame[frame.arm == "basic"].drop_duplicates("image_id")
+    metadata = pd.DataFrame(
+        {
+            "image_id": images.image_id,
+            "side": np.where(np.arange(len(images)) % 2, "L", "R"),
+            "age": np.linspace(30, 90, len(images)),
+            "severity": np.linspace(0, 3, len(images)),
+            "site": ["A", None] * (len(images) // 2),
+        }
+    )
+    found = statistics.subgroups(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
+    sizes = found.drop_duplicates(["subgroup", "value"]).groupby("subgroup").n_images.sum()
+    assert sizes.to_dict() == {"all": 80, "side": 80, "age_band": 80, "severity": 80, "site": 40}
+    assert found[found.subgroup == "age_band"].value.unique().tolist() == [
+        "0-44",
+        "45-54",
+        "55-64",
+        "65-74",
+        "75+",
+    ]
+    assert found[found.subgroup == "severity"].value.nunique() == 4
+    whole = statistics.results(resample(frame, 50, 0, ("accuracy", "auroc")))
+    pd.testing.assert_frame_equal(found[found.subgroup == "all"].iloc[:, 2:], whole)
+
+
+def test_subgroup_with_one_class_says_so(frame):
+    images = frame.drop_duplicates("image_id")
+    metadata = images[["image_id"]].assign(severity=np.where(images.label == 1, "severe", "none"))
+    found = statistics.subgroups(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
+    assert found["none", "basic", "auroc"].startswith("not estimable: no image with label 1")
+    assert not found["severe", "basic", "sensitivity"]
+
+
+def test_baselines_majority_rule_and_known_ceiling(frame):
+    images = frame[frame.split == "test"].drop_duplicates("image_id").set_index("image_id")
+    truth = images.label.where(np.arange(len(images)) % 10 != 0, 1 - images.label)
+    found = statistics.baselines(frame, truth, FEW).set_index(["arm", "metric"]).estimate
+    share = images.label.mean()
+    assert found["no-information rate", "accuracy"] == max(share, 1 - share)
+    assert found["majority rule", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
+    assert found["majority rule", "balanced_accuracy"] == 0.5
+    assert found["known ceiling", "accuracy"] == pytest.approx(0.9)
+    with pytest.raises(InputError, match="true state of 1 test"):
+        statistics.baselines(frame, truth.iloc[1:], FEW)
+
+
+def degenerate(labels, scores, patients) -> pd.DataFrame:
+    n = len(labels)
+    one = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(n)],
+            "patient_id": patients,
+            "split": "test",
+            "seed": 0,
+            "label": labels,
+            "score": scores,
+        }
+    )
+    return pd.concat([one.assign(arm="a"), one.assign(arm="b", score=[0.4, 0.6] * (n // 2))])
+
+
+LABELS, SCORES = [0, 1] * 10, [0.3, 0.4, 0.6, 0.7, 0.2, 0.9, 0.5, 0.8, 0.1, 0.55] * 2
+PATIENTS = [f"p{k // 2}" for k in range(20)]
+DEGENERATE = {
+    "one class": ([1] * 20, SCORES, PATIENTS),
+    "the other class": ([0] * 20, SCORES, PATIENTS),
+    "all scores equal": (LABELS, [0.5] * 20, PATIENTS),
+    "all scores one": (LABELS, [1.0] * 20, PATIENTS),
+    "one patient": (LABELS, SCORES, ["p"] * 20),
+    "one patient of a class": ([1, 1] + [0] * 18, SCORES, PATIENTS),
+    "perfect separation": (LABELS, [0.1, 0.9] * 10, PATIENTS),
+    "perfectly wrong": (LABELS, [0.9, 0.1] * 10, PATIENTS),
+    "two images": ([0, 1], [0.2, 0.8], ["p", "q"]),
+}
+
+
+@pytest.mark.parametrize("case", DEGENERATE)
+@pytest.mark.filterwarnings("error")
+def test_degenerate_inputs_give_numbers_or_say_why_not(case):
+    frame = degenerate(*DEGENERATE[case])
+    resampled = resample(frame, FEW, 0)
+    tables = {
+        "results": (statistics.results(resampled), ["estimate", "low", "high"]),
+        "gains": (statistics.gains(resampled, "b"), ["gain", "low", "high", "p_value"]),
+        "detectable": (statistics.detectable(resampled, "b"), ["detectable"]),
+        "tests": (comparisons.paired_tests(frame, [("a", "b")]), ["difference", "p_value"]),
+    }
+    for name, (found, numbers) in tables.items():
+        lost = found[found[numbers].isna().any(axis=1)]
+        assert lost.note.str.contains("not estimable: .+").all(), (name, lost)
+        assert not found.note.str.contains("not estimable").drop(lost.index).any(), name
+
+
+def test_perfect_separation_has_wilson_intervals_that_count_patients():
+    found = statistics.results(resample(degenerate(*DEGENERATE["perfect separation"]), FEW, 0))
+    found = found[found.arm == "a"].set_index("metric")
+    assert found.loc["accuracy", ["estimate", "high"]].tolist() == [1.0, 1.0]
+    assert found.low["accuracy"] == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-6)
+    assert found.estimate["auroc"] == 1.0 and "every resample gives the same value" in found.note["auroc"]
+
+
+def test_identical_arms_have_no_gain_with_certainty():
+    frame = degenerate(LABELS, SCORES, PATIENTS)
+    twins = pd.concat([frame[frame.arm == "a"], frame[frame.arm == "a"].assign(arm="twin")])
+    gains = statistics.gains(resample(twins, FEW, 0), "a")
+    assert (gains[["gain", "low", "high"]] == 0).all(axis=None) and (gains.p_value == 1).all()
+    tests = comparisons.paired_tests(twins, [("twin", "a")])
+    assert (tests.p_value == 1).all()
+
+
+def test_arms_without_the_same_test_images_are_refused(frame):
+    with pytest.raises(InputError, match="arm 'he', seed 2: 1 images of the test split are missing"):
+        resample(
+            frame.drop(frame[(frame.arm == "he") & (frame.seed == 2) & (frame.split == "test")].index[:1]), 10
+        )
+    with pytest.raises(InputError, match="no rows of the test split"):
+        resample(frame[frame.split == "val"], 10)
+    with pytest.raises(InputError, match="duplicate"):
+        resample(pd.concat([frame, frame[frame.split == "test"].head(1)]), 10)
+
+
+def test_paired_tests_choose_their_form_by_the_data(frame):
+    clustered = comparisons.paired_tests(frame, [("proposed", "basic")])
+    assert clustered.groupby("seed").size().to_dict() == {1: 4, 2: 4, 3: 4}
+    one_each = clustered.n_images == clustered.n_patients
+    assert (clustered.method.str.contains("patient") == ~one_each).all() and not one_each.all()
+    single = table(LADDER, images=1, patients=120)
+    independent = comparisons.paired_tests(single, [("proposed", "basic")])
+    assert set(independent.method) == {"exact McNemar", "DeLong"}
+    with pytest.raises(InputError, match="nobody"):
+        comparisons.paired_tests(frame, [("nobody", "basic")])
+
+
+def test_benchmark_prints_one_line(monkeypatch, capsys):
+    sizes = ["--arms", "2", "--seeds", "2", "--images", "60", "--resamples", "20", "--loop-resamples", "1"]
+    monkeypatch.setattr("sys.argv", ["statistics", *sizes])
+    benchmark.main()
+    line = capsys.readouterr().out
+    assert line.startswith("20 resamples, 4 runs, 60 images") and line.count("\n") == 1

@@ -1,0 +1,226 @@
+"""Study files: strict, all faults at once, every value can be overridden, stages name what they depend on."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from foramen import paths, study
+from foramen.errors import InputError
+
+SMOKE = paths.PARAMS / "smoke.yaml"
+FILES = sorted(paths.PARAMS.glob("*.yaml"))
+
+
+def faults(*overrides: str, path: Path = SMOKE) -> list[str]:
+    """The faults of the smoke study with these overrides, without the file's name."""
+    with pytest.raises(InputError) as caught:
+        study.load(path, list(overrides))
+    assert all(fault.startswith(f"{path}: ") for fault in caught.value.faults)
+    return [fault.removeprefix(f"{path}: ") for fault in caught.value.faults]
+
+
+def faults_of(text: str | bytes, folder: Path) -> list[str]:
+    """The faults of a study file with this text."""
+    path = folder / "study.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return faults(path=path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_study_file_is_valid_and_annotated(path: Path):
+    overrides = ["cohort.manifest.path=films.csv"] if "own_films" in path.stem else []
+    assert study.load(path, overrides).name == path.stem
+    bare = [line for line in path.read_text().splitlines() if re.search(r":\s+[-\d.]+$", line)]
+    assert not bare, f"numbers without a comment: {bare}"
+
+
+def test_study_survives_being_written_and_read(tmp_path: Path):
+    given = study.load(SMOKE, ["training.learning_rate=1e-5"])
+    written = tmp_path / "study.yaml"
+    written.write_text(study.dump(given))
+    assert study.load(written) == given
+    assert study.load(written).hash == given.hash
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("training.epoch=3", "training.epoch: unknown key; the nearest valid one is epochs"),
+        ("trainin.epochs=3", "trainin: unknown key; the nearest valid one is training"),
+        (
+            "arms.basic.equalisation=global",
+            "arms.basic.equalisation: unknown key; the nearest valid one is equalization",
+        ),
+        (
+            "evaluation.primary.metrics=f1",
+            "evaluation.primary.metrics: unknown key; the nearest valid one is metric",
+        ),
+        ("arms.basic.flip=cannonical", "the nearest valid one is canonical"),
+        ("arms.basic.stn=selfsupervised", "the nearest valid one is self_supervised"),
+        ("split.test=1.2", "split.test: should be less than 1 (given: 1.2)"),
+        ("split.test=.nan", "split.test: should be a finite number"),
+        ("training.learning_rate=.inf", "training.learning_rate: should be a finite number"),
+        ("training.epochs=many", "training.epochs: should be a valid integer (given: 'many')"),
+        ("training.epochs=2.5", "training.epochs: should be a valid integer"),
+        ("training.epochs=true", "training.epochs: should be a valid integer"),
+        ("training=", "training: should be a valid dictionary"),
+        ("seeds=1,2", "seeds: should be a valid list (given: '1,2')"),
+        ("seeds=[]", "seeds: List should have at least 1 item"),
+        ("seeds=[1, 1]", "seeds: a seed stands twice"),
+        ("arms={}", "arms: Dictionary should have at least 1 item"),
+        ("arms.Basic={}", "arms.Basic: String should match pattern"),
+        ("name=../elsewhere", "name: String should match pattern"),
+        (
+            "evaluation.reference=basik",
+            "evaluation.reference: there is no arm 'basik'; the nearest valid one is basic",
+        ),
+        ("evaluation.steps=[[proposed]]", "evaluation.steps.0: write [arm, arm before it]"),
+        ("evaluation.steps=3", "evaluation.steps: should be a valid list"),
+        ("evaluation.external=3", "evaluation.external: should be a valid dictionary"),
+        ("evaluation.external={basic: reads.csv}", "evaluation.external.basic: an arm has that name, too"),
+        ("split={test: 0.6, validation: 0.5}", "split: test and validation share add up to 1.1"),
+        ("cohort.source=manifest", "cohort.manifest.path: give your table"),
+        ("pretraining.source=file", "pretraining.file: source is file, but none is named"),
+        ("training.epochs.more=3", "--set training.epochs.more=3: training.epochs holds a value, not keys"),
+        ("training.epochs", "--set training.epochs: write section.key=value"),
+    ],
+)
+def test_fault_is_named(override: str, fault: str):
+    assert any(fault in found for found in faults(override)), faults(override)
+
+
+def test_true_pose_needs_a_known_pose():
+    found = faults("cohort.source=manifest", "cohort.manifest.path=films.csv", "arms.proposed.stn=true_pose")
+    assert found == [
+        "arms.proposed.stn: true_pose needs a cohort whose pose is known: the synthetic one, or CSXA"
+    ]
+
+
+def test_all_faults_come_at_once():
+    found = faults(
+        "split.test=1.2",
+        "training.epoch=3",
+        "arms.basic.flip=sideways",
+        "seeds=[1, 1]",
+        "evaluation.reference=x",
+    )
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "holds keys and values"),
+        ("- a list", "holds keys and values"),
+        ("name: a\nname: b\n", "line 2: key 'name' stands twice"),
+        ("arms:\n  basic: {}\n  basic: {}\n", "line 3: key 'basic' stands twice"),
+        ("name: [unclosed", "not readable as YAML"),
+        ("? [a, b]\n: 1\n", "not readable as YAML"),
+        ("[" * 5000, "not readable as YAML"),
+        ("name: !!python/object/apply:os.system [true]", "not readable as YAML"),
+        (b"name: \xff\xfe", "not readable as YAML"),
+        (b"\x00\x01", "not readable as YAML"),
+        ("name: x\n", "arms: missing"),
+        (f"name: {'x' * 5000}\narms: {{basic: {{}}}}\n", "String should have at most 40 characters"),
+    ],
+)
+def test_broken_file_gives_one_clear_line(text: str | bytes, fault: str, tmp_path: Path):
+    found = faults_of(text, tmp_path)
+    assert any(fault in line for line in found), found
+    assert all(len(line) < 400 and "\n" not in line for line in found)
+
+
+def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path):
+    path = tmp_path / "study.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + SMOKE.read_bytes().replace(b"\n", b"\r\n"))
+    assert study.load(path) == study.load(SMOKE)
+
+
+def test_unknown_file_names_the_nearest():
+    with pytest.raises(InputError, match=r"no such study file; did you mean params/smoke.yaml\?"):
+        study.load("params/smoek.yaml")
+
+
+def test_overrides_win_and_create_sections():
+    given = study.load(
+        SMOKE, ["training.epochs=7", "augmentation.rotation=5", "arms.extra={flip: random}", "title="]
+    )
+    assert given.training.epochs == 7
+    assert given.augmentation.rotation == 5.0
+    assert given.arms["extra"].flip == "random"
+    assert given.title == ""
+
+
+def test_number_in_scientific_notation_is_a_number():
+    assert study.load(SMOKE, ["training.learning_rate=3e-4"]).training.learning_rate == 3e-4
+    assert study.load(SMOKE, ["training.learning_rate=1E-05"]).training.learning_rate == 1e-5
+
+
+def test_files_of_the_reader_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "films.csv").touch()
+    (tmp_path / "reads.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    given = study.load(
+        SMOKE,
+        [
+            "cohort.manifest.path=films.csv",
+            "evaluation.external={reader: reads.csv}",
+            "pretraining.file=none.pth",
+        ],
+    )
+    assert given.cohort.manifest.path == str(tmp_path / "films.csv")
+    assert given.evaluation.external == {"reader": str(tmp_path / "reads.csv")}
+    assert given.pretraining.file == "none.pth"
+
+
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [
+        ("cohort.synthetic.seed=1", {"cohort"}),
+        ("split.seed=1", {"cohort"}),
+        ("cohort.manifest.unreadable_share=0.1", set()),
+        ("preprocessing.clahe_tiles=4", {"preprocessing"}),
+        ("stn.epochs=9", {"stn", "arm_proposed", "arm_he_flip_crop"}),
+        ("pretraining.images=99", {"pretraining", "arm_basic", "arm_he_flip_crop", "arm_proposed"}),
+        ("training.epochs=9", {"arm_basic", "arm_he_flip_crop", "arm_proposed"}),
+        ("arms.basic.trainable=head", {"arm_basic", "evaluation"}),
+        ("arms.basic.description=new words", {"evaluation"}),
+        ("evaluation.resamples=300", {"evaluation"}),
+        ("seeds=[1, 2, 3]", {"evaluation"}),
+        ("title=new", set()),
+    ],
+)
+def test_stages_change_with_what_they_depend_on_and_no_more(override: str, stages: set[str]):
+    before, after = study.load(SMOKE), study.load(SMOKE, [override])
+    names = [
+        "cohort",
+        "preprocessing",
+        "variant_none",
+        "variant_global",
+        "augmentation",
+        "pretraining",
+        "stn",
+        "evaluation",
+    ]
+    names += [f"arm_{arm}" for arm in before.arms]
+    assert {name for name in names if before.stage(name) != after.stage(name)} == stages
+    assert before.hash != after.hash
+
+
+def test_study_reads_fast_because_it_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = "import sys, foramen.cli, foramen.workflow; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "pandas", "matplotlib", "numpy", "scipy", "papermill"} & set(loaded)
+
+
+def test_dump_writes_every_value(tmp_path: Path):
+    values = yaml.safe_load(study.dump(study.load(SMOKE)))
+    assert values.keys() == study.Study.model_fields.keys()
+    assert values["training"].keys() == study.Training.model_fields.keys()

@@ -1,0 +1,144 @@
+"""Tables as files: what readers see, and that text in cells stays text."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foramen import tables
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a|b\nc",
+    r"\input{secret} & 50 % $x_1^2$ #{}~",
+    '=HYPERLINK("http://x")',
+    "@SUM(A1)",
+    "+1+1",
+    "-2+3",
+    "[link](javascript:x)",
+    "![i](x.png)",
+    "`code`",
+    "*bold*",
+]
+
+
+@pytest.fixture
+def gains() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "arm": ["he", "proposed"],
+            "gain": [-1.25, 7.44],
+            "p_value": [0.2, 1e-9],
+            "primary": [False, True],
+            "n_images": [10, 10],
+            "paper_low": [np.nan, 5.3],
+        }
+    )
+
+
+def test_save_writes_three_files_and_csv_keeps_full_precision(gains, tmp_path):
+    paths = tables.save(gains, tmp_path / "tables", "gains")
+    assert sorted(path.name for path in paths) == ["gains.csv", "gains.md", "gains.tex"]
+    assert sorted((tmp_path / "tables").iterdir()) == sorted(paths)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "gains.csv"), gains)
+
+
+def test_readable_rounds_points_and_p_values_and_marks_missing(gains):
+    shown = tables.readable(gains)
+    assert shown.gain.tolist() == ["-1.2", "7.4"]
+    assert shown.p_value.tolist() == ["0.200", "<0.001"]
+    assert shown.primary.tolist() == ["no", "yes"]
+    assert shown.paper_low.tolist() == ["–", "5.3"]
+    assert shown.n_images.tolist() == ["10", "10"]
+
+
+def test_estimates_have_three_decimals():
+    shown = tables.readable(
+        pd.DataFrame({"arm": ["a"], "estimate": [0.81249], "low": [0.8], "high": [np.nan]})
+    )
+    assert shown.iloc[0].tolist() == ["a", "0.812", "0.800", "–"]
+
+
+def test_csv_cells_are_no_formulas_but_negative_numbers_stay_numbers():
+    frame = pd.DataFrame({"site": HOSTILE, "gain": np.linspace(-1, 1, len(HOSTILE))})
+    rows = list(csv.DictReader(io.StringIO(tables.to_csv(frame))))
+    assert not [row["site"] for row in rows if row["site"].startswith(("=", "+", "-", "@"))]
+    assert float(rows[0]["gain"]) == -1.0
+
+
+def test_headings_are_neutralised_too():
+    frame = pd.DataFrame({"=cmd|x": [1], "<b>": ["y"], "a&b_c": ["z"]})
+    assert tables.to_csv(frame).startswith("'=cmd|x,")
+    assert "<b>" not in tables.to_markdown(frame)
+    assert r"a\&b\_c" in tables.to_latex(frame)
+
+
+def test_markdown_shows_markup_as_characters():
+    text = tables.to_markdown(pd.DataFrame({"site": HOSTILE, "n": range(len(HOSTILE))}))
+    assert "<" not in text
+    lines = text.splitlines()
+    assert len(lines) == 2 + len(HOSTILE)
+    assert {line.replace(r"\|", "").count("|") for line in lines} == {3}
+    assert r"\[link\](javascript:x)" in text
+
+
+def test_latex_escapes_commands():
+    text = tables.to_latex(pd.DataFrame({"site": HOSTILE}))
+    assert r"\textbackslash input\{secret\} \& 50 \% \$x\_1" in text
+    assert r"\input" not in text
+    assert r"\toprule" in text
+
+
+@pytest.fixture
+def manifest() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 120
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(n)],
+            "patient_id": np.arange(n) // 2,
+            "label": rng.integers(0, 2, n),
+            "side": ["L", "R"] * (n // 2),
+            "view": "oblique",
+            "site": None,
+            "age": rng.normal(60, 10, n),
+            "sex": [None, "F", "M", "F"] * (n // 4),
+            "split": ["train"] * 60 + ["val"] * 20 + ["test"] * 40,
+            "excluded": [False] * (n - 2) + [True] * 2,
+        }
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_cohort_counts_images_patients_and_missing_values(manifest):
+    table = tables.cohort(manifest).set_index(["variable", "value"])
+    assert table.loc[("n", "images"), ["Overall", "train", "val", "test"]].tolist() == [
+        "118",
+        "60",
+        "20",
+        "38",
+    ]
+    assert table.loc[("n", "patients"), ["Overall", "train", "val", "test"]].tolist() == [
+        "59",
+        "30",
+        "10",
+        "19",
+    ]
+    assert table.loc[("sex, n (%)", "missing"), "train"] == "15 (25.0)"
+    assert not [name for name, _ in table.index if name.startswith("site")]
+
+
+def test_cohort_standardised_difference_of_a_mean(manifest):
+    table = tables.cohort(manifest)
+    kept = manifest[~manifest.excluded]
+    train, test = (kept.age[kept.split == split] for split in ("train", "test"))
+    smd = (test.mean() - train.mean()) / np.sqrt((train.var() + test.var()) / 2)
+    shown = table.loc[table.variable == "age, mean (SD)", "SMD (train,test)"].item()
+    assert float(shown) == pytest.approx(smd, abs=5e-4)
+
+
+def test_cohort_with_one_split_has_no_differences(manifest):
+    table = tables.cohort(manifest[manifest.split == "test"])
+    assert not [column for column in table.columns if column.startswith("SMD")]

@@ -1,0 +1,323 @@
+"""The workflow with stand-in notebooks: what runs, what is kept, what a failure or a kill leaves behind."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import yaml
+from rich.console import Console
+
+from foramen import execution, paths, progress, study
+from foramen.errors import InputError
+
+# A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
+# told to.
+STAND_IN = """
+from pathlib import Path
+from foramen.study import load
+folder = Path(load(study).paths.runs)
+with open(folder / "executions.txt", "a") as log:
+    log.write("{name} " + " ".join(map(str, [{extra}])) + chr(10))
+"""
+TRAINING = """
+import os, time
+from foramen import files, paths
+home = load(study).paths.arm(arm, seed)
+files.write_json(paths.progress(home), {"epoch": 1, "epochs": 3, "eta_seconds": 9, "updated": time.time()})
+if f"{arm}-{seed}" in os.environ.get("STAND_IN_WAITS", ""):
+    (home / "waiting").touch()
+    time.sleep(600)
+if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
+    raise ValueError("the stand-in fails as told")
+if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
+    os.kill(os.getpid(), 9)
+"""
+EXTRA = {
+    "02_preprocessing": ["equalization"],
+    "04_stn_training": ["arm", "seed"],
+    "05_fine_tuning": ["arm", "seed"],
+}
+STUDY = {
+    "name": "stand_in",
+    "seeds": [1, 2],
+    "cohort": {"synthetic": {"patients": 40}},
+    "arms": {
+        "plain": {"initialisation": "random"},
+        "sharp": {"initialisation": "random", "equalization": "clahe", "stn": "self_supervised"},
+    },
+    "evaluation": {"reference": "plain", "primary": {"arm": "sharp"}},
+}
+TRAININGS = [
+    "05_fine_tuning plain 1",
+    "05_fine_tuning plain 2",
+    "05_fine_tuning sharp 1",
+    "05_fine_tuning sharp 2",
+]
+UNTIL = ("--until", "evaluation")
+THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
+TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
+VARIANTS = ["02_preprocessing clahe", "02_preprocessing none"]
+ALL = ["01_data_audit", *VARIANTS, "03_augmentation", *TEACHINGS, *TRAININGS, "06_evaluation"]
+
+
+def write_notebook(folder: Path, name: str) -> None:
+    """A notebook of a parameters cell and one or two cells of code."""
+    extra = EXTRA.get(name, [])
+    lines = ['study = "params/smoke.yaml"', *[f"{parameter} = None" for parameter in extra]]
+    cells = [nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]})]
+    cells.append(nbformat.v4.new_code_cell(STAND_IN.format(name=name, extra=", ".join(extra))))
+    if name == "05_fine_tuning":
+        cells.append(nbformat.v4.new_code_cell(TRAINING))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
+
+
+class Place:
+    """A folder with a study, stand-in notebooks and outputs of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.study = folder / "study.yaml"
+        self.study.write_text(yaml.safe_dump(STUDY))
+        (folder / "notebooks").mkdir()
+        for name in paths.NOTEBOOK_NAMES:
+            write_notebook(folder / "notebooks", name)
+        self.runs = folder / "runs" / "stand_in"
+        self.environment = os.environ | {
+            "FORAMEN_OUTPUT": str(folder),
+            "FORAMEN_NOTEBOOKS": str(folder / "notebooks"),
+        }
+
+    def start(
+        self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str
+    ) -> subprocess.Popen:
+        """Start the study, up to the evaluation: the report needs real results."""
+        options = [option for override in overrides for option in ("--set", override)]
+        command = [sys.executable, "-m", "foramen", "run", str(self.study), *options, "--cores", "3"]
+        return subprocess.Popen(
+            [*command, "--snakemake", *snakemake],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *overrides: str, **environment: str) -> tuple[int, str]:
+        """Run the study to its end: exit code and what was printed."""
+        process = self.start(*overrides, **environment)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def planned(self, *overrides: str) -> list[str]:
+        """What would be executed, sorted."""
+        process = self.start(*overrides, snakemake=("--dry-run",))
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+        names = re.findall(r"log: .*/(.*)\.ipynb", (self.runs / "workflow.log").read_text())
+        return sorted(name.replace("clahe_none_self_supervised", "sharp").replace("-", " ") for name in names)
+
+    def receipts(self, folders: str, since: float) -> list[Path]:
+        """Receipts of jobs that were finished after that time."""
+        return [path for path in self.runs.glob(f"{folders}/executed") if path.stat().st_mtime > since]
+
+    def executions(self) -> list[str]:
+        """What was executed since the last call, sorted."""
+        log = self.runs / "executions.txt"
+        lines = sorted(line.strip() for line in log.read_text().splitlines()) if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A study that ran to its end."""
+    place = Place(tmp_path_factory.mktemp("finished"))
+    code, output = place.run()
+    assert code == 0, output
+    assert place.executions() == sorted(ALL)
+    for name in ("01_data_audit", "04_stn_training-clahe_none_self_supervised-1", "05_fine_tuning-plain-1"):
+        assert f"{name}: done" in output
+    assert "11 of 11 jobs done" in output
+    return place
+
+
+def test_finished_study_does_nothing(finished: Place):
+    code, output = finished.run()
+    assert code == 0, output
+    assert "nothing to do" in output
+    assert finished.executions() == []
+
+
+@pytest.mark.parametrize(
+    ("override", "again"),
+    [
+        ("training.epochs=3", [*TRAININGS, "06_evaluation"]),
+        ("arms.plain.trainable=head", [*TRAININGS[:2], "06_evaluation"]),
+        (
+            "preprocessing.clahe_tiles=4",
+            ["02_preprocessing clahe", *TEACHINGS, *TRAININGS[2:], "06_evaluation"],
+        ),
+        ("stn.epochs=3", [*TEACHINGS, *TRAININGS[2:], "06_evaluation"]),
+        ("cohort.synthetic.patients=50", ALL),
+        (
+            "seeds=[1, 2, 3]",
+            ["04_stn_training sharp 3", "05_fine_tuning plain 3", "05_fine_tuning sharp 3", "06_evaluation"],
+        ),
+        ("evaluation.resamples=300", ["06_evaluation"]),
+        ("title=another title", []),
+        ("arms.third={initialisation: random}", [*THIRD, "06_evaluation"]),
+        (
+            "arms.third={initialisation: random, equalization: global}",
+            ["02_preprocessing global", *THIRD, "06_evaluation"],
+        ),
+    ],
+)
+def test_changed_parameter_reruns_what_depends_on_it_and_no_more(
+    tmp_path: Path, finished: Place, override, again
+):
+    """Each case starts from a copy of the finished study and asks Snakemake what it would run."""
+    assert copy_of(finished, tmp_path).planned(override) == sorted(again)
+
+
+def copy_of(finished: Place, folder: Path) -> Place:
+    subprocess.run(["cp", "-a", f"{finished.folder}/.", str(folder / "copy")], check=True)
+    place = Place.__new__(Place)
+    place.folder = folder / "copy"
+    place.study = place.folder / "study.yaml"
+    place.runs = place.folder / "runs" / "stand_in"
+    place.environment = finished.environment | {
+        "FORAMEN_OUTPUT": str(place.folder),
+        "FORAMEN_NOTEBOOKS": str(place.folder / "notebooks"),
+    }
+    return place
+
+
+def test_edited_notebook_and_deleted_result_run_again(tmp_path: Path, finished: Place):
+    place = copy_of(finished, tmp_path)
+    os.utime(place.folder / "notebooks" / "06_evaluation.ipynb")
+    subprocess.run(["rm", "-r", str(place.runs / "arms" / "plain" / "2")], check=True)
+    assert place.planned() == ["05_fine_tuning plain 2", "06_evaluation"]
+
+
+@pytest.mark.parametrize("how", ["FAILS", "DIES"])
+def test_failure_is_named_and_the_others_finish(tmp_path: Path, finished: Place, how: str):
+    place = copy_of(finished, tmp_path)
+    code, output = place.run("training.epochs=3", **{f"STAND_IN_{how}": "plain-2"})
+    assert code == 1
+    message = {"FAILS": "ValueError: the stand-in fails as told", "DIES": "the kernel was killed"}[how]
+    line = next(line for line in output.splitlines() if line.startswith("failed:"))
+    assert "05_fine_tuning-plain-2, cell In [4]" in line and message in line
+    assert "runs/stand_in/notebooks/05_fine_tuning-plain-2.ipynb" in output
+    assert "not run, because they need what failed: 06_evaluation" in output
+    assert place.executions() == TRAININGS
+    assert place.planned("training.epochs=3") == ["05_fine_tuning plain 2", "06_evaluation"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_interrupted_study_leaves_no_process_and_goes_on(
+    tmp_path: Path, finished: Place, number: signal.Signals
+):
+    """Killed, or interrupted as by Ctrl-C, while two trainings are at work and one is done."""
+    place = copy_of(finished, tmp_path)
+    process = place.start("training.epochs=3", STAND_IN_WAITS="plain-2 sharp-2")
+    started = time.time()
+    wait_until(lambda: len(list(place.runs.glob("arms/*/2/waiting"))) == 2, process)
+    wait_until(lambda: len(place.receipts("arms/*/1", started)) == 2, process)
+    tree = psutil.Process(process.pid).children(recursive=True)
+    assert len(tree) >= 5  # Snakemake, two jobs, two kernels
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    wait_until(lambda: not any(still_runs(child) for child in tree))
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "goes on from here" in output
+
+    code, output = place.run("training.epochs=3")
+    assert code == 0, output
+    again = place.executions()
+    assert [again.count(f"05_fine_tuning {name}") for name in ("plain 2", "sharp 2")] == [2, 2]
+    assert [again.count(f"05_fine_tuning {name}") for name in ("plain 1", "sharp 1")] == [1, 1]
+    assert again.count("06_evaluation") == 1
+
+
+def still_runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition, process: subprocess.Popen | None = None) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process is None or process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_second_run_of_a_study_is_refused(place: Place):
+    process = place.start()
+    try:
+        wait_until(lambda: (place.runs / "plan.json").exists(), process)
+        code, output = place.run()
+        assert code == 1
+        assert "another process is running it" in output
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_notebook_command_refuses_unknown_parameters(place: Place):
+    with pytest.raises(InputError, match="has no parameter stduy; it has study, arm, seed"):
+        run_stand_in(place, {"stduy": "x"})
+
+
+def test_executed_notebook_names_no_folder_of_this_machine(finished: Place):
+    for path in (finished.runs / "notebooks").glob("*.ipynb"):
+        assert str(finished.folder) not in path.read_text()
+
+
+def run_stand_in(place: Place, parameters: dict) -> None:
+    execution.execute(
+        str(place.folder / "notebooks" / "05_fine_tuning.ipynb"), place.folder / "out.ipynb", parameters
+    )
+
+
+def test_time_left_is_shared_among_cores_and_learns_from_jobs_of_the_same_kind():
+    known = [
+        progress.Job("01_data_audit", "done", 10),
+        progress.Job("05_fine_tuning-a-1", "done", 60),
+        progress.Job("05_fine_tuning-a-2", "running", 20, epoch=1, epochs=3, left=40),
+        progress.Job("05_fine_tuning-b-1"),
+        progress.Job("05_fine_tuning-b-2"),
+    ]
+    assert progress.remaining(known, cores=2) == pytest.approx((40 + 60 + 60) / 2)
+    assert progress.remaining(known[3:], cores=2) is None
+    assert progress.remaining(known[:2], cores=2) == 0
+
+
+def test_table_shows_epoch_and_time_left(tmp_path: Path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(STUDY))
+    known = [
+        progress.Job("05_fine_tuning-plain-1", "running", 20, epoch=1, epochs=3, left=40),
+        progress.Job("05_fine_tuning-plain-2", "failed", 2),
+    ]
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(progress.table(study.load(path), known, progress.summary(known, 2, 25)))
+    text = console.export_text()
+    assert "05_fine_tuning plain" in text and "epoch 1/3, 0:40 left" in text and "failed" in text
