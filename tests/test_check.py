@@ -72,6 +72,24 @@ def test_without_pixels_it_says_what_stays_unseen(folder):
     assert "headers only" in listed["note"][0]
 
 
+def test_faults_of_table_and_images_come_in_one_list(folder):
+    edit(folder, "label", "2", [5])
+    edit(folder, "age", "500", [7])
+    (folder / "films/001_L.png").unlink()
+    (folder / "films/002_L.png").write_bytes(b"")
+    fault = found(folder)["fault"]
+    assert len(fault) == 4
+    for row, text in ((7, "label is none of"), (9, "age is no age"), (4, "no such file"), (6, "empty file")):
+        assert any(f"row {row}" in f and text in f for f in fault)
+
+
+def test_many_missing_files_do_not_flood_the_list(folder):
+    for path in (folder / "films").iterdir():
+        path.unlink()
+    fault = [f for f in found(folder)["fault"] if "no such file" in f]
+    assert len(fault) == 21 and "40 more images: no such file" in fault[-1]
+
+
 def test_unreadable_files_within_the_allowed_share_are_warnings(folder):
     (folder / "films/002_L.png").unlink()
     assert len(found(folder)["fault"]) == 1

@@ -63,7 +63,7 @@ def test_excluded_rows_are_counted_and_never_opened(folder):
     made = cohort.prepare(load(folder))
     assert len(made.images) == 45
     assert audit.exclusions(made).to_dict("records") == [
-        {"reason": "given by the table", "images": 3, "patients": 2}
+        {"reason": "by the table", "images": 3, "patients": 2}
     ]
 
 

@@ -35,8 +35,18 @@ def films(tmp_path) -> Cohort:
     truth.loc[0, "label_before_noise"] = 1  # image 0: the reader overlooked a stenosis
     truth.loc[0, ["grade_C5_6", "label_visible"]] = [2, 1]
     truth.loc[1, "label_visible"] = 0  # image 1: a stenosis that cannot be seen
-    images = np.zeros((n, 8, 8), np.uint16)
-    return Cohort(rows, rows, images, np.zeros((n, 4)), truth, None, pd.DataFrame(), {}, tmp_path)
+    return Cohort(
+        manifest=rows,
+        included=rows,
+        images=np.zeros((n, 8, 8), np.uint16),
+        boxes=np.zeros((n, 4)),
+        truth=truth,
+        masks=None,
+        poses=None,
+        acquisition=pd.DataFrame(),
+        audit={},
+        folder=tmp_path,
+    )
 
 
 @pytest.fixture

@@ -105,6 +105,9 @@ def drawn(frame) -> dict[str, Figure]:
         [("basic", stage, 0.9, 0.8, 1.0) for stage in ("nothing", "head", "stem")],
         columns=["arm", "randomised", "similarity", "low", "high"],
     )
+    ways = pd.DataFrame(
+        {"way": ["crop", "joint"], "det": [0.3, 0.9], "outside": [0.0, 0.4], "collapsed": [False, True]}
+    )
     study = Study(name="drawn", arms={"proposed": Arm(equalization="global", flip="canonical", stn="joint")})
     return {
         "cohort": figures.cohort(images, rows, n=2),
@@ -114,6 +117,7 @@ def drawn(frame) -> dict[str, Figure]:
         ),
         "augmentation": figures.augmentation(images[0] / 65535, images[:3] / 65535, True),
         "stn": figures.stn(images[:3], images[:3], theta[:3], 1.8, theta),
+        "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
         "saliency": figures.saliency(
             images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]
         ),

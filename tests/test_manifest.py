@@ -24,8 +24,7 @@ ROWS = pd.DataFrame(
 def read(path, **columns):
     """Read, rename, validate and type a table."""
     table = manifest.rename(manifest.read_table(path), columns, path)
-    faults = manifest.validate(table, {}, path)
-    assert faults == []
+    assert manifest.validate(table, {}, path)[0] == []
     return manifest.normalise(table, {})
 
 
@@ -77,7 +76,7 @@ def test_stated_labels_and_mapped_columns(tmp_path):
     columns = {"image_path": "Datei", "patient_id": "Patient", "label": "Befund"}
     labels = {"Stenose": 1, "frei": 0}
     table = manifest.rename(manifest.read_table(path), columns, path)
-    assert manifest.validate(table, labels, path) == []
+    assert manifest.validate(table, labels, path)[0] == []
     assert manifest.normalise(table, labels)["label"].to_list() == [1, 0]
 
 
@@ -89,7 +88,9 @@ def test_all_faults_at_once_with_their_rows(tmp_path):
         "a.png,1,2,X,500,Q,nowhere\n"
         ",,maybe,L,-1,F,train\n"
     )
-    faults = "\n".join(manifest.validate(manifest.rename(manifest.read_table(path), {}, path), {}, path))
+    faults, good = manifest.validate(manifest.rename(manifest.read_table(path), {}, path), {}, path)
+    assert good.empty
+    faults = "\n".join(faults)
     for expected in (
         "row 2 ('a.png'), row 3 ('a.png'): image_path stands more than once",
         "row 4: image_path is empty",
@@ -110,7 +111,8 @@ def test_one_bad_row_among_a_million(tmp_path):
     labels[765_432] = 7
     names = pd.Series(np.arange(n)).astype(str)
     pd.DataFrame({"image_path": names + ".png", "patient_id": names, "label": labels}).to_parquet(path)
-    faults = manifest.validate(manifest.rename(manifest.read_table(path), {}, path), {}, path)
+    faults, good = manifest.validate(manifest.rename(manifest.read_table(path), {}, path), {}, path)
+    assert len(good) == n - 1
     assert len(faults) == 1 and "row 765434 ('7'): label" in faults[0]
 
 

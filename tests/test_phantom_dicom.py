@@ -6,7 +6,9 @@ import pydicom
 import pytest
 from pydicom.valuerep import validate_value
 
-from foramen import adapters, images
+import films
+from foramen import adapters, images, study
+from foramen import cohort as cohorts
 from foramen.phantom import cohort
 from foramen.phantom.dicom import write_dicom_folder
 from foramen.phantom.parameters import SyntheticCohort
@@ -88,3 +90,23 @@ def test_a_study_reads_the_same_manifest(folders):
     for column in ("image_id", "patient_id", "label", "side", "view", "site", "sex"):
         assert (table[column].astype(str) == original[column].astype(str)).all(), column
     assert table["age"].astype(float).to_numpy() == pytest.approx(original["age"].to_numpy())
+
+
+def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    own = study.load(films.study_file(tmp_path))
+    # Views and sites of a few patients only would be pooled as names that could identify somebody.
+    common = {"laterality": {"anterior_share": 0}, "site": {"b_share": 0.5}}
+    knobs = SyntheticCohort(patients=24, seed=3, **common)
+    section = own.cohort.model_copy(update={"source": "synthetic", "synthetic": knobs})
+    source = cohorts.prepare(own.model_copy(update={"name": "source", "cohort": section}))
+    manifest = write_dicom_folder(tmp_path / "output/runs/source/cohort", tmp_path)
+    assert manifest == tmp_path / "manifest.csv"
+    again = cohorts.prepare(own)
+    for column in ("label", "side", "view", "site", "age", "sex", "split", "excluded"):
+        assert (again.manifest[column] == source.manifest[column]).all(), column
+    assert (
+        pd.factorize(again.manifest["patient_id"])[0] == pd.factorize(source.manifest["patient_id"])[0]
+    ).all()
+    assert (again.boxes == source.boxes).all()
+    assert np.abs(again.images.astype(int) - source.images).max() <= 1

@@ -2,14 +2,17 @@
 
 import html
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 import films
-from foramen import audit, cohort, privacy, study, tables
+from foramen import audit, cohort, paths, privacy, study, tables
 
 PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
 HOSTILE = "<script>alert('x')</script>"
@@ -130,3 +133,27 @@ def test_rare_categories_are_pooled():
     patients = pd.Series([f"p{i // 2}" for i in range(16)])
     pooled = privacy.pool_rare(values, patients)
     assert pooled.to_list() == ["A"] * 12 + ["other"] * 4
+
+
+@pytest.mark.slow
+def test_no_name_reaches_the_report_of_a_whole_study(planted, output):
+    """The whole workflow on the planted cohort; every file below reports/ is searched, names and contents."""
+    path = planted / "study.yaml"
+    values = yaml.safe_load((paths.PARAMS / "smoke.yaml").read_text())
+    cohort_section = {
+        "source": "manifest",
+        "image_size": 64,
+        "manifest": {"path": str(planted / "manifest.csv")},
+    }
+    values |= {"name": "planted", "title": "Planted names", "seeds": [1], "cohort": cohort_section}
+    path.write_text(yaml.safe_dump(values))
+    run = subprocess.run(
+        [sys.executable, "-m", "foramen", "run", path], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    report = output / "reports" / "planted"
+    assert (report / "index.html").is_file()
+    for file in report.rglob("*"):
+        assert searched(str(file.relative_to(report))) == []
+        if file.is_file():
+            assert searched(file.read_bytes().decode("utf-8", "ignore")) == [], file

@@ -84,12 +84,12 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0) -> None:
     rules = result_rows(["majority rule", "no-information rate", "known ceiling"])
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
-    for name in ("gains", "roc", "saliency", "cohort", "training_curves"):
+    for name in ("gains", "roc", "saliency", "cohort", "training_curves", "my_own"):
         figure, axes = subplots(figsize=(7.2, 3))
         axes[0, 0].imshow(np.eye(4)) if name == "cohort" else axes[0, 0].plot([0, 1])
         figures.save(figure, where.figures, name, alt=f"{name} with {HOSTILE}")
     for notebook, name, seed in report.expected(study):
-        path = where.executed(notebook, *([name, seed] if name else []))
+        path = where.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
         executed(path.parent, path.stem, notebook.replace("_", " "))
     record = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "code_version": "1 (abc)"}
     record |= {
@@ -129,12 +129,18 @@ def every_page(output: Path) -> dict[Path, BeautifulSoup]:
 
 def test_all_runs_are_reachable_and_one_of_each_is_kept_as_notebook(output, index):
     pages = {p.stem for p in (output / "notebooks").glob("*.html")}
-    assert len(pages) == 4 + 2 + 2 * 2
+    assert len(pages) == 3 + 2 + 2 + 2 * 2
     linked = {a["href"] for a in index.find_all("a", href=True)}
     assert {f"notebooks/{stem}.html" for stem in pages} <= linked
     kept = {p.stem for p in (output / "notebooks").glob("*.ipynb")}
     assert len(kept) == len(paths.NOTEBOOK_NAMES)
     assert "05_fine_tuning-proposed-1" in kept
+
+
+def test_runs_are_told_apart_by_what_they_were_run_for(index):
+    labels = {a.get_text() for a in index.find(id="notebooks").find_parent("section").find_all("a")}
+    assert {"global", "none", "proposed, seed 2", "01 data audit"} <= labels
+    assert not [label for label in labels if "None" in label]
 
 
 def test_every_link_and_picture_leads_somewhere(output):
@@ -237,6 +243,10 @@ def test_headings_go_down_one_level_at_a_time(output):
         levels = [int(tag.name[1]) for tag in page.find_all(re.compile(r"^h[1-6]$"))]
         assert levels[0] == 1 and levels.count(1) == 1, path
         assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)), path
+
+
+def test_figures_that_nobody_planned_are_shown_too(index):
+    assert index.find(id="figure-my_own").find("strong").get_text() == "my own"
 
 
 def test_long_tables_say_what_is_left_out(index):

@@ -89,6 +89,16 @@ CHECK_FIGURES = (
 )
 METHOD_FIGURES = (
     Entry("cohort", "01_data_audit", "The cohort", "Drawn at random from each class and side."),
+    Entry("anatomy", "01_data_audit", "From anatomy to radiograph", "One synthetic patient."),
+    Entry(
+        "disease",
+        "01_data_audit",
+        "What stenosis looks like",
+        "The same neck and pose, healthy and narrowed.",
+    ),
+    Entry(
+        "knobs", "01_data_audit", "What makes radiographs differ", "One synthetic neck, one cause at a time."
+    ),
     Entry(
         "equalization",
         "02_preprocessing",
@@ -109,6 +119,12 @@ METHOD_FIGURES = (
         "Spatial transformer",
         "Orange: what the spatial transformer reads. Dashed: the fixed crop of the same magnification, "
         "which is its control.",
+    ),
+    Entry(
+        "stn_ways",
+        "04_stn_training",
+        "Ways of teaching the spatial transformer",
+        "Beside the fixed crop, the whole image and, where it is known, the true pose.",
     ),
     Entry(
         "architecture",
@@ -140,4 +156,9 @@ TABLES = (
     Entry("errors", "06_evaluation", "The most confident errors"),
     Entry("errors_in_common", "06_evaluation", "What the errors have in common"),
     Entry("cohort", "01_data_audit", "Table 1: the cohort by split"),
+    Entry("literature", "01_data_audit", "The synthetic anatomy beside the literature"),
+    Entry("equalization", "02_preprocessing", "How much variation each contrast treatment leaves"),
+    Entry("padding", "02_preprocessing", "What padding would do to equalization"),
+    Entry("flip", "03_augmentation", "Can the side be read after the flip?"),
+    Entry("stn_ways", "04_stn_training", "Ways of teaching the spatial transformer"),
 )

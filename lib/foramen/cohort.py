@@ -6,6 +6,7 @@ the synthetic cohort adds truth.parquet and masks.npy, a reader's own adds key.p
 pseudonyms back to the reader's identifiers and stays here.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,15 +212,14 @@ def _decoded(study: Study, folder: Path, progress: Progress | None) -> tuple[Sou
 def _make_from_files(
     study: Study, folder: Path, source: Source, facts: pd.DataFrame, verdict: Verdict
 ) -> None:
-    table = source.table
     kept = verdict.usable.copy()
     kept["split"] = _own_or_assigned_split(kept, study.split)
     _check_split(kept, source)
     decoding.keep_usable(folder, facts, study.cohort.image_size)
     with replacing(folder / "boxes.npy") as temporary:
         np.save(temporary, np.array(kept["box"].to_list(), np.int16))
-    manifest, key = _pseudonymise(table, kept["split"], study)
-    _write_frame(folder / "key.parquet", key)
+    manifest, key = _pseudonymise(source.table, kept["split"], study)
+    _write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     acquisition = kept[[c for c in ACQUISITION if c in kept]].reset_index(drop=True)
     acquisition.insert(0, "image_id", manifest.loc[~manifest["excluded"], "image_id"].to_numpy())
     for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
@@ -227,29 +227,35 @@ def _make_from_files(
     if source.keypoints is not None:
         poses = source.poses(kept).assign(image_id=acquisition["image_id"].to_numpy())
         _write_frame(folder / "poses.parquet", poses)
-    excluded = table.drop(kept.index)
-    given = privacy.pool_rare(excluded["excluded"], excluded["patient_id"]).replace(
-        "other", "given by the table"
-    )
-    reasons = given.where(
-        given != "", "unreadable: " + facts["fault"].map(findings.public).reindex(excluded.index)
-    )
-    audit = {
-        "source": study.cohort.manifest.adapter
-        if study.cohort.manifest.adapter in adapters.NAMES
-        else "own adapter",
+    _write(folder, manifest, acquisition, _audit(study, source, facts, verdict))
+
+
+def _audit(study: Study, source: Source, facts: pd.DataFrame, verdict: Verdict) -> dict:
+    """audit.json: why rows are left out, what was found, which patients were joined. Names nobody."""
+    kept, adapter = verdict.usable, study.cohort.manifest.adapter
+    excluded = source.table.drop(kept.index)
+    given = privacy.pool_rare(excluded["excluded"], excluded["patient_id"]).replace("other", "by the table")
+    unreadable = "unreadable: " + facts["fault"].map(findings.public)
+    reasons = given.where(given != "", unreadable.reindex(excluded.index))
+    lines = Counter((f.severity, f.subject, f.public) for f in verdict.findings)
+    return {
+        "source": adapter if adapter in adapters.NAMES else "own adapter",
         "reasons": [
             {"reason": reason, "images": len(some), "patients": int(some["patient_id"].nunique())}
             for reason, some in excluded.groupby(reasons)
         ],
         "findings": [
-            {"severity": f.severity, "subject": f.subject, "message": f.public} for f in verdict.findings
+            {
+                "severity": severity,
+                "subject": subject,
+                "message": f"{count} times: {text}" if count > 1 else text,
+            }
+            for (severity, subject, text), count in lines.items()
         ],
         "linked_patients": int(kept["patient_id"].nunique() - kept["group"].nunique()),
         "ignored_columns": source.ignored,
         "notes": source.notes,
     }
-    _write(folder, manifest, acquisition, audit)
 
 
 def _path_fault(source: Source, name: str) -> str:
@@ -262,7 +268,12 @@ def _path_fault(source: Source, name: str) -> str:
 
 def _stop_on_faults(source: Source, verdict: Verdict) -> None:
     if verdict.faults:
-        raise InputError([f"{source.origin}: {fault.subject}: {fault.message}" for fault in verdict.faults])
+        raise InputError(
+            [
+                f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}"
+                for f in verdict.faults
+            ]
+        )
 
 
 def _own_or_assigned_split(kept: pd.DataFrame, split: Split) -> pd.Series:

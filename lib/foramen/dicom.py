@@ -71,7 +71,7 @@ IDENTIFYING_FIELDS = (
     "DeviceSerialNumber",
     "StationName",
 )
-# Codes that are kept as they stand; a header may hold anything in these fields, names too. Anything else is OTHER.
+# Codes that are kept as they stand. A header may hold anything here, names too; that becomes OTHER.
 MODALITIES = ("CR", "DX", "RG", "OT", "SC", "CT", "MR", "US", "NM", "PT", "XA", "RF", "MG", "IO", "PX", "SEG")
 BODY_PARTS = (
     "CSPINE",

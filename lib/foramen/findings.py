@@ -22,7 +22,8 @@ from foramen.study import Study
 SIDE_OF_VIEW = {"RPO": "L", "LAO": "L", "LPO": "R", "RAO": "R"}
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
-SHOWN = 5
+SHOWN = 5  # rows in a line
+LISTED = 20  # lines for unreadable files with one and the same reason
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,16 @@ def judge(study: Study, source: Source, facts: pd.DataFrame) -> Verdict:
     `facts` has the rows that are not excluded; columns that were not found out are missing.
     """
     rows = source.table[source.table["excluded"] == ""].join(facts, how="left")
-    found = unreadable(study, source, rows)
+    found = [Finding("fault", "table", fault, "rows of the table are faulty") for fault in source.faults]
+    found += unreadable(study, source, rows)
     usable = rows[rows["fault"] == ""]
     pairs = copies.pairs(usable) if "phash" in usable else []
     usable = usable.assign(group=linked_patients(usable, pairs))
     found += near_identical(usable, pairs)
-    for look in (
-        classes,
-        same_pictures,
-        same_identifiers,
-        splits,
-        sides,
-        headers,
-        private_data,
-        resolutions,
-        greys,
-    ):
+    looks = [same_pictures, same_identifiers, sides, headers, private_data, resolutions, greys]
+    if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
+        looks += [classes, splits]
+    for look in looks:
         found += look(study, usable)
     notes = [Finding("note", "source", note, note) for note in source.notes]
     return Verdict(found + notes, usable)
@@ -88,15 +83,14 @@ def unreadable(study: Study, source: Source, rows: pd.DataFrame) -> list[Finding
     share = len(bad) / max(1, len(rows))
     allowed = study.cohort.manifest.unreadable_share
     severity = "fault" if share > allowed else "warning"
-    found = [
-        Finding(
-            severity,
-            "image",
-            f"row {row}, {source.origin.name}: {name}: {fault}",
-            f"one image: {public(fault)}",
-        )
-        for row, name, fault in zip(bad.index, bad["image_path"], bad["fault"], strict=True)
-    ]
+    found = []
+    for reason, some in bad.groupby("fault", sort=False):
+        for row, name in some["image_path"].head(LISTED).items():
+            text = f"row {row}, {source.origin.name}: {name}: {reason}"
+            found.append(Finding(severity, "image", text, f"one image: {public(reason)}"))
+        if len(some) > LISTED:
+            text = f"{len(some) - LISTED} more images: {public(reason)}"
+            found.append(Finding(severity, "image", text, text))
     if len(bad) and allowed:
         text = (
             f"{len(bad)} of {len(rows)} images ({share:.1%}) are unreadable; the study allows {allowed:.1%}"

@@ -116,13 +116,16 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     return pd.DataFrame(present).reindex(columns=COLUMNS, fill_value="")
 
 
-def validate(table: pd.DataFrame, labels: dict[str, int], path: Path) -> list[str]:
-    """All faults of a renamed table, one line for each kind of fault, naming its rows (pandera, lazily)."""
+def validate(table: pd.DataFrame, labels: dict[str, int], path: Path) -> tuple[list[str], pd.Index]:
+    """All faults of a renamed table, one line for each kind of fault, naming its rows (pandera, lazily); and
+    the rows that have none.
+    """
     try:
         schema(labels).validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        return _explain(errors.failure_cases, path)
-    return []
+        cases = errors.failure_cases
+        return _explain(cases, path), table.index.difference(cases["index"].dropna().astype(int), sort=False)
+    return [], table.index
 
 
 def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
@@ -171,9 +174,7 @@ def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
     typed["split"] = table["split"].str.lower().map(SPLITS)
     typed["age"] = _years(table["age"])
     reason = table["excluded"].where(~table["excluded"].str.lower().isin(NOT_EXCLUDED), "")
-    typed["excluded"] = reason.mask(
-        reason.str.lower().isin(("1", "yes", "y", "true")), "excluded by the table"
-    )
+    typed["excluded"] = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
     return typed
 
 

@@ -1,5 +1,8 @@
 """Executed notebooks as pages that need nothing but themselves: no script, no network, no local path."""
 
+import base64
+import functools
+import io
 import json
 import re
 from pathlib import Path
@@ -8,10 +11,14 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from foramen import paths
+from foramen.figures.style import PNG_PREFIX, few_bytes
 from foramen.files import write_text
+
+PHOTO_QUALITY = 80  # of pictures in pages, in per cent; the notebook beside them keeps its PNG
 
 
 def read(path: Path) -> NotebookNode:
@@ -24,7 +31,27 @@ def read(path: Path) -> NotebookNode:
     for cell in notebook.cells:
         for note in ("papermill", "execution"):
             cell.metadata.pop(note, None)
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                output["data"]["image/png"] = base64.b64encode(_fewer(base64.b64decode(png))).decode()
     return notebook
+
+
+@functools.cache
+def _fewer(png: bytes) -> bytes:
+    """The PNG with at most 256 colours, where it had more and is smaller for it."""
+    with Image.open(io.BytesIO(png)) as image:
+        return png if image.mode == "P" else min(png, few_bytes(png), key=len)
+
+
+@functools.cache  # runs of one notebook share pictures
+def _webp(png: bytes) -> bytes:
+    """The picture as WebP, lossless for drawings and lossy for radiographs, whichever is smaller."""
+    with Image.open(io.BytesIO(png)) as image:
+        rgb, streams = image.convert("RGB"), (io.BytesIO(), io.BytesIO())
+    rgb.save(streams[0], "WEBP", lossless=True, method=2)
+    rgb.save(streams[1], "WEBP", quality=PHOTO_QUALITY, method=2)
+    return min((stream.getvalue() for stream in streams), key=len)
 
 
 def title(notebook: NotebookNode) -> str:
@@ -35,10 +62,15 @@ def title(notebook: NotebookNode) -> str:
     return ""
 
 
+@functools.cache
+def _exporter() -> HTMLExporter:
+    """One exporter for all pages: it compiles its templates once."""
+    return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+
+
 def body(notebook: NotebookNode) -> str:
     """The notebook as HTML for a page: wide things scroll within themselves, figures have alt text."""
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
-    html, _ = exporter.from_notebook_node(notebook)
+    html, _ = _exporter().from_notebook_node(notebook)
     page = BeautifulSoup(html, "html.parser")
     for unwanted in page.find_all(["script", "link", "iframe", "object", "embed", "style"]):
         unwanted.decompose()
@@ -52,6 +84,9 @@ def body(notebook: NotebookNode) -> str:
         block["tabindex"] = "0"
     for image in page.find_all("img"):
         image.parent["tabindex"] = "0"
+        if image["src"].startswith(PNG_PREFIX):
+            webp = _webp(base64.b64decode(image["src"].removeprefix(PNG_PREFIX)))
+            image["src"] = "data:image/webp;base64," + base64.b64encode(webp).decode()
         image["alt"] = image.get("alt") or "picture without a description"
         image["loading"] = "lazy"
     return str(page)

@@ -16,11 +16,9 @@ from foramen import cohort, provenance
 from foramen.files import replacing
 from foramen.study import Preprocessing, Study
 
-FULL_SCALE = 65535  # of the cohort's images
 LEVELS = 256  # of a treated image
-HISTOGRAM_BITS = (
-    14  # detectors give 10 to 14 bits; two bits fewer than stored make a histogram four times as fast
-)
+# Detectors give 10 to 14 bits; two bits fewer than stored make a histogram four times as fast.
+HISTOGRAM_BITS = 14
 
 
 def equalize(image: np.ndarray, box: np.ndarray, method: str, parameters: Preprocessing) -> np.ndarray:

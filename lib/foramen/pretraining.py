@@ -5,7 +5,6 @@ any one study, so that all studies that ask for the same weights share them.
 """
 
 import math
-import pickle
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from foramen import backbone, compute, fractals, hub, paths, provenance
+from foramen import backbone, checkpoints, compute, fractals, hub, paths, provenance
 from foramen.files import digest_file, replacing, write_json
 from foramen.study import Pretraining, Study
 
@@ -83,19 +82,20 @@ def train(study: Study, home: Path) -> dict[str, float]:
     given, device = study.pretraining, compute.device(study.training.device)
     compute.deterministic(study.training.threads)
     run = _start(given, device)
-    _resume(run, home / "checkpoint.pt")
+    key = study.pretraining_key([])
+    _resume(run, checkpoints.latest(home / "checkpoints", key))
     saved = time.monotonic()
     while run.step < run.steps:
         run.history.append(_row(run, study, device))
-        write_json(home / "progress.json", progress(run.history, run.rows))
+        write_json(paths.progress(home), progress(run.history, run.rows))
         if time.monotonic() - saved > study.training.checkpoint_seconds:
-            _checkpoint(run, home / "checkpoint.pt")
+            checkpoints.save(home / "checkpoints", len(run.history), _state(run, key))
             saved = time.monotonic()
     with replacing(home / "history.csv") as temporary:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
     _save_weights(run.model, home / "weights.safetensors")
-    for name in ("checkpoint.pt", "progress.json"):
-        (home / name).unlink(missing_ok=True)
+    checkpoints.remove(home / "checkpoints")
+    paths.progress(home).unlink(missing_ok=True)
     return {"images": run.steps * BATCH, "accuracy": run.history[-1]["accuracy"]}
 
 
@@ -185,20 +185,13 @@ def progress(history: list[dict], epochs: int) -> dict[str, Any]:
     }
 
 
-def _checkpoint(run: _Run, path: Path) -> None:
+def _state(run: _Run, key: str) -> dict[str, Any]:
     state = {"model": run.model.state_dict(), "optimiser": run.optimiser.state_dict()}
-    with replacing(path) as temporary:
-        torch.save(state | {"step": run.step, "history": run.history}, temporary)
+    return state | {"key": key, "step": run.step, "history": run.history}
 
 
-def _resume(run: _Run, path: Path) -> None:
-    """Go on where a checkpoint stands; from the start where there is none or it cannot be read."""
-    try:
-        state = torch.load(path, weights_only=True)
-    except FileNotFoundError:
-        return
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
-        path.unlink()
+def _resume(run: _Run, state: dict[str, Any] | None) -> None:
+    if state is None:
         return
     run.model.load_state_dict(state["model"])
     run.optimiser.load_state_dict(state["optimiser"])

@@ -30,6 +30,7 @@ METRICS = {
     "f1": "F1 score",
     "auroc": "AUROC",
 }
+SCREEN = 100 / 160  # of a figure's pixels: an inch is 100 pixels of the page, and 160 in the file
 SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
 
@@ -51,7 +52,8 @@ class Page:
     @property
     def label(self) -> str:
         """What tells it from the other runs of the same notebook."""
-        return f"{self.name}, seed {self.seed}" if self.name else self.title
+        label = self.name or self.title
+        return label if self.seed is None else f"{label}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def prepare(study: Study) -> Path:
         metrics=METRICS,
         result_figures=shown_figures(study, catalogue.RESULT_FIGURES, notebooks),
         check_figures=shown_figures(study, catalogue.CHECK_FIGURES, notebooks),
-        method_figures=shown_figures(study, catalogue.METHOD_FIGURES, notebooks),
+        method_figures=shown_figures(study, catalogue.METHOD_FIGURES + unlisted(study), notebooks),
         gains_figure=shown_figures(study, catalogue.GAINS_FIGURE, notebooks),
         tables=shown_tables(study, notebooks),
         notebooks=_by_notebook(notebooks),
@@ -192,8 +194,30 @@ def shown_figures(study: Study, entries: tuple[Entry, ...], notebooks: list[Page
         source = svg.name if b"<image" not in svg.read_bytes() else png.name
         alt = text.read_text(encoding="utf-8").strip()
         page = _page_of(entry.notebook, notebooks)
-        shown.append(Shown(entry, page, alt=alt, source=source, width=width // 2, height=height // 2))
+        shown.append(
+            Shown(
+                entry,
+                page,
+                alt=alt,
+                source=source,
+                width=round(width * SCREEN),
+                height=round(height * SCREEN),
+            )
+        )
     return shown
+
+
+def unlisted(study: Study) -> tuple[Entry, ...]:
+    """Figures of the study that the catalogue does not know; they are shown under their file's name."""
+    groups = (
+        catalogue.RESULT_FIGURES,
+        catalogue.GAINS_FIGURE,
+        catalogue.CHECK_FIGURES,
+        catalogue.METHOD_FIGURES,
+    )
+    known = {entry.name for group in groups for entry in group}
+    names = sorted(path.stem for path in study.paths.figures.glob("*.png") if path.stem not in known)
+    return tuple(Entry(name, "", name.replace("_", " ")) for name in names)
 
 
 def shown_tables(study: Study, notebooks: list[Page]) -> list[Shown]:
@@ -213,14 +237,19 @@ def shown_tables(study: Study, notebooks: list[Page]) -> list[Shown]:
 
 
 def expected(study: Study) -> list[tuple[str, str, int | None]]:
-    """The runs of notebooks that a study consists of: notebook, arm or localisation network, seed."""
+    """The runs of notebooks that a study consists of: notebook, what for (treatment, network, arm), seed."""
     keys = list(dict.fromkeys(arm.localisation_key for arm in study.arms.values() if arm.localisation_key))
-    several = {"04_stn_training": keys, "05_fine_tuning": list(study.arms)}
+    several = {
+        "02_preprocessing": study.equalizations,
+        "04_stn_training": keys,
+        "05_fine_tuning": list(study.arms),
+    }
+    seeded = ("04_stn_training", "05_fine_tuning")
     return [
         (notebook, name, seed)
         for notebook in paths.NOTEBOOK_NAMES
         for name in several.get(notebook, [""])
-        for seed in (study.seeds if notebook in several else [None])
+        for seed in (study.seeds if notebook in seeded else [None])
     ]
 
 
@@ -230,7 +259,7 @@ def write_notebooks(study: Study, environment: jinja2.Environment) -> list[Page]
     shutil.rmtree(folder, ignore_errors=True)
     template, found = environment.get_template("notebook.html.j2"), []
     for notebook, name, seed in expected(study):
-        source = study.paths.executed(notebook, *([name, seed] if name else []))
+        source = study.paths.executed(notebook, *[part for part in (name, seed) if part not in ("", None)])
         if source.exists():
             executed = pages.read(source)
             found.append(

@@ -105,7 +105,7 @@ def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
     films, model = cohort.load(study), training.load_model(study, arm, seed).eval()
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     inputs, theta, mirrored = network_inputs(study, arm, model, index)
-    sign = 2 * rows["called"].to_numpy() - 1
+    sign = _sign(study, rows, mirrored)
     size = study.cohort.image_size
     maps = {}
     for layer in LAYERS:
@@ -120,6 +120,12 @@ def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
     maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
     masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
     return Explained(rows, images, boxes, masks, maps)
+
+
+def _sign(study: Study, rows: pd.DataFrame, mirrored: np.ndarray) -> np.ndarray:
+    """+1 where the network said yes, -1 where it said no (n,); a label that was mirrored is mirrored back."""
+    sign = 2 * rows["called"].to_numpy() - 1
+    return np.where(mirrored & augmentation.side_dependent(study), -sign, sign)
 
 
 def network_inputs(
@@ -238,20 +244,27 @@ def cascade(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> pd.DataFra
 
     Columns: arm, randomised, similarity, low, high, zero_maps.
 
-    Similarity is Spearman's rank correlation with the trained network's map over the cells of layer4, mean
-    over images (Adebayo et al. 2018, fig. 2). A map that depends on what was learned falls to 0.
+    Similarity is Spearman's rank correlation with the trained network's map over the cells of layer3 (layer4
+    has few), mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A
+    map that depends on what was learned falls to 0.
     """
     model = training.load_model(study, arm, seed).eval()
     index = cohort.load(study).included.set_index("image_id").index.get_indexer(rows["image_id"])
     inputs, _, _ = network_inputs(study, arm, model, index)
-    trained = grad_cam(model.network, inputs, LAYERS[0])
+    trained = grad_cam(model.network, inputs, LAYERS[1])
     results = [(arm, "nothing", 1.0, 1.0, 1.0, _zero(trained))]
     for stage, network in randomised(model.network, seed):
-        maps = grad_cam(network, inputs, LAYERS[0])
-        pairs = zip(trained, maps, strict=True)
-        similar = np.array([spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs])
-        results.append((arm, stage, *_mean(np.nan_to_num(similar)), _zero(maps)))
+        maps = grad_cam(network, inputs, LAYERS[1])
+        similar = np.array([_similarity(a, b) for a, b in zip(trained, maps, strict=True)])
+        results.append((arm, stage, *_mean(similar), _zero(maps)))
     return pd.DataFrame(results, columns=["arm", "randomised", "similarity", "low", "high", "zero_maps"])
+
+
+def _similarity(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation of two maps; 0 where one of them has a single value."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)
 
 
 def _zero(maps: np.ndarray) -> int:

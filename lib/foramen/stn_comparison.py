@@ -1,8 +1,9 @@
-"""Ways of training the spatial transformer, side by side at the same small budget, with their controls (notebook 04)."""
+"""Ways of training the spatial transformer at the same small budget, with their controls (notebook 04)."""
 
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -12,16 +13,19 @@ from foramen.cohort import Cohort
 from foramen.study import Arm, Study
 
 CONTROLS = ("identity", "crop")
-SIZE = 48  # pixels that the classifier sees here: enough to pull a jointly trained STN, cheap enough for a notebook
+IMAGES = 256  # training images that each way sees, several times over
+SIZE = 48  # pixels that the classifier of the joint way sees here: cheap enough for a notebook
 
 
-def compare(study: Study, arm_name: str, seed: int, passes: int = 3) -> tuple[pd.DataFrame, dict[str, nn.Module]]:
-    """Views of an arm's images, each trained in another way over `passes` passes through the training images.
+def compare(
+    study: Study, arm_name: str, seed: int, passes: int = 3
+) -> tuple[pd.DataFrame, dict[str, nn.Module]]:
+    """Views of an arm's images, each trained in another way over `passes` passes through IMAGES training images.
 
-    Ways: the controls `identity` and `crop`, which train nothing; `joint` with the classifier, from the identity;
-    `self_supervised`; and, where true poses are known, `true_pose`, an upper bound. Returns one row a way (det,
-    outside, SD between images of each part of the pose, recovery of the true pose, collapsed: see `stn.diagnose`) and
-    the trained views by way.
+    Ways: the controls `identity` and `crop`, which train nothing; `joint` with the classifier, from the
+    identity; `self_supervised`; and, where true poses are known, `true_pose`, an upper bound. Returns one row
+    a way (det, outside, collapsed, SD between images of each part of the pose and its recovery: see
+    `stn.diagnose`) and the trained views by way.
     """
     films = cohort.prepare(study)
     ways = [*CONTROLS, "joint", "self_supervised", *(["true_pose"] if films.poses is not None else [])]
@@ -30,12 +34,12 @@ def compare(study: Study, arm_name: str, seed: int, passes: int = 3) -> tuple[pd
     small = _small(study, arms, passes)
     images = stn.upright(films, preprocessing.prepare(study, arms["crop"].equalization), arms["crop"])
     views = {way: _trained(small, way, films, images, seed) for way in ways}
-    rows = [{"way": way, **_flat(stn.diagnose(view, images, films, arms[way]))} for way, view in views.items()]
-    return pd.DataFrame(rows), views
+    facts = {way: stn.diagnose(view, images, films, arms[way]) for way, view in views.items()}
+    return pd.DataFrame([{"way": way, **_flat(row)} for way, row in facts.items()]), views
 
 
 def _small(study: Study, arms: dict[str, Arm], passes: int) -> Study:
-    """The study with one arm a way and the small budget; a taught network divides it into its rounds."""
+    """The study with one arm a way and the small budget, which a taught network divides into its rounds."""
     rounds = min(study.stn.rounds, passes)
     recipe = study.training.model_copy(update={"epochs": passes, "input_size": SIZE, "start_size": 0})
     teaching = study.stn.model_copy(update={"epochs": passes // rounds, "rounds": rounds})
@@ -46,12 +50,24 @@ def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: 
     """The view of one way after its training."""
     if way in CONTROLS:
         return stn.view(study, study.arms[way])
-    if way != "joint":
-        if way == "true_pose":
-            budget = study.stn.epochs * study.stn.rounds
-            study = study.model_copy(update={"stn": study.stn.model_copy(update={"epochs": budget})})
-        return stn.taught(study, study.arms[way], films, images, seed)[0]
-    run = training.start(study, way, seed)
+    few = torch.from_numpy(np.flatnonzero(films.included["split"] == "train"))[:IMAGES]
+    if way == "joint":
+        return _jointly(study, few, seed)
+    known, rounds = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds
+    if way == "true_pose":
+        known, epochs = stn.true_poses(films, study.arms[way], study.stn)[few], study.stn.epochs * rounds
+        study, rounds = study.model_copy(update={"stn": study.stn.model_copy(update={"epochs": epochs})}), 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        view = stn.view(study, study.arms[way])
+    stn.teach(view, images[few], known, rounds, study, seed)
+    return view
+
+
+def _jointly(study: Study, few: torch.Tensor, seed: int) -> nn.Module:
+    """The view of arm `joint`, trained with the classifier on the images at `few`."""
+    run = training.start(study, "joint", seed)
+    run.films.splits["train"] = few
     with tempfile.TemporaryDirectory() as folder:
         training.train(run, Path(folder), key="", frozen=False)
     return run.model.view

@@ -32,6 +32,7 @@ class Source:
     labels: dict[str, int] = field(default_factory=dict)  # label texts beside 0/1 and yes/no
     notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
     ignored: int = 0  # columns of the table that are not used
+    faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
     keypoints: pd.DataFrame | None = None  # image_path, x, y lists in pixels of the stored image
 
     def poses(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -61,16 +62,17 @@ class Source:
 
 
 def read(section: ManifestCohort) -> Source:
-    """The reader's cohort as typed rows; InputError lists every fault of the table at once."""
+    """The reader's cohort as typed rows. Rows with a fault are left out of the table and told in `faults`.
+
+    InputError where there is no table, or none with the columns that are needed.
+    """
     if section.adapter in NAMES:
         source = importlib.import_module(f"foramen.adapters.{section.adapter}").table(section)
     else:
         source = _own(Path(section.adapter), section)
     source.table = source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str)
-    faults = manifest.validate(source.table, source.labels, source.origin)
-    if faults:
-        raise InputError(faults)
-    source.table = manifest.normalise(source.table, source.labels)
+    source.faults, good = manifest.validate(source.table, source.labels, source.origin)
+    source.table = manifest.normalise(source.table.loc[good], source.labels)
     return source
 
 

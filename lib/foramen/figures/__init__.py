@@ -25,6 +25,7 @@ from foramen.figures.radiographs import (
     saliency,
     saliency_checks,
     stn,
+    stn_ways,
 )
 from foramen.figures.style import save
 from foramen.figures.training import training_curves
@@ -47,6 +48,7 @@ __all__ = [
     "saliency_checks",
     "save",
     "stn",
+    "stn_ways",
     "subgroups",
     "training_curves",
 ]

@@ -351,3 +351,28 @@ def errors(images: np.ndarray, rows: pd.DataFrame) -> Figure:
         f"The {len(rows)} most confident errors on the test set: {missed} radiographs with stenosis scored "
         f"low and {len(rows) - missed} without stenosis scored high.",
     )
+
+
+@styled
+def stn_ways(inputs: np.ndarray, outputs: dict[str, np.ndarray], ways: pd.DataFrame) -> Figure:
+    """What differently trained spatial transformers make of the same radiographs. Used by notebook 04.
+
+    `inputs` (n,S,S); `outputs` way -> (n,s,s); `ways` has a row for each way with way, det, outside and
+    collapsed, over the validation images.
+    """
+    rows = {"film": inputs, **outputs}
+    n = len(inputs)
+    figure, axes = subplots(len(rows), n, figsize=(PAGE, PAGE / n * len(rows)))
+    facts = ways.set_index("way")
+    for row, (name, stack) in zip(axes, rows.items(), strict=True):
+        for cell, image in zip(row, stack, strict=True):
+            picture(cell, image)
+        label = name.replace("_", " ")
+        row[0].set_ylabel(f"{label}\ndet θ {facts.det[name]:.2f}" if name in outputs else label, fontsize=7)
+    found = listing(f"{way} {row.det:.2f} and {row.outside:.0%}" for way, row in facts.iterrows())
+    lost = [way for way, row in facts.iterrows() if row.collapsed]
+    return describe(
+        figure,
+        f"{n} validation radiographs and what {len(outputs)} ways of training make of them. Mean det θ and "
+        f"share out of frame: {found}. Collapsed: {listing(lost) if lost else 'none'}.",
+    )

@@ -28,8 +28,8 @@ REFERENCE = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (3, 2)), "zorder"
 PNG_PREFIX = "data:image/png;base64,"
 
 STYLE = {
-    "figure.dpi": 120,
-    "savefig.dpi": 200,
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
     "font.size": 8,

@@ -57,4 +57,5 @@ def _seeds(axes: Axes, part: pd.DataFrame, column: str, colour: str, label: str,
     for _, run in part.groupby("seed"):
         axes.plot(run["epoch"], run[column], color=colour, linewidth=0.6, alpha=0.55)
     mean = part.groupby("epoch")[column].mean()
-    axes.plot(mean.index, mean, color=colour, linewidth=1.6, linestyle=dashes, label=label)
+    point = {"marker": "o", "markersize": 3} if len(mean) == 1 else {}  # a line of one epoch cannot be seen
+    axes.plot(mean.index, mean, color=colour, linewidth=1.6, linestyle=dashes, label=label, **point)

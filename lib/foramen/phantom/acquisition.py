@@ -20,6 +20,9 @@ FILM_MM = (240.0, 180.0)  # height and width of the field; the square image is a
 KEV = np.array([40.0, 50.0, 60.0, 80.0])
 MU_BONE = np.array([1.278, 0.814, 0.604, 0.428]) / 10
 MU_SOFT = np.array([0.285, 0.240, 0.217, 0.193]) / 10
+BEND_MM, BEND_LIMIT = 0.22, 0.6  # SD and limit of the irregularity of outlines on the detector (assumption)
+# Sizes in mm of the textures' structures: trabeculae, clusters of them, muscle and fat (assumption).
+TEXTURE_BANDS = ((0.55, 1.6), (1.5, 4.0), (5.0, 18.0))
 TRABECULAR_BONE = 0.42  # share of bone in the spongy part (assumption), the rest is marrow
 EFFECTIVE_ENERGY = 0.68  # mean energy behind the patient per kVp (assumption for 3 mm Al and a neck)
 
@@ -116,15 +119,24 @@ def texture_bank(pitch: float, size: int, fine: float, coarse: float) -> np.ndar
     return field / field.std()
 
 
-def texture(rng: np.random.Generator, grid: Grid, fine: float, coarse: float) -> np.ndarray:
-    """A random piece (rows, columns) of the bank of textures between `fine` and `coarse` mm, maybe turned
-    round.
+@lru_cache(maxsize=8)
+def bend_bank(pitch: float, size: int, strength: float) -> np.ndarray:
+    """A field (size, size) of mm by which rays are displaced on the detector so that outlines become
+    irregular.
     """
-    size = 1 << int(np.ceil(np.log2(1.5 * grid.rows)))
-    bank = texture_bank(grid.pitch, max(size, 512), fine, coarse)
+    return np.clip(BEND_MM * strength * texture_bank(pitch, size, 2.0, 8.0), -BEND_LIMIT, BEND_LIMIT)
+
+
+def bank_size(grid: Grid) -> int:
+    """Size of the banks of textures for a raster: large enough that pieces of it differ."""
+    return max(512, 1 << int(np.ceil(np.log2(1.5 * grid.rows))))
+
+
+def piece(bank: np.ndarray, rng: np.random.Generator, grid: Grid) -> np.ndarray:
+    """A random piece (rows, columns) of a bank, maybe turned round."""
     top, left = rng.integers(0, bank.shape[0] - grid.rows), rng.integers(0, bank.shape[1] - grid.columns)
-    piece = bank[top : top + grid.rows, left : left + grid.columns]
-    return piece[::-1, ::-1] if rng.random() < 0.5 else piece
+    found = bank[top : top + grid.rows, left : left + grid.columns]
+    return found[::-1, ::-1] if rng.random() < 0.5 else found
 
 
 def raster(image_size: int, factor: int) -> Grid:
@@ -138,18 +150,19 @@ def raster(image_size: int, factor: int) -> Grid:
 def path(solids: Solids, view: View, grid: Grid, bend=None, group=None, hollow: bool = True):
     """Path in mm through the union of the solids, and through what their cortex leaves, each (rows, columns).
 
-    bend: (2, groups, rows * columns) mm by which the rays are displaced on the detector, which makes outlines
-    irregular; group: (n,) which of the fields a solid sees. hollow False: the first path alone, where there
-    is no cortex.
+    bend: (2, groups * rows * columns) mm by which the rays are displaced on the detector, which makes
+    outlines irregular; group: (n,) which of the fields a solid sees. hollow False: the first path alone,
+    where there is no cortex.
     """
     which, row, column = tiles(solids, view, grid, 0.0 if bend is None else BEND_LIMIT)
+    size = grid.rows * grid.columns
     ray = row * grid.columns + column
     u = (grid.left + np.arange(grid.columns) * grid.pitch).astype(np.float32)[column]
     v = (grid.top + np.arange(grid.rows) * grid.pitch).astype(np.float32)[row]
     if bend is not None:
-        field = group[which]
-        u, v = u + bend[0][field, ray], v + bend[1][field, ray]
-    distance, size = float(np.sqrt(view.centre @ view.centre)), grid.rows * grid.columns
+        place = ray + np.repeat(group * size, np.bincount(which, minlength=len(solids)))
+        u, v = u + bend[0][place], v + bend[1][place]
+    distance = float(np.sqrt(view.centre @ view.centre))
     lengths, rays = [], Rays(which, ray, u, v)
     for shrink in (False, True)[: 1 + hollow]:
         rays, enter, leave = chords(solids, view, rays, shrink)
@@ -176,7 +189,6 @@ def coarse_path(solids: Solids, view: View, grid: Grid, step: int, hollow: bool)
     return [enlarge(p, grid.rows, grid.columns, step) for p in path(solids, view, small, hollow=hollow)]
 
 
-BEND_LIMIT = 0.6  # mm on the detector
 BEND_FIELDS = np.array(
     [0, 1, 2, 1, 2, 0, 1, 2]
 )  # by group: bones of the middle, of the left and of the right side
@@ -189,14 +201,15 @@ def line_integrals(
 
     strength: of texture and irregular outlines, in units of the default.
     """
-    bend = [[0.22 * strength * texture(rng, grid, 2.0, 8.0).reshape(-1) for _ in range(3)] for _ in range(2)]
-    bend = np.clip(np.array(bend), -BEND_LIMIT, BEND_LIMIT)
+    size = bank_size(grid)
+    bends = bend_bank(grid.pitch, size, strength)
+    bend = np.stack([piece(bends, rng, grid) for _ in range(6)]).reshape(2, -1)
     outer, inner = path(bones, view, grid, bend, BEND_FIELDS[bones.tag // 100])
     jaw, marrow = coarse_path(large_bones(spine), view, grid, 3, True)
     vault, brain = coarse_path(skull(spine), view, grid, 3, True)
     body = coarse_path(soft_tissue(spine), view, grid, 5, False)[0]
     air = np.minimum(coarse_path(airway(spine), view, grid, 3, False)[0], body)
-    fine, broad, clouds = (texture(rng, grid, *band) for band in ((0.55, 1.6), (1.5, 4.0), (5.0, 18.0)))
+    fine, broad, clouds = (piece(texture_bank(grid.pitch, size, *band), rng, grid) for band in TEXTURE_BANDS)
     grain = np.maximum(1 + strength * (0.09 * fine + 0.07 * broad), 0.2)
     flesh = np.maximum(body - air - outer - jaw - (vault - brain), 0) * (
         1 + strength * (0.02 * clouds + 0.012 * broad)

@@ -114,6 +114,7 @@ class Spine:
         self.disc = self.healthy_disc * (1 - loss)
         self._stack()
         self._pedicles()
+        self.foramina = {(level, side): self._foramen(level, side) for level in range(6) for side in (1, -1)}
 
     def _stack(self) -> None:
         """Stack the vertebrae from C4 up and down along the lordotic curve."""
@@ -167,7 +168,7 @@ class Spine:
         """Patient coordinates of a point in the frame of vertebra v."""
         return self.origin[v] + np.array([x, y, z]) @ self.axes[v]
 
-    def foramen(self, level: int, side: int) -> Foramen:
+    def _foramen(self, level: int, side: int) -> Foramen:
         """One foramen, in the frame of its lower vertebra."""
         v, k = level + 1, 0 if side > 0 else 1
         across, along, up = self.oblique(v, level, side)
@@ -182,7 +183,7 @@ class Spine:
     def solids(self) -> Solids:
         """Every bone from C1 to T2 with its spurs, tagged by group and vertebra."""
         parts = SolidList()
-        for v in range(8):
+        for v in range(len(VERTEBRAE)):
             self._body(parts, v)
             self._spinous(parts, v)
             for side in (1, -1):
@@ -360,7 +361,7 @@ class Spine:
     def _spurs(self, parts: SolidList, level: int, side: int) -> None:
         """Uncovertebral osteophyte in front and hypertrophic facet behind, reaching into one foramen."""
         s, k = self.person.scale, 0 if side > 0 else 1
-        f = self.foramen(level, side)
+        f = self.foramina[level, side]
         tag = 100 * (SPUR_LEFT if side > 0 else SPUR_RIGHT) + level
         frame = np.array([f.across, f.axis, f.up])
         lost = f.width * np.array([self.narrowing.front[level, k], self.narrowing.back[level, k]])

@@ -75,7 +75,7 @@ def pose_in_image(spine: Spine, view, side: int) -> dict:
     x to the right and y down, -1 to 1 over the square image (as torch's affine_grid). pose_angle (radians)
     turns the vertical clockwise onto the column; pose_scale is half the column's length.
     """
-    ends = view.project(np.array([spine.foramen(level, side).centre for level in (1, 2, 3, 4)]))
+    ends = view.project(np.array([spine.foramina[level, side].centre for level in (1, 2, 3, 4)]))
     ends = ends / (acq.FILM_MM[0] / 2)
     run = ends[-1] - ends[0]
     x, y = ends.mean(0)

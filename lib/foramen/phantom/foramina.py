@@ -5,7 +5,7 @@ The solid's opening makes the MRI-like grade; the projected one is what a reader
 Both come from the same rays as the image. Shown in 01_data_audit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -52,33 +52,44 @@ def own_view(foramen: Foramen) -> View:
     )
 
 
-def _bounds(bones: Solids, discs: Solids, level: int, side: int, projected: bool):
+def _bounds(group: np.ndarray, index: np.ndarray, level: int, side: int, projected: bool):
     """Indices into bones + discs of what bounds one foramen, and whether each is a spur.
 
-    The transverse processes lie outside the foramen; they only overlap it on a projection.
+    group, index: of each bone (see `anatomy`). The transverse processes lie outside the foramen; they only
+    overlap it on a projection.
     """
-    group, index = np.divmod(bones.tag, 100)
     near, spur, process = (
         (NEAR_LEFT, SPUR_LEFT, PROCESS_LEFT) if side > 0 else (NEAR_RIGHT, SPUR_RIGHT, PROCESS_RIGHT)
     )
-    healthy = ((group == BONE) | (group == near) | (projected & (group == process))) & (
-        (index == level) | (index == level + 1)
-    )
+    own = (group == BONE) | (group == near) | (projected & (group == process))
+    healthy = np.flatnonzero(own & ((index == level) | (index == level + 1)))
     spurs = np.flatnonzero((group == spur) & (index == level))
-    which = np.concatenate([np.flatnonzero(healthy), [len(bones) + level], spurs])
-    return which, np.arange(len(which)) >= len(which) - len(spurs)
+    which = np.concatenate([healthy, [len(group) + level], spurs])
+    return which, np.arange(len(which)) > len(healthy)
 
 
-def _raster(foramen: Foramen, view: View) -> tuple[Grid, np.ndarray, np.ndarray]:
-    """Raster about a foramen's projection, and the coordinates (columns,), (rows,) of its rays, in mm in the
-    patient.
+def _rasters(foramina: list[Foramen], view: View) -> list[tuple[Grid, np.ndarray, np.ndarray]]:
+    """Raster about each foramen's projection in its view, and the coordinates (columns,), (rows,) of its
+    rays, in mm in the patient.
     """
-    scale = float(view.magnification(foramen.centre))
-    half = np.array([foramen.width, foramen.height]) / 2 + MARGIN
-    columns, rows = (2 * np.ceil(half / PITCH)).astype(int) + 1
-    x, y = ((np.arange(n) - (n - 1) / 2) * PITCH for n in (columns, rows))
-    left, top = view.project(foramen.centre) + np.array([x[0], y[0]]) * scale
-    return Grid(rows, columns, PITCH * scale, left, top), x, y
+    centres = np.array([foramen.centre for foramen in foramina])
+    found = []
+    for foramen, scale, middle in zip(
+        foramina, view.magnification(centres), view.project(centres), strict=True
+    ):
+        columns, rows = (
+            2 * int(np.ceil((size / 2 + margin) / PITCH)) + 1
+            for size, margin in zip((foramen.width, foramen.height), MARGIN, strict=True)
+        )
+        x, y = ((np.arange(n) - (n - 1) / 2) * PITCH for n in (columns, rows))
+        left, top = middle[0] + x[0] * scale, middle[1] + y[0] * scale
+        found.append((Grid(rows, columns, PITCH * scale, left, top), x, y))
+    return found
+
+
+def _stacked(kind: type, items: list, which: np.ndarray):
+    """Views or rasters as one whose entries are arrays: for each of `which` that of its item."""
+    return kind(*(np.array([getattr(item, f.name) for item in items])[which] for f in fields(kind)))
 
 
 def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) -> list[list[Opening]]:
@@ -87,45 +98,37 @@ def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) 
 
     All are found in one pass over all rays.
     """
-    discs = spine.discs()
-    everything = Solids.join([bones, discs])
-    jobs = [
-        (spine.foramen(level, side), view, *_bounds(bones, discs, level, side, view is not None))
-        for side, view in asked
-        for level in range(len(LEVELS))
-    ]
-    views = [view or own_view(foramen) for foramen, view, _, _ in jobs]
-    rasters = [_raster(job[0], view) for job, view in zip(jobs, views, strict=True)]
-    job_of = np.repeat(np.arange(len(jobs)), [len(job[2]) for job in jobs])
-    spur = np.concatenate([job[3] for job in jobs])
-    solids = everything.take(np.concatenate([job[2] for job in jobs]))
-    view = View(
-        *(
-            np.array([getattr(v, name) for v in views])[job_of]
-            for name in ("source", "centre", "right", "down")
-        )
-    )
-    grids = Grid(
-        *(
-            np.array([getattr(r[0], n) for r in rasters])[job_of]
-            for n in ("rows", "columns", "pitch", "left", "top")
-        )
-    )
-    sizes = np.array([r[0].rows * r[0].columns for r in rasters])
-    start = (np.cumsum(sizes) - sizes)[job_of]
-    which, row, column = tiles(solids, view, grids)
-    ray = start[which] + row * grids.columns[which] + column
-    u = (grids.left[which] + column * grids.pitch[which]).astype(np.float32)
-    v = (grids.top[which] + row * grids.pitch[which]).astype(np.float32)
-    found = chords(solids, view, Rays(which, ray, u, v))[0]
-    open_rays, outline = np.ones(sizes.sum(), bool), np.ones(sizes.sum(), bool)
-    open_rays[found.ray] = False
+    jobs = [(level, side, view) for side, view in asked for level in range(len(LEVELS))]
+    foramina = [spine.foramina[level, side] for level, side, _ in jobs]
+    views = [view or own_view(foramen) for (_, _, view), foramen in zip(jobs, foramina, strict=True)]
+    rasters = _rasters(foramina, _stacked(View, views, np.arange(len(jobs))))
+    group, index = np.divmod(bones.tag, 100)
+    bounds = [_bounds(group, index, level, side, view is not None) for level, side, view in jobs]
+    solids = Solids.join([bones, spine.discs()]).take(np.concatenate([which for which, _ in bounds]))
+    job_of = np.repeat(np.arange(len(jobs)), [len(which) for which, _ in bounds])
+    sizes = np.array([grid.rows * grid.columns for grid, _, _ in rasters])
+    view, grids = _stacked(View, views, job_of), _stacked(Grid, [raster[0] for raster in rasters], job_of)
+    found = _meetings(solids, view, grids, (np.cumsum(sizes) - sizes)[job_of])
+    spur = np.concatenate([is_spur for _, is_spur in bounds])
+    free, outline = np.ones(sizes.sum(), bool), np.ones(sizes.sum(), bool)
+    free[found.ray] = False
     outline[found.ray[~spur[found.solid]]] = False
-    pieces = [np.split(a, np.cumsum(sizes)[:-1]) for a in (open_rays, outline)]
+    pieces = [np.split(rays, np.cumsum(sizes)[:-1]) for rays in (free, outline)]
     measured = [
-        _measure(job[0], *raster, *piece) for job, raster, *piece in zip(jobs, rasters, *pieces, strict=True)
+        _measure(foramen, *raster, *piece)
+        for foramen, raster, *piece in zip(foramina, rasters, *pieces, strict=True)
     ]
     return [measured[i : i + len(LEVELS)] for i in range(0, len(measured), len(LEVELS))]
+
+
+def _meetings(solids: Solids, view: View, grids: Grid, start: np.ndarray) -> Rays:
+    """Which solid meets which ray; each solid has its own view and raster, whose rays are counted from
+    `start`.
+    """
+    which, row, column = tiles(solids, view, grids)
+    u = (grids.left[which] + column * grids.pitch[which]).astype(np.float32)
+    v = (grids.top[which] + row * grids.pitch[which]).astype(np.float32)
+    return chords(solids, view, Rays(which, start[which] + row * grids.columns[which] + column, u, v))[0]
 
 
 def _measure(foramen: Foramen, grid: Grid, x, y, free: np.ndarray, outline: np.ndarray) -> Opening:

@@ -34,7 +34,6 @@ RADIOGRAPH_R = pd.DataFrame(
 )
 MOST_NARROWED = "C5/6"  # 24.7 % of 438 adults on the left (Ko et al.)
 HOSPITAL_PREVALENCE = 0.66  # of the nearest published system's cohort (Yonsei Med J 2024)
-READER_KAPPA = (0.50, 0.58)  # single readers of Kim's grading (Korean J Radiol 2015;16:1294)
 
 # Mean and SD over films; see `appearance` for the measures.
 REAL_FILMS = pd.DataFrame(

@@ -128,11 +128,15 @@ def tiles(
         high = np.clip(np.floor((centre[:, axis] + half - origin) / grid.pitch) + 1, 0, size).astype(int)
         first.append(low)
         count.append(np.maximum(high - low, 0))
-    number = count[0] * count[1]
-    which = np.repeat(np.arange(len(solids)), number)
-    within = np.arange(len(which)) - np.repeat(np.cumsum(number) - number, number)
-    row, column = np.divmod(within, count[0][which])
-    return which, row + first[1][which], column + first[0][which]
+    solid_of_row = np.repeat(np.arange(len(solids)), count[1])
+    row = _runs(first[1], count[1])
+    width = count[0][solid_of_row]
+    return np.repeat(solid_of_row, width), np.repeat(row, width), _runs(first[0][solid_of_row], width)
+
+
+def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """first[0], first[0] + 1, … (count[0] of them), then the same from first[1], and so on."""
+    return np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
 
 
 @dataclass
@@ -230,10 +234,20 @@ def union_length(
 
     distance: mm from source to detector. One sort for all rays: each has its own stretch of the number line.
     """
-    base = ray * STRIDE
-    start = base + enter * distance
-    order = np.argsort(start)
-    start, end = start[order], (base + leave * distance)[order]
+    order = _order(ray, enter * distance)
+    base = ray[order] * STRIDE
+    start, end = base + enter[order] * distance, base + leave[order] * distance
     covered = start.copy()
     covered[1:] = np.maximum(start[1:], np.maximum.accumulate(end)[:-1])
     return np.bincount(ray[order], np.maximum(end - covered, 0.0), size)
+
+
+def _order(ray: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Indices that sort by ray, then by start (to 1/4096 mm; rays of up to 2 m).
+
+    Sorting one 64-bit word that holds ray, start and index is several times faster than an argsort.
+    """
+    bits = np.uint64(max(1, int(len(ray)).bit_length()))
+    words = (ray.astype(np.uint64) << np.uint64(23)) | (start * 4096).astype(np.uint64)
+    words = np.sort((words << bits) | np.arange(len(ray), dtype=np.uint64))
+    return (words & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.intp)

@@ -1,0 +1,50 @@
+"""The README's result table, taken from the committed reference report, so that the two cannot differ.
+
+`foramen readme` rewrites the part of README.md between two marks; a test fails when it is out of date.
+"""
+
+import csv
+from pathlib import Path
+
+from foramen.files import write_text
+from foramen.paths import ROOT
+
+START = "<!-- results of reports/default, written by `foramen readme` -->"
+END = "<!-- end of results -->"
+METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
+TABLES = ROOT / "reports" / "default" / "tables"
+
+
+def block(tables: Path = TABLES) -> str:
+    """Two Markdown tables: every arm's metrics in percent, and the gains beside the paper's ranges in points."""
+    results, gains = _read(tables / "results.csv"), _read(tables / "gains.csv")
+    lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
+    for arm in dict.fromkeys(row["arm"] for row in results):
+        cells = {r["metric"]: r for r in results if r["arm"] == arm}
+        lines.append(f"| `{arm}` | " + " | ".join(_percent(cells[metric]) for metric in METRICS) + " |")
+    lines += ["", "| `proposed` over `basic`, points | this study (synthetic) | paper (other data) |", "|---|---|---|"]
+    for row in gains:
+        if row["arm"] == "proposed" and row["paper_low"]:
+            ours = f"{float(row['gain']):+.1f} ({float(row['low']):+.1f} to {float(row['high']):+.1f})"
+            paper = f"{float(row['paper_low']):.1f} to {float(row['paper_high']):.1f}"
+            lines.append(f"| {row['metric']} | {ours} | {paper} |")
+    return "\n".join(lines)
+
+
+def update(readme: Path = ROOT / "README.md", tables: Path = TABLES) -> None:
+    """Put the current block between the marks of the README. Raises ValueError where the marks are missing."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"{readme}: the marks around the results are missing")
+    write_text(readme, f"{before}{START}\n\n{block(tables)}\n\n{END}{after}")
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _percent(row: dict[str, str]) -> str:
+    estimate, low, high = (100 * float(row[key]) for key in ("estimate", "low", "high"))
+    return f"{estimate:.1f} ({low:.1f}–{high:.1f})"

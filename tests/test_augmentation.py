@@ -1,0 +1,127 @@
+"""Flip and random changes: what is mirrored, what happens to the label, and what is refused."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from foramen import augmentation, geometry, stn, training
+from foramen.errors import InputError
+from foramen.study import Arm, Augmentation, Study
+
+
+def study_of(flip: str, **manifest: object) -> Study:
+    """A study of one arm on a reader's own radiographs."""
+    return Study.model_validate(
+        {
+            "name": "flips",
+            "cohort": {"source": "manifest", "manifest": {"path": "films.csv"} | manifest},
+            "arms": {"basic": {"flip": flip}},
+            "evaluation": {"primary": {"arm": "basic"}},
+        }
+    )
+
+
+def films_of(sides: list[str]) -> SimpleNamespace:
+    """A cohort of one radiograph a side given; labels alternate."""
+    rows = pd.DataFrame({"image_id": [f"film_{i}" for i in range(len(sides))], "side": sides})
+    rows["label"] = np.arange(len(sides), dtype=np.int8) % 2
+    rows["split"] = "train"
+    return SimpleNamespace(included=rows)
+
+
+def test_canonical_flip_mirrors_right_sides_and_nothing_else():
+    films, images = films_of(["L", "R", "R"]), np.random.default_rng(0).integers(0, 255, (3, 8, 8), np.uint8)
+    shown = stn.upright(films, images, Arm(flip="canonical"))[:, 0].numpy()
+    np.testing.assert_array_equal(shown[0], images[0])
+    np.testing.assert_array_equal(shown[1:], images[1:, :, ::-1])
+    for flip in ("none", "random"):
+        np.testing.assert_array_equal(stn.upright(films, images, Arm(flip=flip))[:, 0].numpy(), images)
+
+
+def test_examples_show_right_sides_mirrored_onto_left():
+    films, images = films_of(["L", "R", "L", "R"]), np.arange(4 * 9).reshape(4, 3, 3)
+    before, after, rows = augmentation.examples(images, films.included, 4)
+    assert rows["side"].tolist() == ["R", "L", "R", "L"]
+    np.testing.assert_array_equal(after[0], before[0][:, ::-1])
+    np.testing.assert_array_equal(after[1], before[1])
+
+
+def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pytest.MonkeyPatch):
+    films = films_of(["L", "R", "L", "R"])
+    monkeypatch.setattr(training.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
+    for dependent, taught in ((False, [0, 1, 0, 1]), (True, [0, 0, 0, 0])):
+        study = study_of("canonical", side_dependent_label=dependent)
+        held = training.resident(study, study.arms["basic"], films, torch.device("cpu"))
+        assert held.labels.tolist() == taught
+        assert held.swapped.tolist() == [False, dependent, False, dependent]
+
+
+@pytest.mark.parametrize("dependent", [False, True])
+def test_random_flip_mirrors_half_and_swaps_only_side_dependent_labels(dependent: bool):
+    study = study_of("random", side_dependent_label=dependent)
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    films = training.Films(torch.empty(400), torch.ones(400), np.zeros(400, bool), {}, dependent)
+    run = SimpleNamespace(
+        study=study,
+        arm=study.arms["basic"],
+        films=films,
+        seen=ramp.repeat(400, 1, 1, 1),
+        generator=torch.Generator().manual_seed(0),
+    )
+    seen, labels = training._batch(run, torch.arange(400), 8)
+    mirrored = seen[:, 0, 0, 0] == 7
+    assert 150 < int(mirrored.sum()) < 250
+    assert torch.equal(labels == 0, mirrored & dependent)
+
+
+def test_audit_says_what_a_mirror_does_to_the_label():
+    films = films_of(["L", "R", "R", "L"])
+    safe = augmentation.audit(study_of("canonical"), films)
+    assert (safe["label_depends_on_side"], safe["mirrored_by_canonical"]) == (False, 2)
+    assert safe["label_of_a_mirrored_image"] == "label"
+    swapping = augmentation.audit(study_of("random", side_dependent_label=True), films)
+    assert swapping["label_of_a_mirrored_image"] == "1 - label"
+
+
+def test_canonical_flip_without_sides_is_refused_by_name():
+    with pytest.raises(InputError) as refused:
+        augmentation.check(study_of("canonical"), films_of(["L", "", "R", ""]))
+    text = "\n".join(refused.value.faults)
+    assert "film_1" in text and "film_3" in text and "film_0" not in text
+    augmentation.check(study_of("random"), films_of(["", ""]))
+
+
+def test_flip_of_labels_named_after_sides_is_refused_until_they_are_declared():
+    films, labels = films_of(["L", "R"]), {"L": 0, "R": 1}
+    for flip in ("random", "canonical"):
+        with pytest.raises(InputError, match="side_dependent_label"):
+            augmentation.check(study_of(flip, labels=labels), films)
+        augmentation.check(study_of(flip, labels=labels, side_dependent_label=True), films)
+    augmentation.check(study_of("none", labels=labels), films)
+
+
+def test_random_poses_fill_their_limits_and_no_more():
+    limits = Augmentation(rotation=10, shift=0.1, zoom=0.2)
+    poses = augmentation.random_poses(2000, limits, torch.Generator().manual_seed(0))
+    reached = poses.abs().max(dim=0).values
+    allowed = torch.tensor([np.radians(10), np.log(1.2), 0.2, 0.2], dtype=torch.float32)
+    assert (reached <= allowed).all() and (reached > 0.97 * allowed).all()
+    assert poses.mean(dim=0).abs().max() < 0.02
+
+
+def test_no_random_change_leaves_the_view_alone():
+    none = Augmentation()
+    assert not augmentation.moves(none)
+    theta = geometry.crop_frame(1.8)[None, :2].repeat(3, 1, 1)
+    assert torch.equal(augmentation.random_views(theta, none, torch.Generator()), theta)
+
+
+def test_random_gain_changes_contrast_about_the_mean():
+    batch = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    changed = augmentation.random_gain(batch, Augmentation(gain=0.5), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed.mean(dim=(1, 2, 3)), batch.mean(dim=(1, 2, 3)))
+    ratio = changed.std(dim=(1, 2, 3)) / batch.std(dim=(1, 2, 3))
+    assert ((ratio > 0.5) & (ratio < 1.5)).all() and ratio.std() > 0.01

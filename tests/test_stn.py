@@ -1,0 +1,203 @@
+"""The spatial transformer: geometry, sampling, bounds, teaching without truth, and the verdict on a collapse."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from foramen import compute, geometry, stn
+from foramen.study import Arm, Study
+
+SIZE = 64
+
+
+def study_of(**parameters: object) -> Study:
+    """A study with every way of training the STN."""
+    ways = ("none", "identity", "crop", "joint", "self_supervised", "true_pose")
+    return Study.model_validate(
+        {
+            "name": "views",
+            "cohort": {"image_size": SIZE},
+            "stn": {"localisation_size": 32} | parameters,
+            "arms": {way: {"stn": way} for way in ways},
+            "training": {"input_size": 32},
+            "evaluation": {"reference": "none", "primary": {"arm": "crop"}},
+        }
+    )
+
+
+def random_poses(n: int, seed: int = 0, share: float = 1.0) -> torch.Tensor:
+    limits = torch.tensor([np.radians(20), np.log(1.3), 0.2, 0.2], dtype=torch.float32) * share
+    return (2 * torch.rand(n, 4, generator=torch.Generator().manual_seed(seed)) - 1) * limits
+
+
+def necks(poses: torch.Tensor) -> torch.Tensor:
+    """Radiograph-like pictures (n, 1, SIZE, SIZE) uint8: a ladder of blocks, larger at its foot, in these poses."""
+    line = torch.linspace(-1, 1, SIZE)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    column = (x.abs() < 0.12 + 0.06 * y) * (0.6 + 0.4 * (10 * y).sin())
+    upright = 0.2 + 0.6 * column * (y.abs() < 0.5) + 0.15 * ((x - 0.3).square() + (y + 0.2).square() < 0.01)
+    seen = geometry.sample(upright.expand(len(poses), 1, SIZE, SIZE), torch.linalg.inv(geometry.matrices(poses))[:, :2], SIZE)
+    noise = torch.randn(seen.shape, generator=torch.Generator().manual_seed(5))
+    return ((seen + 0.03 * noise).clamp(0, 1) * 255).to(torch.uint8)
+
+
+def test_poses_and_matrices_are_inverse():
+    poses = random_poses(50)
+    torch.testing.assert_close(geometry.poses(geometry.matrices(poses)), poses)
+    both = geometry.matrices(poses[:25]) @ geometry.matrices(poses[25:])
+    torch.testing.assert_close(geometry.matrices(geometry.poses(both)), both)
+
+
+def test_mirrored_pose_belongs_to_the_mirrored_image():
+    images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    poses = random_poses(3)
+    seen = geometry.sample(images, geometry.matrices(poses)[:, :2], 32)
+    mirrored = geometry.sample(images.flip(-1), geometry.matrices(geometry.mirror(poses))[:, :2], 32)
+    torch.testing.assert_close(mirrored, seen.flip(-1), atol=1e-5, rtol=0)
+
+
+def test_identity_returns_the_image_and_a_crop_its_middle():
+    images = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    whole = torch.eye(3)[:2].expand(2, 2, 3)
+    torch.testing.assert_close(geometry.sample(images, whole, 32), images, atol=1e-5, rtol=0)
+    middle = geometry.crop_frame(2.0)[:2].expand(2, 2, 3)
+    torch.testing.assert_close(geometry.sample(images, middle, 16), images[..., 8:24, 8:24], atol=1e-5, rtol=0)
+
+
+def test_sampling_stays_in_float32_and_repeats_the_border():
+    images = torch.full((1, 1, 32, 32), 0.7)
+    aside = geometry.matrices(torch.tensor([[0.3, 0.2, 0.9, 0.9]]))[:, :2]
+    with compute.autocast("bf16", torch.device("cpu")):
+        seen = geometry.sample(images, aside, 32)
+    assert seen.dtype == torch.float32
+    torch.testing.assert_close(seen, torch.full_like(seen, 0.7))
+    assert geometry.outside(aside).item() > 0.3
+
+
+def test_minified_stripes_turn_grey_instead_of_aliasing():
+    stripes = (torch.arange(96) % 2).float().expand(1, 1, 96, 96)
+    whole = torch.eye(3)[:2].expand(1, 2, 3)
+    bare = geometry.sample(stripes, whole, 40)
+    smooth = geometry.sample(stripes, whole, 40, geometry.supersampling(96, 40, 1.0))
+    assert bare.std() > 0.2
+    assert smooth.std() < 0.5 * bare.std()
+    assert abs(smooth.mean() - 0.5) < 0.01
+
+
+def test_every_way_starts_at_its_reference():
+    study, images = study_of(), torch.rand(2, 1, SIZE, SIZE)
+    crop = stn.view(study, study.arms["crop"]).theta(images)
+    for way in ("self_supervised", "true_pose"):
+        torch.testing.assert_close(stn.view(study, study.arms[way]).eval().theta(images), crop)
+    for way in ("none", "identity", "joint"):
+        theta = stn.view(study, study.arms[way]).eval().theta(images)
+        torch.testing.assert_close(theta, torch.eye(3)[:2].expand(2, 2, 3))
+
+
+def test_crop_and_stn_sample_equally_finely():
+    study = study_of()
+    assert stn.view(study, study.arms["crop"]).samples == stn.view(study, study.arms["self_supervised"]).samples
+
+
+def test_no_answer_leaves_the_limits():
+    study = study_of()
+    transformer = stn.view(study, study.arms["self_supervised"]).eval()
+    with torch.no_grad():
+        transformer.localisation[-1].bias.copy_(torch.tensor([1e4, -1e4, 1e4, -1e4]))
+    pose = transformer.pose(torch.rand(1, 1, SIZE, SIZE))[0]
+    torch.testing.assert_close(pose, transformer.limits * torch.tensor([1.0, -1.0, 1.0, -1.0]))
+
+
+def test_localisation_network_sees_nothing_of_the_film_edge():
+    """A known transform must be read from the anatomy, not from edges that turn with it."""
+    small = torch.rand(1, 1, 32, 32)
+    framed = small.clone()
+    framed[..., :3, :] = framed[..., :, -3:] = 5.0
+    torch.testing.assert_close(stn.standardised_disc(framed), stn.standardised_disc(small))
+    torch.testing.assert_close(stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0)
+
+
+def taught(study: Study, arm: Arm, seed: int = 1) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
+    """A localisation network taught without truth on 256 pictures; its answers for 64 others, and their true poses."""
+    compute.deterministic(1)
+    true = random_poses(320, share=0.5)
+    images = necks(true)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer = stn.view(study, arm)
+    stn.teach(transformer, images[:256], torch.zeros(256, 4), study.stn.rounds, study, seed)
+    return transformer, stn.answers(transformer, images[256:]), true[256:]
+
+
+@pytest.fixture(scope="module")
+def pupil() -> tuple[Study, stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
+    study = study_of(epochs=12, rounds=2, learning_rate=3e-3)
+    return study, *taught(study, study.arms["self_supervised"])
+
+
+def test_pose_is_learned_without_truth(pupil):
+    """Undoing known transforms of training images recovers the unknown pose of images never seen."""
+    _, _, answers, true = pupil
+    for i, name in enumerate(geometry.POSE):
+        correlation = np.corrcoef(answers[:, i], true[:, i])[0, 1]
+        assert correlation > 0.7, f"{name}: {correlation:.2f}"
+
+
+def test_a_later_round_shrinks_the_answers_less(pupil):
+    """The first round answers with less than the whole pose; taking its answers as known mends that."""
+    _, _, answers, true = pupil
+    study = study_of(epochs=12, rounds=1, learning_rate=3e-3)
+    _, first, _ = taught(study, study.arms["self_supervised"])
+
+    def slope(seen: torch.Tensor) -> float:
+        return np.mean([np.polyfit(true[:, i], seen[:, i], 1)[0] for i in range(4)])
+
+    assert slope(first) < slope(answers) < 1.2
+
+
+def test_teaching_repeats_byte_for_byte():
+    study = study_of(epochs=1, rounds=1)
+    answers = [taught(study, study.arms["self_supervised"])[1] for _ in range(2)]
+    assert torch.equal(*answers)
+
+
+def films_of(n: int) -> SimpleNamespace:
+    rows = pd.DataFrame({"split": ["val"] * n, "side": ["L"] * n})
+    return SimpleNamespace(included=rows, poses=None)
+
+
+def test_a_working_stn_is_not_called_collapsed(pupil):
+    study, transformer, _, _ = pupil
+    facts = stn.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
+    assert not facts["collapsed"]
+    assert min(facts["variation"].values()) > 0
+
+
+def test_a_collapsed_stn_is_detected():
+    study, images, films = study_of(), necks(random_poses(20, 9)), films_of(20)
+    arm = study.arms["self_supervised"]
+    constant = stn.view(study, arm)
+    assert stn.diagnose(constant, images, films, arm)["collapsed"]  # untaught: the same for every image
+
+    class Astray(stn.SpatialTransformer):
+        def pose(self, shown: torch.Tensor) -> torch.Tensor:
+            return random_poses(len(shown), 3) + torch.tensor([0.0, 0.0, 1.5, 0.0])
+
+    away = Astray(study.stn, 1.8, 1.35, 32, 1)
+    facts = stn.diagnose(away, images, films, arm)
+    assert facts["outside"] > stn.OUTSIDE and facts["collapsed"]
+
+
+def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
+    """What the phantom calls the column's centre lands at the output's centre, also where the image is mirrored."""
+    study = study_of()
+    poses = pd.DataFrame({"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]})
+    films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
+    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.stn)
+    torch.testing.assert_close(pose[0], pose[1])
+    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.stn.centre_down))
+    middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
+    torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)
