@@ -129,6 +129,14 @@ def test_dicom_without_preamble(tmp_path, expected, syntax):
     assert close(square(tmp_path / "with_meta.dcm"), expected)
 
 
+def test_dicom_whose_preamble_holds_a_tiff_header(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE)
+    content = (tmp_path / "film.dcm").read_bytes()
+    (tmp_path / "film.dcm").write_bytes(b"II*\0" + content[4:])
+    assert images.read_header(tmp_path / "film.dcm").format == "DICOM"
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
 @pytest.mark.parametrize(
     ("orientation", "stored"),
     [

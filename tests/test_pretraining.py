@@ -19,7 +19,7 @@ from foramen import backbone, fractals, hub, paths, pretraining, study
 from foramen.errors import InputError
 from foramen.study import Pretraining, Study
 
-TINY = ["pretraining.images=1280", "pretraining.classes=4", "pretraining.image_size=32"]
+TINY = ["pretraining.images=640", "pretraining.classes=4", "pretraining.image_size=32"]
 
 
 def smoke(*overrides: str) -> Study:

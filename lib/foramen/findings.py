@@ -61,7 +61,8 @@ def judge(study: Study, source: Source, facts: pd.DataFrame) -> Verdict:
 
     `facts` has the rows that are not excluded; columns that were not found out are missing.
     """
-    rows = source.table[source.table["excluded"] == ""].join(facts, how="left")
+    rows = source.table[source.table["excluded"] == ""]
+    rows = rows.join(facts, how="left") if len(rows) else rows.assign(fault="")
     found = [Finding("fault", "table", fault, "rows of the table are faulty") for fault in source.faults]
     found += unreadable(study, source, rows)
     usable = rows[rows["fault"] == ""]

@@ -3,11 +3,12 @@
 """
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -77,6 +78,12 @@ def _pool(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, mp_context=get_context(CONTEXT), initializer=_be_quiet)
 
 
+def end_with_parent() -> None:
+    """For the processes of a pool: end when the one that opened the pool ends, even by `kill -9`."""
+    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+
+
 def _be_quiet() -> None:
     """Codecs write about damaged files straight to the terminal; what is wrong is said once, in our list."""
+    end_with_parent()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

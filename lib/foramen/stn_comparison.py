@@ -18,19 +18,20 @@ SIZE = 48  # pixels that the classifier of the joint way sees here: cheap enough
 
 
 def compare(
-    study: Study, arm_name: str, seed: int, passes: int = 3
+    study: Study, arm_name: str, seed: int, passes: int = 12
 ) -> tuple[pd.DataFrame, dict[str, nn.Module]]:
-    """Views of an arm's images, each trained in another way over `passes` passes through IMAGES training images.
+    """Views of an arm's images, each trained in another way on IMAGES training images.
 
-    Ways: the controls `identity` and `crop`, which train nothing; `joint` with the classifier, from the
-    identity; `self_supervised`; and, where true poses are known, `true_pose`, an upper bound. Returns one row
-    a way (det, outside, collapsed, SD between images of each part of the pose and its recovery: see
-    `stn.diagnose`) and the trained views by way.
+    Ways: the controls `identity` and `crop`, which train nothing; `joint`, with a classifier, the view from
+    the identity and the classifier from scratch, as in the original paper; `self_supervised`; and, where true
+    poses are known, `true_pose`, an upper bound. Returns one row a way (det, outside, collapsed, SD between
+    images of each part of the pose and its recovery: see `stn.diagnose`) and the trained views by way.
     """
     films = cohort.prepare(study)
     ways = [*CONTROLS, "joint", "self_supervised", *(["true_pose"] if films.poses is not None else [])]
     compute.deterministic(study.training.threads)
-    arms = {way: study.arms[arm_name].model_copy(update={"stn": way}) for way in ways}
+    arm = study.arms[arm_name].model_copy(update={"initialisation": "random"})
+    arms = {way: arm.model_copy(update={"stn": way}) for way in ways}
     small = _small(study, arms, passes)
     images = stn.upright(films, preprocessing.prepare(study, arms["crop"].equalization), arms["crop"])
     views = {way: _trained(small, way, films, images, seed) for way in ways}

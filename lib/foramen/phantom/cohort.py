@@ -107,6 +107,7 @@ def write(
 
 def _one_thread() -> None:
     """Small matrix products are slower on many threads, and the workers use the cores already."""
+    parallel.end_with_parent()
     threadpool_limits(1)
 
 
