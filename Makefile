@@ -1,5 +1,6 @@
 # make reproduce [STUDY=params/default.yaml] [COHORT=films/manifest.csv] [SET="section.key=value …"]
 # make check     [STUDY=…] [COHORT=…]    what is wrong with a study file and its radiographs, before anything runs
+# make test-slow simulations of the statistics and other long tests
 # make test      all tests        make lint    style of code and notebooks
 # make lab       JupyterLab       make bench   speeds on this machine
 #
@@ -13,7 +14,7 @@ SET ?=
 FORAMEN = .venv/bin/foramen
 OPTIONS = $(STUDY) $(if $(COHORT),--cohort "$(COHORT)") $(foreach value,$(SET),--set "$(value)")
 
-.PHONY: reproduce check test lint lab bench
+.PHONY: reproduce check test test-slow lint lab bench
 
 reproduce: .venv/ready
 	$(FORAMEN) run $(OPTIONS)
@@ -23,6 +24,9 @@ check: .venv/ready
 
 test: .venv/ready
 	.venv/bin/pytest
+
+test-slow: .venv/ready
+	.venv/bin/pytest -m slow
 
 lint: .venv/ready
 	.venv/bin/ruff check

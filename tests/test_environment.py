@@ -32,8 +32,7 @@ def requirements() -> dict[str, str]:
 
 
 def conda_pins() -> dict[str, str]:
-    """What environment.yml pins, `-r` files followed; conda's own part must hold nothing but Python and pip.
-    """
+    """What environment.yml pins, `-r` files followed; conda's own part must hold nothing but Python and pip."""
     given = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
     packages = [entry for entry in given["dependencies"] if isinstance(entry, str)]
     assert {re.split("[=<> ]", package)[0] for package in packages} == {"python", "pip"}

@@ -39,7 +39,9 @@ def necks(poses: torch.Tensor) -> torch.Tensor:
     y, x = torch.meshgrid(line, line, indexing="ij")
     column = (x.abs() < 0.12 + 0.06 * y) * (0.6 + 0.4 * (10 * y).sin())
     upright = 0.2 + 0.6 * column * (y.abs() < 0.5) + 0.15 * ((x - 0.3).square() + (y + 0.2).square() < 0.01)
-    seen = geometry.sample(upright.expand(len(poses), 1, SIZE, SIZE), torch.linalg.inv(geometry.matrices(poses))[:, :2], SIZE)
+    seen = geometry.sample(
+        upright.expand(len(poses), 1, SIZE, SIZE), torch.linalg.inv(geometry.matrices(poses))[:, :2], SIZE
+    )
     noise = torch.randn(seen.shape, generator=torch.Generator().manual_seed(5))
     return ((seen + 0.03 * noise).clamp(0, 1) * 255).to(torch.uint8)
 
@@ -64,7 +66,9 @@ def test_identity_returns_the_image_and_a_crop_its_middle():
     whole = torch.eye(3)[:2].expand(2, 2, 3)
     torch.testing.assert_close(geometry.sample(images, whole, 32), images, atol=1e-5, rtol=0)
     middle = geometry.crop_frame(2.0)[:2].expand(2, 2, 3)
-    torch.testing.assert_close(geometry.sample(images, middle, 16), images[..., 8:24, 8:24], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        geometry.sample(images, middle, 16), images[..., 8:24, 8:24], atol=1e-5, rtol=0
+    )
 
 
 def test_sampling_stays_in_float32_and_repeats_the_border():
@@ -99,7 +103,9 @@ def test_every_way_starts_at_its_reference():
 
 def test_crop_and_stn_sample_equally_finely():
     study = study_of()
-    assert stn.view(study, study.arms["crop"]).samples == stn.view(study, study.arms["self_supervised"]).samples
+    assert (
+        stn.view(study, study.arms["crop"]).samples == stn.view(study, study.arms["self_supervised"]).samples
+    )
 
 
 def test_no_answer_leaves_the_limits():
@@ -117,10 +123,14 @@ def test_localisation_network_sees_nothing_of_the_film_edge():
     framed = small.clone()
     framed[..., :3, :] = framed[..., :, -3:] = 5.0
     torch.testing.assert_close(stn.standardised_disc(framed), stn.standardised_disc(small))
-    torch.testing.assert_close(stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0
+    )
 
 
-def taught(study: Study, arm: Arm, seed: int = 1) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
+def taught(
+    study: Study, arm: Arm, seed: int = 1
+) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
     """A localisation network taught without truth on 256 pictures; its answers for 64 others, and their true poses."""
     compute.deterministic(1)
     true = random_poses(320, share=0.5)
@@ -171,7 +181,9 @@ def films_of(n: int) -> SimpleNamespace:
 
 def test_a_working_stn_is_not_called_collapsed(pupil):
     study, transformer, _, _ = pupil
-    facts = stn.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
+    facts = stn.diagnose(
+        transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"]
+    )
     assert not facts["collapsed"]
     assert min(facts["variation"].values()) > 0
 
@@ -194,7 +206,9 @@ def test_a_collapsed_stn_is_detected():
 def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
     """What the phantom calls the column's centre lands at the output's centre, also where the image is mirrored."""
     study = study_of()
-    poses = pd.DataFrame({"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]})
+    poses = pd.DataFrame(
+        {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
+    )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
     pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.stn)
     torch.testing.assert_close(pose[0], pose[1])

@@ -15,10 +15,10 @@ import psutil
 import pytest
 import torch
 import yaml
-from films import picture
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from films import picture
 from foramen import checkpoints, cohort, study, training
 
 TINY = {
@@ -86,7 +86,9 @@ def test_the_same_training_gives_the_same_bytes(outputs: Path):
     again = with_cohort(outputs, "again")
     shutil.rmtree(again / "runs" / "tiny" / "stn")
     assert start(again, outputs / "tiny.yaml").wait() == 0
-    same = [(outputs / name / "runs" / "tiny" / PREDICTIONS).read_bytes() for name in ("undisturbed", "again")]
+    same = [
+        (outputs / name / "runs" / "tiny" / PREDICTIONS).read_bytes() for name in ("undisturbed", "again")
+    ]
     assert same[0] == same[1]
 
 
@@ -173,7 +175,11 @@ def easy_study(folder: Path, permuted: bool) -> study.Study:
     pd.DataFrame(table).to_csv(folder / "manifest.csv", index=False)
     easy = {
         "name": "permuted" if permuted else "easy",
-        "cohort": {"source": "manifest", "image_size": 32, "manifest": {"path": str(folder / "manifest.csv")}},
+        "cohort": {
+            "source": "manifest",
+            "image_size": 32,
+            "manifest": {"path": str(folder / "manifest.csv")},
+        },
         "arms": {"basic": {"initialisation": "random"}},
         "training": TINY["training"] | {"batch_size": 16, "start_size": 0, "epochs": 4},
         "evaluation": {"primary": {"arm": "basic"}},
@@ -190,7 +196,9 @@ def test_permuted_labels_teach_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         test = pd.read_parquet(home / "predictions.parquet").query("split == 'test'")
         auroc[permuted] = roc_auc_score(test["label"], test["score"])
         positive, n = int(test["label"].sum()), len(test)
-    spread = np.sqrt((n + 1) / (12 * positive * (n - positive)))  # of the Mann-Whitney statistic under no effect
+    spread = np.sqrt(
+        (n + 1) / (12 * positive * (n - positive))
+    )  # of the Mann-Whitney statistic under no effect
     assert abs(auroc[True] - 0.5) < 2.58 * spread
     assert auroc[False] > 0.5 + 4 * spread
 

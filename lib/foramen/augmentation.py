@@ -28,7 +28,7 @@ LISTED = 10
 
 
 def prepare(study: Study) -> dict:
-    """The flip audit of a study, made and kept in flip.json (notebook 03): see `audit`. Raises InputError as `check` does."""
+    """The flip audit of a study, kept in flip.json (notebook 03): see `audit`. Raises InputError as `check` does."""
     films = cohort.prepare(study)
     folder, inputs = study.paths.augmentation, [films.folder]
     if not provenance.is_current(folder, study, "augmentation", inputs):
@@ -50,12 +50,19 @@ def check(study: Study, films: Cohort) -> None:
     rows = films.included
     missing = rows.loc[~rows["side"].isin(["L", "R"]), "image_id"]
     if "canonical" in flips and len(missing):
-        faults += [f"manifest: {image}: side is missing, flip: canonical needs L or R" for image in missing[:LISTED]]
+        faults += [
+            f"manifest: {image}: side is missing, flip: canonical needs L or R" for image in missing[:LISTED]
+        ]
         if len(missing) > LISTED:
             faults.append(f"manifest: side is missing for {len(missing) - LISTED} further images")
         faults.append(f"arms.{flips['canonical']}.flip: use none or random where sides are unknown")
     words = {str(text).strip().lower() for text in study.cohort.manifest.labels}
-    if study.cohort.source == "manifest" and words & SIDE_WORDS and not side_dependent(study) and set(flips) - {"none"}:
+    if (
+        study.cohort.source == "manifest"
+        and words & SIDE_WORDS
+        and not side_dependent(study)
+        and set(flips) - {"none"}
+    ):
         faults.append(
             "cohort.manifest.side_dependent_label: the labels are named after sides, so a mirrored radiograph has the "
             "other label; set it to true, or use flip: none"
@@ -68,7 +75,11 @@ def audit(study: Study, films: Cohort) -> dict:
     """What each flip does to this cohort: radiographs mirrored, labels swapped, and the label by side."""
     rows = films.included
     dependent = side_dependent(study)
-    label = "convention of the label" if study.cohort.source == "synthetic" else "cohort.manifest.side_dependent_label"
+    label = (
+        "convention of the label"
+        if study.cohort.source == "synthetic"
+        else "cohort.manifest.side_dependent_label"
+    )
     return {
         "flips": sorted({arm.flip for arm in study.arms.values()}),
         "canonical_side": CANONICAL_SIDE,
@@ -90,7 +101,9 @@ def mirrored(rows: pd.DataFrame, flip: str) -> np.ndarray:
     return (rows["side"] != CANONICAL_SIDE).to_numpy()
 
 
-def examples(images: np.ndarray, rows: pd.DataFrame, n: int = 4) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+def examples(
+    images: np.ndarray, rows: pd.DataFrame, n: int = 4
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """The first `n` radiographs, alternately right and left, before and after the canonical flip (notebook 03).
 
     Returns before (n, S, S), after (n, S, S) and their rows.
@@ -104,8 +117,15 @@ def examples(images: np.ndarray, rows: pd.DataFrame, n: int = 4) -> tuple[np.nda
 
 def random_poses(n: int, parameters: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Random poses (n, 4), each part uniform within the study's limits either way."""
-    limits = [np.radians(parameters.rotation), np.log1p(parameters.zoom), 2 * parameters.shift, 2 * parameters.shift]
-    return (2 * torch.rand(n, len(limits), generator=generator) - 1) * torch.tensor(limits, dtype=torch.float32)
+    limits = [
+        np.radians(parameters.rotation),
+        np.log1p(parameters.zoom),
+        2 * parameters.shift,
+        2 * parameters.shift,
+    ]
+    return (2 * torch.rand(n, len(limits), generator=generator) - 1) * torch.tensor(
+        limits, dtype=torch.float32
+    )
 
 
 def moves(parameters: Augmentation) -> bool:

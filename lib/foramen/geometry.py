@@ -1,7 +1,7 @@
 """Similarity transforms of the image plane and sampling through them (notebooks 03 and 04).
 
 Coordinates are those of `torch.nn.functional.grid_sample` with align_corners=False: the image spans -1 to 1 on both
-axes, x to the right, y down. A pose is four numbers: rotation in radians, log zoom, shift x and shift y. Its matrix maps
+axes, x to the right, y down. A pose is four numbers: rotation in radians, log zoom, shift x and y. Its matrix maps
 a point of the reference frame to the point of the image where the same anatomy lies.
 """
 
@@ -24,7 +24,12 @@ def matrices(poses: torch.Tensor) -> torch.Tensor:
 def poses(similarities: torch.Tensor) -> torch.Tensor:
     """The inverse of `matrices`: (n, 3, 3) to (n, 4)."""
     cos, sin = similarities[:, 0, 0], similarities[:, 1, 0]
-    columns = [torch.atan2(sin, cos), torch.log(torch.hypot(cos, sin)), similarities[:, 0, 2], similarities[:, 1, 2]]
+    columns = [
+        torch.atan2(sin, cos),
+        torch.log(torch.hypot(cos, sin)),
+        similarities[:, 0, 2],
+        similarities[:, 1, 2],
+    ]
     return torch.stack(columns, dim=1)
 
 
@@ -57,8 +62,12 @@ def sample(images: torch.Tensor, theta: torch.Tensor, size: int, samples: int = 
     the image its border is repeated; zeros there would draw an edge that the network could read the pose from.
     """
     with torch.autocast(images.device.type, enabled=False):
-        grid = F.affine_grid(theta.float(), (len(images), 1, size * samples, size * samples), align_corners=False)
-        sampled = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+        grid = F.affine_grid(
+            theta.float(), (len(images), 1, size * samples, size * samples), align_corners=False
+        )
+        sampled = F.grid_sample(
+            images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+        )
         return F.avg_pool2d(sampled, samples) if samples > 1 else sampled
 
 

@@ -38,7 +38,13 @@ def download(name: str) -> Path:
         )
     if obstacle := _obstacle(hf_hub_url(repository, FILE)):
         raise InputError(f"pretraining.source: {name} cannot be fetched ({obstacle}); {WAYS_OUT}")
-    return Path(hf_hub_download(repository, FILE))
+    try:
+        return Path(hf_hub_download(repository, FILE))
+    except (
+        OSError
+    ) as error:  # the hub answers, but the server that it points to does not, or the disk is full
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"pretraining.source: {name} cannot be fetched ({reason}); {WAYS_OUT}") from None
 
 
 def _obstacle(url: str, seconds: float = 10.0) -> str:

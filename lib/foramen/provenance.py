@@ -1,4 +1,4 @@
-"""`run.json`: what made a result, written last. It tells readers where a number comes from, and the study what is stale.
+"""`run.json`: what made a result, written last. It says where a number comes from and what is stale.
 
 Every notebook that makes an artefact uses it through the `prepare` function of the artefact's module:
 
@@ -29,7 +29,7 @@ PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "timm", "torch", 
 
 
 def key(study: Study, stage: str, inputs: list[Path]) -> str:
-    """Digest of a stage's parameters and of what it reads: the key of a folder with a run.json, the content of a file."""
+    """Digest of a stage's parameters and of what it reads: a folder counts by its run.json, a file by its content."""
     upstream = [digest_file(p) if p.is_file() else read_json(p / "run.json")["key"] for p in inputs]
     return digest({"stage": stage, "parameters": study.stage(stage), "inputs": upstream})
 
@@ -86,9 +86,14 @@ def code_version() -> str:
     """The package's version and the commit it was run from, `+changes` where the checkout differs from it."""
     git = ["git", "-C", str(paths.ROOT)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        commit = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
         changes = subprocess.run(
-            [*git, "status", "--porcelain", "--", "lib", "notebooks"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "--", "lib", "notebooks"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return __version__

@@ -1,6 +1,6 @@
 """The README's result table, taken from the committed reference report, so that the two cannot differ.
 
-`foramen readme` rewrites the part of README.md between two marks; a test fails when it is out of date.
+`python -m foramen.readme` rewrites the part of README.md between two marks; a test fails when it is out of date.
 """
 
 import csv
@@ -9,7 +9,7 @@ from pathlib import Path
 from foramen.files import write_text
 from foramen.paths import ROOT
 
-START = "<!-- results of reports/default, written by `foramen readme` -->"
+START = "<!-- results of reports/default, written by `python -m foramen.readme` -->"
 END = "<!-- end of results -->"
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 TABLES = ROOT / "reports" / "default" / "tables"
@@ -22,7 +22,11 @@ def block(tables: Path = TABLES) -> str:
     for arm in dict.fromkeys(row["arm"] for row in results):
         cells = {r["metric"]: r for r in results if r["arm"] == arm}
         lines.append(f"| `{arm}` | " + " | ".join(_percent(cells[metric]) for metric in METRICS) + " |")
-    lines += ["", "| `proposed` over `basic`, points | this study (synthetic) | paper (other data) |", "|---|---|---|"]
+    lines += [
+        "",
+        "| `proposed` over `basic`, points | this study (synthetic) | paper (other data) |",
+        "|---|---|---|",
+    ]
     for row in gains:
         if row["arm"] == "proposed" and row["paper_low"]:
             ours = f"{float(row['gain']):+.1f} ({float(row['low']):+.1f} to {float(row['high']):+.1f})"
@@ -48,3 +52,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 def _percent(row: dict[str, str]) -> str:
     estimate, low, high = (100 * float(row[key]) for key in ("estimate", "low", "high"))
     return f"{estimate:.1f} ({low:.1f}–{high:.1f})"
+
+
+if __name__ == "__main__":
+    update()

@@ -23,7 +23,7 @@ from torch import nn
 from foramen import augmentation, cohort, compute, geometry, preprocessing, provenance
 from foramen.cohort import Cohort
 from foramen.files import replacing, write_json
-from foramen.study import Arm, Study, StnParameters
+from foramen.study import Arm, StnParameters, Study
 
 FIXED_STN = ("none", "identity", "crop")
 # The localisation network sees this disc about the middle of the image, in half image sides. Film edges and
@@ -31,7 +31,8 @@ FIXED_STN = ("none", "identity", "crop")
 DISC = 0.62
 BATCH = 64
 TAUGHT_SHARE = 0.6
-# An STN has collapsed where no part of its pose varies by this share of its limit, or this share of its output is not image.
+# An STN has collapsed where no part of its pose varies by this share of its limit, or where this share of its
+# output is not image.
 VARIES, OUTSIDE = 0.02, 0.5
 
 

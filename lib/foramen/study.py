@@ -43,9 +43,9 @@ class ManifestCohort(Section):
     """A reader's own radiographs: a table with one row an image, or a published data set's folder."""
 
     path: OwnPath = Field("", description="CSV, TSV, Excel or parquet table; for some adapters a folder")
-    adapter: Annotated[str, AfterValidator(lambda name: _absolute(name) if name.endswith(".py") else name)] = Field(
-        "general", description="general, vindr_spinexr, csxa, example, or a Python file of your own"
-    )
+    adapter: Annotated[
+        str, AfterValidator(lambda name: _absolute(name) if name.endswith(".py") else name)
+    ] = Field("general", description="general, vindr_spinexr, csxa, example, or a Python file of your own")
     images: OwnPath = Field(
         "", description="folder that image paths are relative to; empty: the table's own folder"
     )
@@ -135,7 +135,9 @@ class StnParameters(Section):
         64, ge=16, le=256, description="the localisation network sees the image at this size"
     )
     epochs: int = Field(12, ge=1, le=1000, description="of each round of teaching the localisation network")
-    rounds: int = Field(3, ge=1, le=100, description="of teaching without truth; each starts from the last one's answers")
+    rounds: int = Field(
+        3, ge=1, le=100, description="of teaching without truth; each starts from the last one's answers"
+    )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="of teaching the localisation network")
     joint_learning_rate: float = Field(
         1e-5, ge=0, le=1, description="of the localisation network during fine-tuning"
@@ -182,7 +184,10 @@ class Training(Section):
 
     input_size: int = Field(96, ge=32, le=512, description="what the network sees, in pixels")
     start_size: int = Field(
-        0, ge=0, le=512, description="what it sees in the first epoch, growing evenly to input_size; 0: input_size"
+        0,
+        ge=0,
+        le=512,
+        description="what it sees in the first epoch, growing evenly to input_size; 0: input_size",
     )
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)

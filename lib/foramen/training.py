@@ -2,7 +2,7 @@
 
 The recipe is the same for every arm: AdamW with discriminative learning rates, a one-cycle schedule, images that grow
 from `start_size` to `input_size` (progressive resizing: Tan and Le 2021, EfficientNetV2), bfloat16 where the processor
-has it. Validation images choose the epoch (and, in notebook 06, the threshold); test images are scored once, at the end.
+has it. Validation images choose the epoch (and, in notebook 06, the threshold); test images are scored once.
 The number of threads is fixed, so the same study gives the same bytes, also after having been killed on the way.
 """
 
@@ -67,7 +67,7 @@ class Classifier(nn.Module):
 
 @dataclass
 class Films:
-    """The images that an arm trains on and is scored on, resident on the device, and their labels as they are taught."""
+    """The images that an arm trains on and is scored on, on the device, and their labels as they are taught."""
 
     images: torch.Tensor  # (N, 1, S, S) uint8, canonical flip done
     labels: torch.Tensor  # (N,) float32, mirrored with the image where they depend on the side
@@ -267,7 +267,7 @@ def _epoch(run: Run) -> dict[str, float]:
 
 
 def _hold_statistics(view: nn.Module) -> None:
-    """The taught localisation network keeps its batch statistics: batches of the classifier are too small to move them."""
+    """The taught localisation network keeps its batch statistics: the classifier's batches are too small."""
     for module in view.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
@@ -478,7 +478,7 @@ def _diagnose(run: Run) -> dict:
 
 
 def load_model(study: Study, arm_name: str, seed: int) -> Classifier:
-    """The trained classifier of a finished training (notebook 06, saliency). Only the study's first seed keeps weights."""
+    """The trained classifier of a finished training (notebook 06). Only the study's first seed keeps weights."""
     films = cohort.load(study)
     arm = study.arms[arm_name]
     held = resident(study, arm, films, torch.device("cpu"))
