@@ -51,10 +51,14 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
-    def look(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
-        """What the network sees of the images, (n, 1, s, s), normalised; through `theta` where one is given."""
+    def look(
+        self, images: torch.Tensor, theta: torch.Tensor | None = None, size: int | None = None
+    ) -> torch.Tensor:
+        """What the network sees of the images, (n, 1, s, s), normalised; through `theta`, at `size`, where given."""
         theta = self.view.theta(images) if theta is None else theta
-        seen = geometry.sample(images, theta, self.view.size, self.view.samples)
+        size = size or self.view.size
+        samples = math.ceil(self.view.samples * self.view.size / size)  # as fine as at the full size
+        seen = geometry.sample(images, theta, size, samples)
         return (seen - self.mean) / self.std
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -285,7 +289,7 @@ def _step(run: Run, rows: torch.Tensor, size: int, progress: float) -> torch.Ten
     loss = F.binary_cross_entropy_with_logits(scores, smooth)
     run.optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(run.model.parameters(), CLIP)
+    nn.utils.clip_grad_norm_(run.model.parameters(), CLIP, error_if_nonfinite=True)
     run.optimiser.step()
     return loss.detach()
 
@@ -294,13 +298,13 @@ def _batch(run: Run, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch
     """What the network sees of some training images, randomly changed, and their labels."""
     changes, labels = run.study.augmentation, run.films.labels[rows]
     if run.seen is not None:
-        seen = run.seen[rows]
+        seen = resized(run.seen[rows], size)
     else:
         images = run.films.images[rows] / 255.0
         theta = run.model.view.theta(images)
         if augmentation.moves(changes):
             theta = augmentation.random_views(theta, changes, run.generator)
-        seen = run.model.look(images, theta)
+        seen = run.model.look(images, theta, size)
     if changes.gain:
         seen = augmentation.random_gain(seen, changes, run.generator)
     if run.arm.flip == "random":
@@ -308,7 +312,7 @@ def _batch(run: Run, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch
         seen = torch.where(mirror[:, None, None, None], seen.flip(-1), seen)
         if run.films.dependent:
             labels = torch.where(mirror, 1 - labels, labels)
-    return resized(seen, size), labels
+    return seen, labels
 
 
 def resized(seen: torch.Tensor, size: int) -> torch.Tensor:
