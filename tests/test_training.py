@@ -37,8 +37,8 @@ TINY = {
         },
     },
     "training": {
-        "input_size": 32,
-        "start_size": 16,
+        "input_size": 48,
+        "start_size": 32,
         "epochs": 3,
         "batch_size": 4,
         "checkpoint_seconds": 0.0,
@@ -133,7 +133,7 @@ def test_results_are_what_the_evaluation_reads(outputs: Path, monkeypatch: pytes
     assert table["score"].between(0, 1).all()
     history = pd.read_csv(tiny.paths.arm("proposed", 1) / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
-    assert history["size"].tolist() == [16, 32, 32]
+    assert history["size"].tolist() == [32, 48, 48]
 
 
 def test_the_kept_model_gives_the_predictions(outputs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -155,7 +155,7 @@ def test_test_labels_change_no_score(outputs: Path, monkeypatch: pytest.MonkeyPa
         tiny = study.load(outputs / "tiny.yaml")
         manifest = tiny.paths.cohort / "manifest.parquet"
         rows = pd.read_parquet(manifest)
-        rows.loc[rows["split"] == "test", "label"] ^= turn
+        rows["label"] = (rows["label"] ^ (turn & (rows["split"] == "test"))).astype("int8")
         rows.to_parquet(manifest)
         table = pd.read_parquet(training.prepare(tiny, "frozen", 1) / "predictions.parquet")
         scores.append(table["score"].to_numpy())
@@ -181,7 +181,7 @@ def easy_study(folder: Path, permuted: bool) -> study.Study:
             "manifest": {"path": str(folder / "manifest.csv")},
         },
         "arms": {"basic": {"initialisation": "random"}},
-        "training": TINY["training"] | {"batch_size": 16, "start_size": 0, "epochs": 4},
+        "training": TINY["training"] | {"input_size": 32, "batch_size": 16, "start_size": 0, "epochs": 12},
         "evaluation": {"primary": {"arm": "basic"}},
     }
     return study.Study.model_validate(easy)

@@ -240,7 +240,7 @@ def test_interrupted_study_leaves_no_process_and_goes_on(
     tree = psutil.Process(process.pid).children(recursive=True)
     assert len(tree) >= 5  # Snakemake, two jobs, two kernels
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     wait_until(lambda: not any(still_runs(child) for child in tree))
     if number == signal.SIGINT:
         assert process.returncode == 130
@@ -278,7 +278,7 @@ def test_second_run_of_a_study_is_refused(place: Place):
         assert "another process is running it" in output
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
 
 
 def test_notebook_command_refuses_unknown_parameters(place: Place):
