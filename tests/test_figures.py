@@ -56,6 +56,7 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def drawn(frame) -> dict[str, Figure]:
     """One figure of each kind, from made-up data."""
+    plt.close("all")  # other tests' figures
     rng = np.random.default_rng(1)
     images = rng.integers(0, 65535, (8, 32, 32), dtype=np.uint16)
     rows = pd.DataFrame(
