@@ -120,12 +120,18 @@ def _environment() -> jinja2.Environment:
 
 
 def headline(study: Study) -> dict:
-    """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size."""
+    """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size.
+
+    A gain over a reference arm that is not shown to beat chance (AUROC) is marked as such.
+    """
     primary = study.evaluation.primary
     row = _row(study, "gains", primary.arm, primary.metric)
     size = _row(study, "results", primary.arm, primary.metric)
     facts = {name: int(size[name]) for name in ("n_images", "n_patients", "n_seeds") if name in size}
     facts["detectable"] = _row(study, "detectable", primary.arm, primary.metric).get("detectable")
+    reference = _row(study, "results", study.evaluation.reference, "auroc")
+    if reference and not reference["low"] > 0.5:
+        facts["reference_at_chance"] = "{estimate:.2f}, {low:.2f} to {high:.2f}".format(**reference)
     low, high = row.get("low"), row.get("high")
     if pd.isna(low):
         return {**row, **facts, "verdict": "not estimable"}
