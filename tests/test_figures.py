@@ -117,7 +117,7 @@ def drawn(frame) -> dict[str, Figure]:
             images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
         ),
         "augmentation": figures.augmentation(images[0] / 65535, images[:3] / 65535, True),
-        "stn": figures.stn(images[:3], images[:3], theta[:3], 1.8, theta),
+        "stn": figures.stn(images[:3], images[:3], theta[:3], theta[0], theta),
         "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
         "saliency": figures.saliency(
             images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]

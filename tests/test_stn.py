@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from foramen import compute, geometry, stn
-from foramen.study import Arm, Study
+from foramen.study import Arm, Study, View
 
 SIZE = 64
 
@@ -99,6 +99,14 @@ def test_every_way_starts_at_its_reference():
     for way in ("none", "identity", "joint"):
         theta = stn.view(study, study.arms[way]).eval().theta(images)
         torch.testing.assert_close(theta, torch.eye(3)[:2].expand(2, 2, 3))
+
+
+def test_a_region_is_what_every_arm_without_an_stn_sees():
+    images = torch.rand(2, 1, SIZE, SIZE)
+    study = study_of().model_copy(update={"view": View(magnification=2.0, centre_down=0.25)})
+    region = geometry.crop_frame(2.0, (0.0, 0.25))[:2].expand(2, 2, 3)
+    for way in ("none", "identity", "joint"):
+        torch.testing.assert_close(stn.view(study, study.arms[way]).eval().theta(images), region)
 
 
 def test_crop_and_stn_sample_equally_finely():
@@ -198,7 +206,7 @@ def test_a_collapsed_stn_is_detected():
         def pose(self, shown: torch.Tensor) -> torch.Tensor:
             return random_poses(len(shown), 3) + torch.tensor([0.0, 0.0, 1.5, 0.0])
 
-    away = Astray(study.stn, 1.8, 1.35, 32, 1)
+    away = Astray(study.stn, 1.8, (0.0, 0.1), 1.35, 32, 1)
     facts = stn.diagnose(away, images, films, arm)
     assert facts["outside"] > stn.OUTSIDE and facts["collapsed"]
 
@@ -210,8 +218,8 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
         {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
     )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
-    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.stn)
+    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.view.centre_down)
     torch.testing.assert_close(pose[0], pose[1])
-    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.stn.centre_down))
+    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.view.centre_down))
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
     torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)

@@ -22,13 +22,14 @@ from foramen import backbone, checkpoints, compute, fractals, hub, paths, proven
 from foramen.files import digest_file, replacing, write_json
 from foramen.study import Pretraining, Study
 
-# The recipe, tuned for the best features in a few minutes on one processor core.
-BATCH = 64
+# The recipe, tuned for the best features in a few minutes on one processor core. Small batches make many steps: with 32
+# images a step the same 12,000 images are told apart far better than with 64, and the features transfer better.
+BATCH = 32
 WARMUP = 0.1  # share of the steps with a rising learning rate
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
 CLIP = 5.0  # of the gradient's norm
-ROW_STEPS = 5  # steps that a row of the history sums up; checkpoints lie between rows
+ROW_STEPS = 10  # steps that a row of the history sums up; checkpoints lie between rows
 
 
 def folder(study: Study) -> Path:

@@ -3,8 +3,8 @@
 A view turns a radiograph (n, 1, S, S) into the network's input (n, 1, s, s) by sampling it through a similarity
 transform theta (Jaderberg et al. 2015, Spatial Transformer Networks). Ways, the switch `stn` of an arm:
 
-- `none`, `identity`: the whole image. The two are the same numbers; `identity` is named so that the comparison of
-  notebook 04 has its control.
+- `none`, `identity`: the study's region of the image (`view`), by default all of it. The two are the same numbers;
+  `identity` is named so that the comparison of notebook 04 has its control.
 - `crop`: the middle of the image at the STN's magnification, the same for every radiograph: the fair control.
 - `joint`: a localisation network trained with the classifier from the identity transform, as in the original paper.
 - `self_supervised`: a localisation network first taught to undo known random transforms of the training images.
@@ -57,7 +57,13 @@ class SpatialTransformer(nn.Module):
     """
 
     def __init__(
-        self, parameters: StnParameters, magnification: float, max_zoom: float, size: int, samples: int
+        self,
+        parameters: StnParameters,
+        magnification: float,
+        centre: tuple[float, float],
+        max_zoom: float,
+        size: int,
+        samples: int,
     ):
         super().__init__()
         self.size, self.samples, self.localisation_size = size, samples, parameters.localisation_size
@@ -68,7 +74,6 @@ class SpatialTransformer(nn.Module):
             parameters.max_shift,
         ]
         self.register_buffer("limits", torch.tensor(limits, dtype=torch.float32))
-        centre = (0.0, parameters.centre_down if magnification > 1 else 0.0)
         self.register_buffer("frame", geometry.crop_frame(magnification, centre))
         self.localisation = localisation_network(parameters.localisation_size)
 
@@ -118,15 +123,15 @@ def standardised_disc(small: torch.Tensor) -> torch.Tensor:
 def view(study: Study, arm: Arm) -> nn.Module:
     """The view of an arm, untrained. Crop and STN sample equally finely, so that they differ in place alone."""
     parameters, size = study.stn, study.training.input_size
-    magnification = 1.0 if arm.stn in ("none", "identity", "joint") else parameters.magnification
-    max_zoom = parameters.max_zoom * parameters.magnification / magnification
-    samples = geometry.supersampling(study.cohort.image_size, size, magnification / parameters.max_zoom)
+    starts_from_region = arm.stn in ("none", "identity", "joint")
+    magnification = study.view.magnification if starts_from_region else parameters.magnification
+    finest = magnification if arm.stn in ("none", "identity") else magnification / parameters.max_zoom
+    samples = geometry.supersampling(study.cohort.image_size, size, finest)
+    centre = (0.0, study.view.centre_down if magnification > 1 else 0.0)
     if arm.stn in FIXED_STN:
-        if magnification == 1:
-            samples = geometry.supersampling(study.cohort.image_size, size, 1.0)
-        centre = (0.0, parameters.centre_down if magnification > 1 else 0.0)
         return FixedView(magnification, centre, size, samples)
-    return SpatialTransformer(parameters, magnification, max_zoom, size, samples)
+    max_zoom = parameters.max_zoom * parameters.magnification / magnification
+    return SpatialTransformer(parameters, magnification, centre, max_zoom, size, samples)
 
 
 def folder(study: Study, arm_name: str, seed: int) -> Path:
@@ -170,7 +175,7 @@ def taught(
         transformer = view(study, arm)
     train = torch.from_numpy(np.flatnonzero(films.included["split"] == "train"))
     if arm.stn == "true_pose":
-        known, rounds = true_poses(films, arm, study.stn)[train], 1
+        known, rounds = true_poses(films, arm, study.view.centre_down)[train], 1
     else:
         known, rounds = torch.zeros(len(train), len(geometry.POSE)), study.stn.rounds
     return transformer, teach(transformer, images[train], known, rounds, study, seed)
@@ -184,7 +189,7 @@ def upright(films: Cohort, variant: np.ndarray, arm: Arm) -> torch.Tensor:
     return torch.from_numpy(images)[:, None]
 
 
-def true_poses(films: Cohort, arm: Arm, parameters: StnParameters) -> torch.Tensor:
+def true_poses(films: Cohort, arm: Arm, centre_down: float) -> torch.Tensor:
     """The phantom's pose of every image (N, 4), relative to the mean size and to the centre of the crop."""
     truth = torch.from_numpy(
         films.poses[["pose_x", "pose_y", "pose_angle", "pose_scale"]].to_numpy(np.float32)
@@ -193,7 +198,7 @@ def true_poses(films: Cohort, arm: Arm, parameters: StnParameters) -> torch.Tens
     log_zoom = scale.log() - scale.log().mean()
     turned = geometry.matrices(torch.stack([angle, log_zoom, x, y], dim=1))
     reference = torch.eye(3)
-    reference[1, 2] = -parameters.centre_down
+    reference[1, 2] = -centre_down
     poses = geometry.poses(turned @ reference)
     flags = torch.from_numpy(augmentation.mirrored(films.included, arm.flip))
     return torch.where(flags[:, None], geometry.mirror(poses), poses)

@@ -56,7 +56,10 @@ def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: 
         return _jointly(study, few, seed)
     known, rounds = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds
     if way == "true_pose":
-        known, epochs = stn.true_poses(films, study.arms[way], study.stn)[few], study.stn.epochs * rounds
+        known, epochs = (
+            stn.true_poses(films, study.arms[way], study.view.centre_down)[few],
+            study.stn.epochs * rounds,
+        )
         study, rounds = study.model_copy(update={"stn": study.stn.model_copy(update={"epochs": epochs})}), 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

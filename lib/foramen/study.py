@@ -115,18 +115,26 @@ class Augmentation(Section):
     gain: float = Field(0.0, ge=0, le=0.9, description="up to this relative change of contrast either way")
 
 
-class StnParameters(Section):
-    """The spatial transformer network (notebook 04). Bounds are those of its similarity transform."""
+class View(Section):
+    """What every arm sees of a film before its own switches: a fixed region, the same for all (notebook 04)."""
 
     magnification: float = Field(
-        1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start"
+        1.0, ge=1, le=4, description="1: the whole film; 2: the region of half its side, so twice as large"
     )
     centre_down: float = Field(
         0.1,
         ge=-0.5,
         le=0.5,
-        description="centre of crop and STN below the image's middle, in half image sides: the film is centred on C4, "
-        "the foramina C3/4 to C6/7 on C5",
+        description="centre of region, crop and STN below the film's middle, in half image sides: the film is centred "
+        "on C4, the foramina C3/4 to C6/7 on C5; without effect on a whole film",
+    )
+
+
+class StnParameters(Section):
+    """The spatial transformer network (notebook 04). Bounds are those of its similarity transform."""
+
+    magnification: float = Field(
+        1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start"
     )
     max_rotation: float = Field(20.0, ge=0, le=90, description="degrees")
     max_zoom: float = Field(1.35, ge=1, le=3, description="factor about the magnification, either way")
@@ -246,6 +254,7 @@ class Study(Section):
     split: Split = Split()
     preprocessing: Preprocessing = Preprocessing()
     augmentation: Augmentation = Augmentation()
+    view: View = View()
     stn: StnParameters = StnParameters()
     pretraining: Pretraining = Pretraining()
     arms: dict[Name, Arm] = Field(min_length=1)
@@ -288,6 +297,7 @@ class Study(Section):
                 "arm": switches,
                 "augmentation": everything["augmentation"],
                 "training": everything["training"],
+                "view": everything["view"],
             }
             if self.arms[name].stn != "none":
                 parts["stn"] = everything["stn"]
@@ -317,7 +327,7 @@ class Study(Section):
                 "flips": sorted({a.flip for a in self.arms.values()}),
             }
         if stage == "stn":
-            return {"stn": everything["stn"], "threads": self.training.threads}
+            return {"stn": everything["stn"], "view": everything["view"], "threads": self.training.threads}
         if stage == "evaluation":
             return {"evaluation": everything["evaluation"], "arms": everything["arms"], "seeds": self.seeds}
         return everything[stage]

@@ -66,7 +66,9 @@ def _transformer(axes: Axes, study: Study, arm: str) -> None:
             linewidth=1,
         )
     )
-    titles = {"none": "no spatial transformer", "crop": f"fixed crop, ×{stn.magnification:g}"}
+    region = study.view.magnification
+    whole = "whole film" if region == 1 else f"middle region, ×{region:g}"
+    titles = {"none": f"no spatial transformer: {whole}", "crop": f"fixed crop, ×{stn.magnification:g}"}
     axes.text(
         7.2,
         3.5,

@@ -172,21 +172,19 @@ def stn(
     inputs: np.ndarray,
     outputs: np.ndarray,
     theta: np.ndarray,
-    magnification: float,
+    fixed: np.ndarray,
     all_theta: np.ndarray | None = None,
 ) -> Figure:
     """What the spatial transformer reads and returns, and how its transforms are spread. Used by notebook 04.
 
     `inputs` (n,S,S), `outputs` (n,s,s), `theta` (n,2,3) sampling matrices in the convention of `affine_grid`;
-    `magnification` is that of the fixed crop, drawn dashed as reference; `all_theta` (M,2,3) those of a whole
-    split.
+    `fixed` (2,3) is that of the fixed crop, drawn dashed as reference; `all_theta` (M,2,3) those of a whole split.
     """
     n = len(inputs)
     all_theta = theta if all_theta is None else all_theta
     figure = plt.figure(FigureClass=Picture, figsize=(PAGE, 2.3 * PAGE / n + 1.7))
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.3 * PAGE / n, 1.7])
     axes = top.subplots(2, n)
-    fixed = np.array([[1 / magnification, 0, 0], [0, 1 / magnification, 0]])
     for i in range(n):
         size = inputs[i].shape[-1]
         angle, zoom, x, y = transform_words(theta[i])
@@ -199,7 +197,7 @@ def stn(
     axes[0, 0].set_ylabel("input")
     axes[1, 0].set_ylabel("output")
     words = np.array([transform_words(t) for t in all_theta])
-    _spread(bottom, words, magnification)
+    _spread(bottom, words, transform_words(fixed))
     return describe(
         figure,
         f"{n} radiographs with the area that the spatial transformer reads (orange) and the fixed crop "
@@ -210,11 +208,11 @@ def stn(
     )
 
 
-def _spread(figure: Figure, words: np.ndarray, magnification: float) -> None:
+def _spread(figure: Figure, words: np.ndarray, fixed_words: np.ndarray) -> None:
     """Histograms of rotation, magnification and shifts; dashed: the fixed crop."""
     titles = ("rotation (degrees)", "magnification", "shift right (half sides)", "shift down (half sides)")
     axes = figure.subplots(1, 4)
-    for cell, values, title, fixed in zip(axes, words.T, titles, (0, magnification, 0, 0), strict=True):
+    for cell, values, title, fixed in zip(axes, words.T, titles, fixed_words, strict=True):
         spread = max(np.abs(values - fixed).max() * 1.1, 0.02)
         cell.hist(values, bins=np.linspace(fixed - spread, fixed + spread, 25), color=BLUE)
         cell.axvline(fixed, **{**REFERENCE, "zorder": 3, "color": "black"})
