@@ -69,9 +69,9 @@ def test_every_table_and_figure_has_all_its_forms(output: Path):
     report = output / "reports" / "smoke"
     for form in ("md", "tex"):
         assert {p.stem for p in (report / "tables").glob(f"*.{form}")} >= {"cohort", "results", "gains"}
-    drawn = {path.stem for path in (report / "figures").glob("*.svg")}
-    assert {"roc", "gains", "equalization"} <= drawn
-    assert {path.stem for path in (report / "figures").glob("*.png")} == drawn
+    drawn = {form: {p.stem for p in (report / "figures").glob(f"*.{form}")} for form in ("svg", "png", "txt")}
+    assert {"roc", "gains", "equalization"} <= drawn["png"] == drawn["txt"]
+    assert {"roc", "gains"} <= drawn["svg"] < drawn["png"]
 
 
 def test_finished_study_does_nothing(output: Path):

@@ -38,7 +38,6 @@ TINY = {
     },
     "training": {
         "input_size": 48,
-        "start_size": 32,
         "epochs": 3,
         "batch_size": 4,
         "checkpoint_seconds": 0.0,
@@ -133,7 +132,6 @@ def test_results_are_what_the_evaluation_reads(outputs: Path, monkeypatch: pytes
     assert table["score"].between(0, 1).all()
     history = pd.read_csv(tiny.paths.arm("proposed", 1) / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
-    assert history["size"].tolist() == [32, 48, 48]
 
 
 def test_the_kept_model_gives_the_predictions(outputs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -181,7 +179,7 @@ def easy_study(folder: Path, permuted: bool) -> study.Study:
             "manifest": {"path": str(folder / "manifest.csv")},
         },
         "arms": {"basic": {"initialisation": "random"}},
-        "training": TINY["training"] | {"input_size": 32, "batch_size": 16, "start_size": 0, "epochs": 12},
+        "training": TINY["training"] | {"input_size": 32, "batch_size": 16, "epochs": 12},
         "evaluation": {"primary": {"arm": "basic"}},
     }
     return study.Study.model_validate(easy)
@@ -231,15 +229,6 @@ def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss():
     assert training._is_stale(run)
     assert run.best["epoch"] == 2
     assert run.best["tensors"]["weight"].item() == 2
-
-
-def test_images_grow_to_their_full_size():
-    recipe = {"input_size": 96, "start_size": 48, "epochs": 5}
-    grown = study.Study.model_validate(TINY | {"training": recipe})
-    sizes = [training.size_of(grown, epoch) for epoch in range(5)]
-    assert sizes == sorted(sizes) and sizes[0] == 48 and sizes[-1] == 96
-    constant = study.Study.model_validate(TINY | {"training": recipe | {"start_size": 0}})
-    assert {training.size_of(constant, epoch) for epoch in range(5)} == {96}
 
 
 def test_learning_rate_rises_then_falls_to_nothing():

@@ -15,9 +15,10 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from foramen import paths
-from foramen.figures.style import PNG_PREFIX, few_bytes
+from foramen.figures.style import few_bytes
 from foramen.files import write_text
 
+PNG_PREFIX = "data:image/png;base64,"
 PHOTO_QUALITY = 80  # of pictures in pages, in per cent; the notebook beside them keeps its PNG
 
 

@@ -197,7 +197,7 @@ def shown_figures(study: Study, entries: tuple[Entry, ...], notebooks: list[Page
             continue
         with Image.open(png) as image:
             width, height = image.size
-        source = svg.name if b"<image" not in svg.read_bytes() else png.name
+        source = svg.name if svg.exists() else png.name
         alt = text.read_text(encoding="utf-8").strip()
         page = _page_of(entry.notebook, notebooks)
         shown.append(

@@ -42,7 +42,7 @@ def compare(
 def _small(study: Study, arms: dict[str, Arm], passes: int) -> Study:
     """The study with one arm a way and the small budget, which a taught network divides into its rounds."""
     rounds = min(study.stn.rounds, passes)
-    recipe = study.training.model_copy(update={"epochs": passes, "input_size": SIZE, "start_size": 0})
+    recipe = study.training.model_copy(update={"epochs": passes, "input_size": SIZE})
     teaching = study.stn.model_copy(update={"epochs": passes // rounds, "rounds": rounds})
     return study.model_copy(update={"arms": arms, "training": recipe, "stn": teaching})
 

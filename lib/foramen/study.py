@@ -148,7 +148,7 @@ class StnParameters(Section):
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="of teaching the localisation network")
     joint_learning_rate: float = Field(
-        1e-5, ge=0, le=1, description="of the localisation network during fine-tuning"
+        1e-5, ge=0, le=1, description="of a taught localisation network during fine-tuning"
     )
 
 
@@ -191,12 +191,6 @@ class Training(Section):
     """The recipe of fine-tuning, the same for every arm (notebook 05)."""
 
     input_size: int = Field(96, ge=32, le=512, description="what the network sees, in pixels")
-    start_size: int = Field(
-        0,
-        ge=0,
-        le=512,
-        description="what it sees in the first epoch, growing evenly to input_size; 0: input_size",
-    )
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)

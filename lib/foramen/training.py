@@ -1,9 +1,9 @@
 """One training: an arm and a seed, from the cohort to predictions (notebook 05).
 
-The recipe is the same for every arm: AdamW with discriminative learning rates, a one-cycle schedule, images that grow
-from `start_size` to `input_size` (progressive resizing: Tan and Le 2021, EfficientNetV2), bfloat16 where the processor
-has it. Validation images choose the epoch (and, in notebook 06, the threshold); test images are scored once.
-The number of threads is fixed, so the same study gives the same bytes, also after having been killed on the way.
+The recipe is the same for every arm: AdamW with discriminative learning rates, a one-cycle schedule, bfloat16 where
+the processor has it. Validation images choose the epoch (and, in notebook 06, the threshold); test images are
+scored once. The number of threads is fixed, so the same study gives the same bytes, also after having been killed
+on the way.
 """
 
 import math
@@ -37,8 +37,8 @@ from foramen.files import replacing, write_json
 from foramen.study import Arm, Study
 
 SCORED = ("val", "test")
-SIZE_STEP = 16  # images grow by multiples of this many pixels
 INFERENCE_BATCH = 64
+JOINT_FACTOR = 0.1  # learning rate of an untaught localisation network over the classifier's
 CLIP = 1.0  # of the gradient's norm
 
 
@@ -51,14 +51,10 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
-    def look(
-        self, images: torch.Tensor, theta: torch.Tensor | None = None, size: int | None = None
-    ) -> torch.Tensor:
-        """What the network sees of the images, (n, 1, s, s), normalised; through `theta`, at `size`, where given."""
+    def look(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
+        """What the network sees of the images, (n, 1, s, s), normalised; through `theta` where given."""
         theta = self.view.theta(images) if theta is None else theta
-        size = size or self.view.size
-        samples = math.ceil(self.view.samples * self.view.size / size)  # as fine as at the full size
-        seen = geometry.sample(images, theta, size, samples)
+        seen = geometry.sample(images, theta, self.view.size, self.view.samples)
         return (seen - self.mean) / self.std
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -99,7 +95,7 @@ class Run:
 def prepare(study: Study, arm_name: str, seed: int) -> Path:
     """The folder of one finished training, made where it is missing or stale.
 
-    predictions.parquet (image_id, patient_id, split val/test, arm, seed, label, score), history.csv (epoch, size,
+    predictions.parquet (image_id, patient_id, split val/test, arm, seed, label, score), history.csv (epoch,
     train_loss, val_loss, val_auroc, learning_rate, images_per_second, seconds), run.json and, for the study's first
     seed, weights.safetensors. A training that was interrupted goes on from its last checkpoint.
     """
@@ -191,6 +187,8 @@ def _optimiser(study: Study, arm: Arm, model: Classifier) -> torch.optim.Optimiz
     model.view.requires_grad_(_learns_view(study, arm))
     if _learns_view(study, arm):
         rate = study.stn.joint_learning_rate
+        if arm.stn == "joint":  # from nothing it has to learn as the rest does, only more slowly
+            rate = JOINT_FACTOR * recipe.learning_rate
         groups.append(
             {"params": list(model.view.parameters()), "lr": rate, "weight_decay": 0.0, "name": "view"}
         )
@@ -242,7 +240,7 @@ def train(run: Run, home: Path, key: str, frozen: bool) -> dict:
 
 def _epoch(run: Run) -> dict[str, float]:
     """Every training image once, then the validation images; one row of the history."""
-    started, size = time.monotonic(), size_of(run.study, run.epoch)
+    started = time.monotonic()
     backbone.freeze(
         run.model.network, "head" if run.epoch < run.study.training.unfreeze else run.arm.trainable
     )
@@ -254,13 +252,12 @@ def _epoch(run: Run) -> dict[str, float]:
     batches = order.split(run.study.training.batch_size)
     if len(batches) > 1 and len(batches[-1]) < 2:
         batches = batches[:-1]  # batch normalisation needs two images
-    losses = [_step(run, batch, size, (run.epoch + i / len(batches))) for i, batch in enumerate(batches)]
+    losses = [_step(run, batch, (run.epoch + i / len(batches))) for i, batch in enumerate(batches)]
     seconds = time.monotonic() - started
-    scores = logits(run, run.films.splits["val"], size)
+    scores = logits(run, run.films.splits["val"])
     labels = run.films.labels[run.films.splits["val"]].cpu()
     return {
         "epoch": run.epoch + 1,
-        "size": size,
         "train_loss": torch.stack(losses).mean().item(),
         "val_loss": F.binary_cross_entropy_with_logits(scores, labels).item(),
         "val_auroc": _auroc(labels, scores),
@@ -277,12 +274,12 @@ def _hold_statistics(view: nn.Module) -> None:
             module.eval()
 
 
-def _step(run: Run, rows: torch.Tensor, size: int, progress: float) -> torch.Tensor:
+def _step(run: Run, rows: torch.Tensor, progress: float) -> torch.Tensor:
     """One step of the optimiser on one batch; its loss."""
     recipe, device = run.study.training, run.films.images.device
     for group in run.optimiser.param_groups:
         group["lr"] = group["peak"] * one_cycle(progress / recipe.epochs, recipe.warmup)
-    seen, labels = _batch(run, rows, size)
+    seen, labels = _batch(run, rows)
     with compute.autocast(recipe.precision, device):
         scores = run.model.classify(seen)
     smooth = labels * (1 - recipe.label_smoothing) + 0.5 * recipe.label_smoothing
@@ -294,17 +291,17 @@ def _step(run: Run, rows: torch.Tensor, size: int, progress: float) -> torch.Ten
     return loss.detach()
 
 
-def _batch(run: Run, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _batch(run: Run, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What the network sees of some training images, randomly changed, and their labels."""
     changes, labels = run.study.augmentation, run.films.labels[rows]
     if run.seen is not None:
-        seen = resized(run.seen[rows], size)
+        seen = run.seen[rows]
     else:
         images = run.films.images[rows] / 255.0
         theta = run.model.view.theta(images)
         if augmentation.moves(changes):
             theta = augmentation.random_views(theta, changes, run.generator)
-        seen = run.model.look(images, theta, size)
+        seen = run.model.look(images, theta)
     if changes.gain:
         seen = augmentation.random_gain(seen, changes, run.generator)
     if run.arm.flip == "random":
@@ -315,22 +312,6 @@ def _batch(run: Run, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch
     return seen, labels
 
 
-def resized(seen: torch.Tensor, size: int) -> torch.Tensor:
-    """Images (n, 1, s, s) at another size, without aliasing."""
-    if seen.shape[-1] == size:
-        return seen
-    return F.interpolate(seen, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-
-
-def size_of(study: Study, epoch: int) -> int:
-    """The size at which the network sees the images in this epoch, in pixels."""
-    recipe = study.training
-    if not recipe.start_size or recipe.epochs == 1 or epoch >= recipe.epochs - 1:
-        return recipe.input_size
-    grown = recipe.start_size + (recipe.input_size - recipe.start_size) * epoch / (recipe.epochs - 1)
-    return min(recipe.input_size, SIZE_STEP * math.ceil(grown / SIZE_STEP))
-
-
 def one_cycle(progress: float, warmup: float) -> float:
     """Learning rate over its peak, at a share of the training: linear rise, then half a cosine to zero (Smith 2018)."""
     if progress < warmup:
@@ -339,14 +320,14 @@ def one_cycle(progress: float, warmup: float) -> float:
 
 
 @torch.inference_mode()
-def logits(run: Run, rows: torch.Tensor, size: int) -> torch.Tensor:
+def logits(run: Run, rows: torch.Tensor) -> torch.Tensor:
     """Logits (n,) of images as they are, on the CPU."""
     run.model.eval()
     parts = []
     for batch in rows.split(INFERENCE_BATCH):
         seen = run.model.look(run.films.images[batch] / 255.0) if run.seen is None else run.seen[batch]
         with compute.autocast(run.study.training.precision, seen.device):
-            parts.append(run.model.classify(resized(seen, size)).cpu())
+            parts.append(run.model.classify(seen).cpu())
     return torch.cat(parts)
 
 
@@ -397,7 +378,6 @@ def _train_head(run: Run) -> dict:
     run.history.append(
         {
             "epoch": 1,
-            "size": run.study.training.input_size,
             "train_loss": loss().item(),
             "val_loss": F.binary_cross_entropy_with_logits(scores, run.films.labels[val]).item(),
             "val_auroc": _auroc(run.films.labels[val], scores),
@@ -450,10 +430,7 @@ def _resume(run: Run, state: dict | None) -> None:
 def _report_progress(run: Run, home: Path) -> None:
     """Tell the terminal's view of the study how far this training is."""
     recipe, last = run.study.training, run.history[-1]
-    left = (
-        sum((size_of(run.study, e) / last["size"]) ** 2 for e in range(run.epoch, recipe.epochs))
-        * last["seconds"]
-    )
+    left = (recipe.epochs - run.epoch) * last["seconds"]
     facts = {"epoch": run.epoch, "epochs": recipe.epochs, "eta_seconds": round(left), "updated": time.time()}
     write_json(paths.progress(home), facts | {"images_per_second": round(last["images_per_second"], 1)})
 
@@ -464,7 +441,7 @@ def _write_results(run: Run, home: Path, arm_name: str, seed: int) -> None:
     with replacing(home / "history.csv") as temporary:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
     index = torch.cat([run.films.splits[name] for name in SCORED])
-    scores = torch.sigmoid(logits(run, index, run.study.training.input_size).double()).numpy()
+    scores = torch.sigmoid(logits(run, index).double()).numpy()
     scores = np.where(run.films.swapped[index], 1 - scores, scores)
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
     table = table.assign(arm=arm_name, seed=seed, label=rows["label"].to_numpy()[index], score=scores)

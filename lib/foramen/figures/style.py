@@ -3,7 +3,6 @@
 import base64
 import functools
 import io
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -24,8 +23,6 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE)
 MARKERS = "osD^vP*X"
 GREY = "#767676"
 REFERENCE = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (3, 2)), "zorder": 1}
-
-PNG_PREFIX = "data:image/png;base64,"
 
 STYLE = {
     "figure.dpi": 100,
@@ -69,23 +66,6 @@ def few_bytes(png: bytes) -> bytes:
         return stream.getvalue()
 
 
-def lean_svg(svg: str) -> str:
-    """The SVG with few bytes in its radiographs: matplotlib writes four channels for each, grey or not."""
-
-    def lean(match: re.Match) -> str:
-        png = base64.b64decode(match[1])
-        with Image.open(io.BytesIO(png)) as image, io.BytesIO() as stream:
-            pixels = np.asarray(image.convert("RGBA"))
-            if (pixels[..., 3] < 255).any():
-                return match[0]
-            if (pixels[..., :1] != pixels[..., 1:3]).any():
-                return PNG_PREFIX + base64.b64encode(few_bytes(png)).decode()
-            Image.fromarray(pixels[..., 0]).save(stream, "PNG", optimize=True)
-            return PNG_PREFIX + base64.b64encode(stream.getvalue()).decode()
-
-    return re.sub(PNG_PREFIX + r"([A-Za-z0-9+/=\s]+)", lean, svg)
-
-
 def subplots(*args, **kwargs) -> tuple[Figure, np.ndarray]:
     """`plt.subplots` of a Picture; the axes always in a table."""
     return plt.subplots(*args, squeeze=False, FigureClass=Picture, **kwargs)
@@ -105,8 +85,9 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def save(figure: Figure, folder: Path, name: str, alt: str | None = None) -> Figure:
-    """Write `name`.svg, .png and .txt (for readers who do not see it) to `folder`; return the figure.
+    """Write `name`.png, .svg (drawings only) and .txt (for readers who do not see it) to `folder`; return the figure.
 
+    A figure with radiographs has no .svg: it would hold the same pixels once more.
     The same figure gives the same bytes on the same machine: no date, no random identifiers.
     """
     alt = alt or figure.get_label()
@@ -116,7 +97,9 @@ def save(figure: Figure, folder: Path, name: str, alt: str | None = None) -> Fig
     with plt.rc_context({**STYLE, "svg.hashsalt": name}):
         with io.StringIO() as stream:
             figure.savefig(stream, format="svg", metadata=svg, dpi=144)
-            write_text(Path(folder) / f"{name}.svg", lean_svg(stream.getvalue()))
+            drawing = stream.getvalue()
+        if "<image" not in drawing:
+            write_text(Path(folder) / f"{name}.svg", drawing)
         with io.BytesIO() as stream, replacing(Path(folder) / f"{name}.png") as temporary:
             figure.savefig(stream, format="png", metadata={"Software": None})
             temporary.write_bytes(few_bytes(stream.getvalue()))
