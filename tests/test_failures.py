@@ -85,9 +85,11 @@ def test_truth_is_told(frame, films):
 
 
 def test_what_errors_have_in_common(frame, films):
-    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films).set_index("fact")
+    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films, 50.0)
+    table = table.set_index("fact")
     assert table.loc["age (years)", "errors"] == pytest.approx(32.5)
     assert table.loc["age (years)", "test_set"] == pytest.approx(49.5)
     assert table.loc["reader's error in the label (share)", "errors"] == pytest.approx(1 / 6)
     assert table.loc["reader's error in the label (share)", "test_set"] == pytest.approx(1 / 40)
     assert table.loc["right side (share)", "errors"] == pytest.approx(2 / 6)
+    assert table.loc["rotation off the nominal (degrees, size)", "test_set"] == 0

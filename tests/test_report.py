@@ -354,3 +354,16 @@ def test_everything_that_scrolls_is_reached_by_keyboard(browser, output):
         browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
         unreachable = browser.execute_script(UNREACHABLE)
         assert unreachable == []
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.46, True), (0.53, False)])
+def test_a_reference_at_chance_is_said_beside_the_gain(tmp_path, monkeypatch, low, said):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = made_up_study()
+    fill(study)
+    rows = result_rows(["basic", "proposed"])
+    rows.loc[(rows["arm"] == "basic") & (rows["metric"] == "auroc"), ["estimate", "low"]] = [low + 0.04, low]
+    tables.save(rows, study.paths.tables, "results")
+    page = report.prepare(study).read_text(encoding="utf-8")
+    assert ("not shown to beat chance" in page) == said
+    assert (f"AUROC {low + 0.04:.2f}, {low:.2f} to 0.88" in page) == said

@@ -6,6 +6,15 @@ from statsmodels.stats.proportion import proportion_confint
 from foramen import privacy
 from foramen.cohort import Cohort
 
+HEADER = ("format", "grey", "bits", "transfer_syntax", "modality", "body_part", "view_position", "laterality")
+# Columns of a synthetic cohort's truth that tell how a film was taken.
+GEOMETRY = {
+    "rotation": "rotation from the frontal view (degrees)",
+    "tube_angle": "tube angle (degrees)",
+    "source_detector": "source to detector (mm)",
+    "magnification": "magnification of the spine on the film",
+}
+
 
 def flow(cohort: Cohort) -> pd.DataFrame:
     """Flow of exclusions: `step, images, patients`, from the table as given to the three splits."""
@@ -59,22 +68,20 @@ def leakage(cohort: Cohort) -> pd.DataFrame:
 
 def acquisition(cohort: Cohort) -> pd.DataFrame:
     """How the images were acquired and stored: `property, value, images, share`; continuous properties in
-    ranges.
+    ranges, or where the truth is known as mean and SD. What no image states is one line.
     """
     facts = cohort.acquisition
-    lines = []
-    for name in (
-        "format",
-        "grey",
-        "bits",
-        "transfer_syntax",
-        "modality",
-        "body_part",
-        "view_position",
-        "laterality",
-    ):
+    lines, unstated = [], []
+    for name in HEADER:
+        if facts[name].astype(str).isin(["", "nan"]).all():
+            unstated.append(name.replace("_", " "))
+            continue
         values = facts[name].astype(str).replace({"": "not stated", "nan": "not stated"})
         lines += [(name.replace("_", " "), value, int(n)) for value, n in values.value_counts().items()]
+    if unstated:
+        lines.append((", ".join(unstated), "not stated", len(facts)))
+    if cohort.truth is not None:
+        lines += [_spread(cohort.truth[name], label) for name, label in GEOMETRY.items()]
     spacing = pd.to_numeric(facts["spacing_mm"]).dropna()
     lines.append(("pixel spacing", "not stated", len(facts) - len(spacing)))
     if len(spacing):
@@ -86,6 +93,11 @@ def acquisition(cohort: Cohort) -> pd.DataFrame:
     lines.append(("likely text in the pixels", "yes", int(facts["burnt_in"].sum())))
     table = pd.DataFrame(lines, columns=["property", "value", "images"])
     return table[table["images"] > 0].assign(share=lambda t: t["images"] / len(facts)).reset_index(drop=True)
+
+
+def _spread(values: pd.Series, label: str) -> tuple[str, str, int]:
+    """A line of the acquisition table: mean and SD of a known quantity."""
+    return label, f"mean {values.mean():.4g}, SD {values.std():.2g}", len(values)
 
 
 def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:

@@ -182,6 +182,7 @@ def pseudonym_of(study: Study) -> dict[str, str]:
 
 def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> None:
     from foramen.phantom import cohort as phantom
+    from foramen.phantom.acquisition import FILM_MM
 
     phantom.write(study.cohort.synthetic, study.cohort.image_size, folder, parallel.available(), progress)
     manifest = pd.read_parquet(folder / "manifest.parquet")
@@ -189,6 +190,8 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
     manifest["excluded"] = False
     size = study.cohort.image_size
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
+    known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "view_position": manifest["view"]}
+    known |= {"laterality": manifest["side"]}
     acquisition = manifest[["image_id"]].assign(**(ACQUISITION | known))
     _write(folder, manifest, acquisition, {"source": "synthetic", "reasons": [], "findings": []})
 

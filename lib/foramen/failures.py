@@ -45,10 +45,11 @@ def _truth(row: pd.Series, label: int) -> str:
     return f"{worst if grades.max() else 'no narrowing'}{reader}{hidden}"
 
 
-def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort) -> pd.DataFrame:
+def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, rotation_deg: float) -> pd.DataFrame:
     """How the errors differ from the whole test set: fact, errors, test_set (shares, or means with unit).
 
-    `rows` are those of `confident`, best with a large `n`.
+    `rows` are those of `confident`, best with a large `n`; `rotation_deg` is the nominal rotation of the synthetic
+    patients, `cohort.synthetic.positioning.rotation_deg` of the study.
     """
     tested = films.included[films.included["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"])]
     facts = pd.DataFrame(
@@ -66,7 +67,7 @@ def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort) -> pd.Data
         facts["stenosis not visible (share)"] = truth["label_visible"] != truth["label_before_noise"]
         facts["worst grade 1 (share)"] = truth.filter(regex=r"^grade_").max(axis=1) == 1
         facts["in-plane tilt (degrees, size)"] = truth["tilt"].abs()
-        facts["rotation off 45 degrees (degrees, size)"] = (truth["rotation"] - 45).abs()
+        facts["rotation off the nominal (degrees, size)"] = (truth["rotation"] - rotation_deg).abs()
     wrong = tested["image_id"].isin(rows["image_id"])
     return pd.DataFrame(
         {
