@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from foramen import compute, geometry, stn
+from foramen import compute, geometry, stn, stn_comparison
 from foramen.study import Arm, Study, View
 
 SIZE = 64
@@ -223,3 +223,27 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
     frame = geometry.crop_frame(study.stn.magnification, (0.0, study.view.centre_down))
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
     torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)
+
+
+def test_what_a_view_reads_of_an_image():
+    middle = geometry.crop_frame(2.0)[:2]
+    aside = geometry.crop_frame(2.0, (0.5, 0.0))[:2]
+    read = geometry.read(torch.stack([middle, aside]), 8)
+    expected = torch.zeros(2, 8, 8, dtype=torch.bool)
+    expected[0, 2:6, 2:6] = expected[1, 2:6, 4:8] = True
+    assert torch.equal(read, expected)
+
+
+def test_a_foramen_that_is_cut_off_is_noticed():
+    """Level C4/5 (bit 2) counts, C2/3 (bit 0) does not; the right view is mirrored before it is looked at."""
+    study = study_of()
+    masks = np.zeros((3, 8, 8), np.uint8)
+    masks[0, 3, 3], masks[0, 0, 0] = 4, 1  # in view; what is cut off does not count
+    masks[1, 3, 7] = 4  # cut off
+    masks[2, 3, 7] = 4  # mirrored, it lies at the left edge: in view
+    films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "L", "R"]}), masks=masks)
+    theta = geometry.crop_frame(2.0, (-0.5, 0.0))[:2].expand(3, 2, 3)
+    index = np.arange(3)
+    arm = Arm(flip="canonical")
+    assert stn_comparison.foramina_in_view(study, arm, films, theta, index) == pytest.approx(2 / 3)
+    assert stn_comparison.foramina_in_view(study, Arm(), films, theta, index) == pytest.approx(1 / 3)

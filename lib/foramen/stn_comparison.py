@@ -8,8 +8,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from foramen import cohort, compute, geometry, preprocessing, stn, training
+from foramen import augmentation, cohort, compute, geometry, preprocessing, stn, training
 from foramen.cohort import Cohort
+from foramen.phantom.anatomy import LEVELS
 from foramen.study import Arm, Study
 
 CONTROLS = ("identity", "crop")
@@ -83,6 +84,16 @@ def _flat(facts: dict) -> dict[str, float | bool]:
     for kind, prefix in (("variation", "sd"), ("recovery", "r")):
         row |= {f"{prefix}_{part}": facts.get(kind, {}).get(part) for part in geometry.POSE}
     return row
+
+
+def foramina_in_view(study: Study, arm: Arm, films: Cohort, theta: torch.Tensor, index: np.ndarray) -> float:
+    """Share of the synthetic images at `index` of which theta (n, 2, 3) reads every foramen that the label is about."""
+    counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+    masks = np.asarray(films.masks[index]) & counted > 0
+    mirrored = augmentation.mirrored(films.included, arm.flip)[index]
+    masks[mirrored] = masks[mirrored, :, ::-1]
+    cut = masks & ~geometry.read(theta, masks.shape[-1]).numpy()
+    return float(1 - cut.any(axis=(1, 2)).mean())
 
 
 @torch.inference_mode()
