@@ -47,6 +47,13 @@ RESULT_FIGURES = (
         "An arm helps where its net benefit lies above both treating all and treating none.",
     ),
     Entry(
+        "nuisance",
+        "06_evaluation",
+        "Gain against nuisance",
+        "The same contrast on synthetic cohorts that differ in one nuisance; 1 is this study's own. Where the "
+        "nuisance is zero, a step that helps by removing it should gain nothing (dashed).",
+    ),
+    Entry(
         "subgroups",
         "06_evaluation",
         "Subgroups",

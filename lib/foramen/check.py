@@ -48,12 +48,21 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     return sorted(found, key=lambda finding: order[finding.severity])
 
 
+def _try_sweeps(study: Study) -> None:
+    """InputError where a sweep asks for what its cohort cannot be."""
+    if study.sweeps:
+        from foramen import sweeps
+
+        sweeps.members(study)
+
+
 def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = False) -> int:
     """Print the list for a study file. Returns the exit code: 0 no fault, 1 faults, 2 the check could not
     run.
     """
     try:
         study = load(study_path, list(overrides))
+        _try_sweeps(study)
         found = check(study, pixels, _bar())
     except InputError as error:
         for fault in error.faults:

@@ -72,7 +72,7 @@ def sample(images: torch.Tensor, theta: torch.Tensor, size: int, samples: int = 
 
 
 def read(theta: torch.Tensor, size: int) -> torch.Tensor:
-    """Which pixels (n, size, size) of square images each theta (n, 2, 3) reads: those with their centre in its frame."""
+    """Which pixels (n, size, size) of square images each theta (n, 2, 3) reads: centre in its frame."""
     whole = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(theta), 1, 3)
     back = torch.linalg.inv(torch.cat([theta.float(), whole], dim=1))[:, :2]
     return (F.affine_grid(back, (len(theta), 1, size, size), align_corners=False).abs() <= 1).all(dim=-1)

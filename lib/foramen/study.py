@@ -238,6 +238,20 @@ class Evaluation(Section):
     saliency_images: int = Field(8, ge=0, le=200, description="test images to explain, chosen by rule")
 
 
+class Sweep(Section):
+    """A curve: how much an arm gains over its control as a nuisance of the synthetic cohort grows (notebook 06)."""
+
+    knobs: list[str] = Field(
+        min_length=1,
+        description="keys below cohort.synthetic that are multiplied together, such as positioning.tilt_sd_deg",
+    )
+    factors: list[Annotated[float, Field(ge=0, le=100)]] = Field(
+        [0.0, 0.5, 1.5], min_length=1, description="of their values in this study; 1 is the study itself"
+    )
+    arm: str
+    control: str = Field(description="the arm that lacks the one step that removes the nuisance")
+
+
 class Study(Section):
     """A whole study."""
 
@@ -254,6 +268,9 @@ class Study(Section):
     arms: dict[Name, Arm] = Field(min_length=1)
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    sweeps: dict[Name, Sweep] = Field(
+        {}, description="studies on cohorts that differ from this one in one nuisance"
+    )
 
     @property
     def paths(self) -> paths.StudyPaths:
@@ -323,7 +340,8 @@ class Study(Section):
         if stage == "stn":
             return {"stn": everything["stn"], "view": everything["view"], "threads": self.training.threads}
         if stage == "evaluation":
-            return {"evaluation": everything["evaluation"], "arms": everything["arms"], "seeds": self.seeds}
+            chosen = ("evaluation", "arms", "seeds", "sweeps")
+            return {name: everything[name] for name in chosen}
         return everything[stage]
 
     def _pretraining_parameters(self) -> dict[str, Any]:

@@ -73,6 +73,10 @@ def _name_faults(values: dict) -> list[str]:
             named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
         else:
             faults.append(f"evaluation.steps.{i}: write [arm, arm before it]")
+    for name, sweep in _part(values, "sweeps").items():
+        named |= {
+            f"sweeps.{name}.{role}": _part(sweep, role, kind=str) for role in ("arm", "control") if sweep
+        }
     known = [*map(str, arms), *map(str, external)]
     for key, arm in named.items():
         if known and isinstance(arm, str) and arm not in known:
@@ -97,6 +101,8 @@ def _source_faults(values: dict) -> list[str]:
     faults = []
     manifest = _part(values, "cohort", "manifest")
     if _part(values, "cohort", "source", kind=str) == "manifest":
+        if values.get("sweeps"):
+            faults.append("sweeps: only the synthetic cohort has nuisances that can be set")
         if not manifest.get("path"):
             faults.append("cohort.manifest.path: give your table, for example COHORT=films/manifest.csv")
         arms = _part(values, "arms").items()

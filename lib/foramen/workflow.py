@@ -15,27 +15,35 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from foramen import execution, progress, study
+from foramen import execution, progress, study, sweeps
 from foramen.errors import InputError
 from foramen.files import write_if_changed
 from foramen.study import Study
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
+TRAININGS = ("--until", "fine_tuning")  # all that the study of another cohort is asked for
 
 
 def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = None) -> bool:
     """Make everything of a study that is missing or stale; True where nothing failed.
 
-    `cores` defaults to all of the machine; `arguments` go to Snakemake as they are (`--executor slurm`).
-    Raises InputError where another process runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C
-    and on SIGTERM.
+    A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
+    go to Snakemake as they are (`--executor slurm`). Raises InputError where a sweep is impossible or another process
+    runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C and on SIGTERM.
     """
+    cores, arguments = cores or os.cpu_count() or 1, arguments or []
+    others = {member.name: member for member in sweeps.members(chosen).values() if member is not chosen}
+    trained = [_run(member, cores, [*TRAININGS, *arguments]) for member in others.values()]
+    return all(trained) and _run(chosen, cores, arguments)
+
+
+def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
+    """Let Snakemake make what is missing or stale of one study."""
     started = time.time()
-    cores = cores or os.cpu_count() or 1
     with locked(chosen):
         write_parameters(chosen)
         chosen.paths.plan.unlink(missing_ok=True)
-        command = snakemake_command(chosen, cores, arguments or [])
+        command = snakemake_command(chosen, cores, arguments)
         with open(chosen.paths.log, "w", encoding="utf-8") as log, signals_as_interrupts():
             # A session of its own: Ctrl-C reaches this process alone, which then ends all jobs in order.
             process = subprocess.Popen(

@@ -288,6 +288,44 @@ def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
 
 
 @styled
+def nuisance(table: pd.DataFrame) -> Figure:
+    """How much an arm gains over its control as a nuisance grows, 95 % intervals. Used by notebook 06.
+
+    `table` is `sweeps.curves`: sweep, factor, arm, reference, metric, gain, low, high. Dashed: no gain.
+    """
+    table = table[table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
+    sweeps, metrics = list(table["sweep"].unique()), list(table["metric"].unique())
+    figure, axes = panels(len(sweeps), 3, 0.75, 0.4, sharey=True)
+    for cell, name in zip(axes, sweeps, strict=True):
+        part = table[table["sweep"] == name]
+        width = 0.03 * (part["factor"].max() or 1)
+        for i, metric in enumerate(metrics):
+            row = part[part["metric"] == metric].sort_values("factor")
+            x, colour = row["factor"] + (i - (len(metrics) - 1) / 2) * width, PALETTE[i]
+            cell.plot(
+                x, row["gain"], MARKERS[i] + "-", color=colour, markersize=4, label=METRIC_NAMES[metric]
+            )
+            cell.vlines(x, row["low"], row["high"], color=colour, linewidth=1.3)
+        cell.axhline(0, **REFERENCE)
+        first = part.iloc[0]
+        cell.set(
+            title=name.replace("_", " "), xlabel=f"times the study's\n{first.arm} over {first.reference}"
+        )
+        cell.set_xticks(sorted(part["factor"].unique()))
+    axes[0].set_ylabel("gain (points, 95 % interval)")
+    axes[0].legend(fontsize=7)
+    words = [
+        f"{name}, {metrics[0]}: "
+        + listing(
+            f"{row.gain:+.1f} at {row.factor:g}"
+            for row in table[(table["sweep"] == name) & (table["metric"] == metrics[0])].itertuples()
+        )
+        for name in sweeps
+    ]
+    return describe(figure, f"Gain in points against the size of a nuisance. {'; '.join(words)}.")
+
+
+@styled
 def subgroups(table: pd.DataFrame, results: pd.DataFrame, arms: list[str], metric: str = "auroc") -> Figure:
     """Forest plot of one metric in subgroups of the test set, 95 % intervals. Used by notebook 06.
 

@@ -1,0 +1,97 @@
+"""How a gain depends on a nuisance: one contrast on synthetic cohorts that differ in nothing but that (notebook 06).
+
+A sweep of a study names knobs of the cohort, factors of their values, an arm and its control. Each factor is a
+member: a study of its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance is zero, an arm
+that helps by removing it is expected to gain nothing.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from foramen import cohort, paths, predictions, resampling, statistics, study_faults, training
+from foramen.errors import InputError
+from foramen.study import Study
+
+METRICS = ("accuracy", "auroc")
+
+
+def members(study: Study) -> dict[tuple[str, float], Study]:
+    """The study of each (sweep, factor), factors rising. Raises InputError that lists every impossible one."""
+    made, faults = {}, []
+    for name, sweep in study.sweeps.items():
+        for factor in sorted({*sweep.factors, 1.0}):
+            try:
+                made[name, factor] = study if factor == 1 else _member(study, name, factor)
+            except InputError as error:
+                faults += [f"sweeps.{name}: {fault}" for fault in error.faults]
+    if faults:
+        raise InputError(list(dict.fromkeys(faults)))
+    return made
+
+
+def _member(study: Study, name: str, factor: float) -> Study:
+    """The study with the sweep's knobs multiplied by a factor, and the sweep's two arms."""
+    sweep, values = study.sweeps[name], study.model_dump(mode="json")
+    for knob in sweep.knobs:
+        _multiply(values["cohort"]["synthetic"], knob, factor)
+    values["name"] = f"{study.name}_{name}_{round(100 * factor)}"
+    values["arms"] = {arm: values["arms"][arm] for arm in (sweep.control, sweep.arm)}
+    contrast = {"reference": sweep.control, "primary": {"arm": sweep.arm}, "steps": [], "external": {}}
+    values |= {"evaluation": values["evaluation"] | contrast, "sweeps": {}}
+    try:
+        return Study.model_validate(values)
+    except ValidationError as error:
+        faults = [study_faults.explain(item, Study) for item in error.errors()]
+        raise InputError([f"factor {factor:g}: {fault}" for fault in faults]) from None
+
+
+def _multiply(values: dict, knob: str, factor: float) -> None:
+    """Multiply the number at a key such as `positioning.tilt_sd_deg`."""
+    *way, last = knob.split(".")
+    for part in way:
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+    number = values.get(last)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        near = study_faults.nearest(
+            last, [key for key, value in values.items() if isinstance(value, int | float)]
+        )
+        raise InputError(f"cohort.synthetic has no number {knob!r}{near}")
+    values[last] = factor * number
+
+
+def receipts(study: Study) -> list[Path]:
+    """What the workflow leaves when every training of every member is done, the study's own left out."""
+    others = {member.name: member for member in members(study).values() if member is not study}
+    return [
+        paths.receipt(member.paths.arm(arm, seed))
+        for member in others.values()
+        for arm in member.arms
+        for seed in member.seeds
+    ]
+
+
+def curves(study: Study) -> pd.DataFrame:
+    """The gain of each sweep's arm over its control at each factor, with a paired interval, in points.
+
+    Columns `sweep, factor, arm, reference, metric, gain, low, high, p_value, reference_estimate, n_images, note`, where
+    `reference_estimate` is the control's own result. A missing training is made.
+    """
+    rows = []
+    for (name, factor), member in members(study).items():
+        sweep = study.sweeps[name]
+        for arm in (sweep.control, sweep.arm):
+            for seed in member.seeds:
+                training.prepare(member, arm, seed)
+        frame = predictions.gather(member, cohort.load(member))
+        pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
+        resampled = resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed)
+        gained = statistics.steps(resampled, [(sweep.arm, sweep.control)])
+        own = statistics.results(resampled).query("arm == @sweep.control").set_index("metric")
+        gained = gained[gained["metric"].isin(METRICS)].assign(sweep=name, factor=factor)
+        gained["reference_estimate"] = gained["metric"].map(own["estimate"])
+        gained["n_images"] = gained["metric"].map(own["n_images"])
+        rows.append(gained)
+    columns = ["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high", "p_value"]
+    return pd.concat(rows, ignore_index=True)[[*columns, "reference_estimate", "n_images", "note"]]

@@ -1,0 +1,108 @@
+"""Curves of a gain against a nuisance: what differs between their cohorts, and what must come out at zero."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from foramen import study, sweeps
+from foramen.errors import InputError
+from foramen.study import Study
+
+SWEPT = {
+    "name": "swept",
+    "seeds": [1],
+    "cohort": {"image_size": 48, "synthetic": {"patients": 24}},
+    "split": {"test": 0.4, "validation": 0.25},
+    "arms": {
+        "he": {"equalization": "global", "initialisation": "random"},
+        "he_flip": {"equalization": "global", "flip": "canonical", "initialisation": "random"},
+    },
+    "training": {"input_size": 32, "epochs": 1, "batch_size": 8},
+    "evaluation": {"reference": "he", "primary": {"arm": "he_flip"}, "resamples": 100},
+    "sweeps": {
+        "laterality": {
+            "knobs": ["laterality.right_share"],
+            "factors": [0],
+            "arm": "he_flip",
+            "control": "he",
+        }
+    },
+}
+
+
+def swept(**sweep: object) -> Study:
+    return Study.model_validate(SWEPT | {"sweeps": {"one": SWEPT["sweeps"]["laterality"] | sweep}})
+
+
+def test_members_differ_in_the_knobs_alone():
+    chosen = swept(knobs=["positioning.tilt_sd_deg", "positioning.shift_sd_mm"], factors=[0, 1.5])
+    made = sweeps.members(chosen)
+    assert list(made) == [("one", 0.0), ("one", 1.0), ("one", 1.5)]
+    assert made["one", 1.0] is chosen
+    own, more = chosen.cohort.synthetic, made["one", 1.5].cohort.synthetic
+    assert more.positioning.tilt_sd_deg == pytest.approx(1.5 * own.positioning.tilt_sd_deg)
+    back = {"tilt_sd_deg": own.positioning.tilt_sd_deg, "shift_sd_mm": own.positioning.shift_sd_mm}
+    assert more.model_copy(update={"positioning": more.positioning.model_copy(update=back)}) == own
+    assert more.positioning != own.positioning
+    assert made["one", 0.0].cohort.synthetic.positioning.shift_sd_mm == 0
+    assert made["one", 1.5].training == chosen.training and made["one", 1.5].split == chosen.split
+    assert len({member.name for member in made.values()}) == 3
+
+
+def test_every_impossible_sweep_is_named_before_anything_runs():
+    values = SWEPT["sweeps"]["laterality"]
+    chosen = Study.model_validate(
+        SWEPT
+        | {
+            "sweeps": {
+                "unknown": values | {"knobs": ["positioning.tilt_sd"]},
+                "impossible": values | {"factors": [1.5]},
+            }
+        }
+    )
+    with pytest.raises(InputError) as refused:
+        sweeps.members(chosen)
+    unknown, impossible = refused.value.faults
+    assert unknown.startswith("sweeps.unknown: cohort.synthetic has no number 'positioning.tilt_sd'")
+    assert unknown.endswith("the nearest valid one is tilt_sd_deg")
+    assert impossible.startswith("sweeps.impossible: factor 1.5: cohort.synthetic.laterality.right_share:")
+
+
+def test_a_sweep_of_an_arm_that_is_not_there_is_refused(tmp_path):
+    path = tmp_path / "faulty.yaml"
+    text = study.dump(swept()).replace("control: he\n", "control: hee\n")
+    path.write_text(text)
+    with pytest.raises(
+        InputError, match=r"sweeps.one.control: there is no arm 'hee'; the nearest valid one is he"
+    ):
+        study.load(path)
+
+
+def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatch):
+    """The control that must come out: two trainings on the same images give the same bytes."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    chosen = Study.model_validate(SWEPT)
+    table = sweeps.curves(chosen).set_index(["metric", "factor"])
+    assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
+    assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
+    assert [path for path in sweeps.receipts(chosen) if "swept_laterality_0" not in str(path)] == []
+
+
+@pytest.mark.slow
+def test_one_command_makes_the_members_and_the_curve(tmp_path):
+    """A second time there is nothing to do."""
+    path = tmp_path / "swept.yaml"
+    path.write_text(study.dump(Study.model_validate(SWEPT)))
+    command = [sys.executable, "-m", "foramen", "run", str(path)]
+    environment = os.environ | {"FORAMEN_OUTPUT": str(tmp_path)}
+    for last in ("The report: ", "swept: nothing to do"):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and last in done.stdout, done.stdout + done.stderr
+    report = tmp_path / "reports" / "swept"
+    assert (report / "figures" / "nuisance.png").exists()
+    assert set(pd.read_csv(report / "tables" / "nuisance.csv")["factor"]) == {0.0, 1.0}
+    assert "Gain against nuisance" in (report / "index.html").read_text()
+    assert not (tmp_path / "reports" / "swept_laterality_0").exists()
