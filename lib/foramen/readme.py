@@ -12,12 +12,13 @@ from foramen.paths import ROOT
 START = "<!-- results of reports/default, written by `python -m foramen.readme` -->"
 END = "<!-- end of results -->"
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
+STEP_METRICS = ("accuracy", "auroc")
 TABLES = ROOT / "reports" / "default" / "tables"
 
 
 def block(tables: Path = TABLES) -> str:
-    """Two Markdown tables: every arm's metrics in percent, and the gains beside the paper's ranges in points."""
-    results, gains = _read(tables / "results.csv"), _read(tables / "gains.csv")
+    """Markdown tables: each arm's metrics in percent, the gains beside the paper's ranges, each step, in points."""
+    results, gains, steps = (_read(tables / f"{name}.csv") for name in ("results", "gains", "steps"))
     lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
     for arm in dict.fromkeys(row["arm"] for row in results):
         cells = {r["metric"]: r for r in results if r["arm"] == arm}
@@ -29,9 +30,13 @@ def block(tables: Path = TABLES) -> str:
     ]
     for row in gains:
         if row["arm"] == "proposed" and row["paper_low"]:
-            ours = f"{float(row['gain']):+.1f} ({float(row['low']):+.1f} to {float(row['high']):+.1f})"
             paper = f"{float(row['paper_low']):.1f} to {float(row['paper_high']):.1f}"
-            lines.append(f"| {row['metric']} | {ours} | {paper} |")
+            lines.append(f"| {row['metric']} | {_points(row)} | {paper} |")
+    lines += ["", "| step, points | " + " | ".join(STEP_METRICS) + " |", "|---|" + "---|" * len(STEP_METRICS)]
+    for pair in dict.fromkeys((row["arm"], row["reference"]) for row in steps):
+        found = {row["metric"]: row for row in steps if (row["arm"], row["reference"]) == pair}
+        cells = " | ".join(_points(found[metric]) for metric in STEP_METRICS)
+        lines.append(f"| `{pair[0]}` over `{pair[1]}` | {cells} |")
     return "\n".join(lines)
 
 
@@ -47,6 +52,11 @@ def update(readme: Path = ROOT / "README.md", tables: Path = TABLES) -> None:
 def _read(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+def _points(row: dict[str, str]) -> str:
+    """A gain with its interval."""
+    return f"{float(row['gain']):+.1f} ({float(row['low']):+.1f} to {float(row['high']):+.1f})"
 
 
 def _percent(row: dict[str, str]) -> str:
