@@ -1,7 +1,7 @@
 # make reproduce [STUDY=params/default.yaml] [COHORT=films/manifest.csv] [SET="section.key=value …"]
 # make check     [STUDY=…] [COHORT=…]    what is wrong with a study file and its radiographs, before anything runs
 # make test-slow simulations of the statistics and other long tests
-# make test      all tests        make lint    style of code and notebooks
+# make test      all but long tests   make lint    style of code and notebooks
 # make lab       JupyterLab       make bench   speeds on this machine
 #
 # Each makes the environment .venv first, where it is missing or older than its pins.

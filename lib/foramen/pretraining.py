@@ -23,7 +23,7 @@ from foramen.files import digest_file, replacing, write_json
 from foramen.study import Pretraining, Study
 
 # The recipe, tuned for the best features in a few minutes on one processor core. Small batches make many steps: with 32
-# images a step the same 12,000 images are told apart far better than with 64, and the features transfer better.
+# images a step the same images are told apart far better than with 64, and the features transfer better.
 BATCH = 32
 WARMUP = 0.1  # share of the steps with a rising learning rate
 WEIGHT_DECAY = 0.05

@@ -5,8 +5,9 @@ transform theta (Jaderberg et al. 2015, Spatial Transformer Networks). Ways, the
 
 - `none`, `identity`: the study's region of the image (`view`), by default all of it. The two are the same numbers;
   `identity` is named so that the comparison of notebook 04 has its control.
-- `crop`: the middle of the image at the STN's magnification, the same for every radiograph: the fair control.
-- `joint`: a localisation network trained with the classifier from the identity transform, as in the original paper.
+- `crop`: a fixed part of the image at the STN's magnification, the same for every radiograph: the fair control.
+- `joint`: a localisation network trained with the classifier from the study's region (the whole film: the identity),
+  as in the original paper.
 - `self_supervised`: a localisation network first taught to undo known random transforms of the training images.
 - `true_pose`: one first taught the phantom's true pose. Only a synthetic cohort has it: an upper bound.
 """

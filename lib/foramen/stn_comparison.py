@@ -24,7 +24,7 @@ def compare(
     """Views of an arm's images, each trained in another way on IMAGES training images.
 
     Ways: the controls `identity` and `crop`, which train nothing; `joint`, with a classifier, the view from
-    the identity and the classifier from scratch, as in the original paper; `self_supervised`; and, where true
+    the study's region and the classifier from scratch, as in the original paper; `self_supervised`; and, where true
     poses are known, `true_pose`, an upper bound. Returns one row a way (det, outside, collapsed, SD between
     images of each part of the pose and its recovery: see `stn.diagnose`) and the trained views by way.
     """

@@ -116,7 +116,7 @@ class Augmentation(Section):
 
 
 class View(Section):
-    """What every arm sees of a film before its own switches: a fixed region, the same for all (notebook 04)."""
+    """What arms without crop or STN see of a film: a fixed region, the same for all (notebook 04)."""
 
     magnification: float = Field(
         1.0, ge=1, le=4, description="1: the whole film; 2: the region of half its side, so twice as large"

@@ -49,7 +49,7 @@ def _valid_keys(location: list[str], model: type[BaseModel]) -> list[str]:
 
 def between_keys(values: dict) -> list[str]:
     """Faults between keys, found on the raw values so that they are listed together with the others."""
-    return [*_name_faults(values), *_split_faults(values), *_source_faults(values)]
+    return [*_name_faults(values), *_arm_faults(values), *_split_faults(values), *_source_faults(values)]
 
 
 def _part(values: dict, *keys: str, kind: type = dict) -> Any:
@@ -84,6 +84,15 @@ def _name_faults(values: dict) -> list[str]:
     faults += [f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms]
     seeds = [str(seed) for seed in _part(values, "seeds", kind=list)]
     return faults + (["seeds: a seed stands twice"] if len(set(seeds)) < len(seeds) else [])
+
+
+def _arm_faults(values: dict) -> list[str]:
+    """Switches of an arm that exclude each other."""
+    return [
+        f"arms.{name}.flip: random changes an image each time it is seen, but where trainable is head it is seen once"
+        for name, arm in _part(values, "arms").items()
+        if isinstance(arm, dict) and arm.get("flip") == "random" and arm.get("trainable") == "head"
+    ]
 
 
 def _split_faults(values: dict) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a gain depends on a nuisance: one contrast on synthetic cohorts that differ in nothing but that (notebook 06).
+"""How a gain depends on a nuisance: one contrast on synthetic cohorts that differ in it (notebook 06).
 
 A sweep of a study names knobs of the cohort, factors of their values, an arm and its control. Each factor is a
 member: a study of its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance is zero, an arm

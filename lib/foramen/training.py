@@ -1,9 +1,9 @@
 """One training: an arm and a seed, from the cohort to predictions (notebook 05).
 
-The recipe is the same for every arm: AdamW with discriminative learning rates, a one-cycle schedule, bfloat16 where
-the processor has it. Validation images choose the epoch (and, in notebook 06, the threshold); test images are
-scored once. The number of threads is fixed, so the same study gives the same bytes, also after having been killed
-on the way.
+The recipe is the same for every arm in which more than the last layer learns: AdamW with discriminative learning
+rates, a one-cycle schedule, bfloat16 where the processor has it. Validation images choose the epoch where the study
+stops early (and, in notebook 06, the threshold); test images are scored once. The number of threads is fixed, so the
+same study gives the same bytes on the same kind of processor, also after having been killed on the way.
 """
 
 import math
@@ -184,11 +184,9 @@ def _optimiser(study: Study, arm: Arm, model: Classifier) -> torch.optim.Optimiz
     groups = backbone.parameter_groups(
         model.network, recipe.learning_rate, recipe.head_factor, recipe.layer_decay, recipe.weight_decay
     )
-    model.view.requires_grad_(_learns_view(study, arm))
-    if _learns_view(study, arm):
-        rate = study.stn.joint_learning_rate
-        if arm.stn == "joint":  # from nothing it has to learn as the rest does, only more slowly
-            rate = JOINT_FACTOR * recipe.learning_rate
+    rate = _view_rate(study, arm)
+    model.view.requires_grad_(rate > 0)
+    if rate:
         groups.append(
             {"params": list(model.view.parameters()), "lr": rate, "weight_decay": 0.0, "name": "view"}
         )
@@ -197,16 +195,19 @@ def _optimiser(study: Study, arm: Arm, model: Classifier) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, fused=True)
 
 
-def _learns_view(study: Study, arm: Arm) -> bool:
-    """Does the localisation network go on learning with the classifier?"""
-    learned = arm.stn == "joint" or arm.localisation_key is not None
-    return learned and arm.trainable != "head" and study.stn.joint_learning_rate > 0
+def _view_rate(study: Study, arm: Arm) -> float:
+    """Learning rate of the localisation network beside the classifier; 0 where it does not learn there."""
+    if arm.trainable == "head":
+        return 0.0
+    if arm.stn == "joint":  # from nothing it has to learn as the classifier does, only more slowly
+        return JOINT_FACTOR * study.training.learning_rate
+    return study.stn.joint_learning_rate if arm.localisation_key else 0.0
 
 
 def _view_is_fixed(run: Run) -> bool:
     """Does the network see the same of an image each time? Then it is sampled once."""
     moved = augmentation.moves(run.study.augmentation) and run.arm.trainable != "head"
-    return not moved and not _learns_view(run.study, run.arm)
+    return not moved and not _view_rate(run.study, run.arm) > 0
 
 
 @torch.inference_mode()
@@ -245,7 +246,7 @@ def _epoch(run: Run) -> dict[str, float]:
         run.model.network, "head" if run.epoch < run.study.training.unfreeze else run.arm.trainable
     )
     backbone.train_mode(run.model.network)
-    run.model.view.train(_learns_view(run.study, run.arm))
+    run.model.view.train(_view_rate(run.study, run.arm) > 0)
     _hold_statistics(run.model.view)
     rows = run.films.splits["train"]
     order = rows[torch.randperm(len(rows), generator=run.generator)]
@@ -338,7 +339,7 @@ def _auroc(labels: torch.Tensor, scores: torch.Tensor) -> float:
 
 @torch.inference_mode()
 def _features(run: Run) -> torch.Tensor:
-    """The frozen network's pooled features of every image (N, 2048), at the full size."""
+    """The frozen network's pooled features of every image (N, 2048)."""
     run.model.eval()
     parts = []
     for batch in torch.arange(len(run.seen)).split(INFERENCE_BATCH):

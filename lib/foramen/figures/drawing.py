@@ -67,7 +67,7 @@ def _transformer(axes: Axes, study: Study, arm: str) -> None:
         )
     )
     region = study.view.magnification
-    whole = "whole film" if region == 1 else f"middle region, ×{region:g}"
+    whole = "whole film" if region == 1 else f"fixed region, ×{region:g}"
     titles = {"none": f"no spatial transformer: {whole}", "crop": f"fixed crop, ×{stn.magnification:g}"}
     axes.text(
         7.2,
