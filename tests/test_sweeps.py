@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from foramen import study, sweeps
+from foramen import nuisance, study, sweeps
 from foramen.errors import InputError
 from foramen.study import Study
 
@@ -85,7 +85,7 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     """The control that must come out: two trainings on the same images give the same bytes."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     chosen = Study.model_validate(SWEPT)
-    table = sweeps.curves(chosen).set_index(["metric", "factor"])
+    table = nuisance.curves(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
     assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
     assert [path for path in sweeps.receipts(chosen) if "swept_laterality_0" not in str(path)] == []

@@ -1,4 +1,4 @@
-"""How a gain depends on a nuisance: one contrast on synthetic cohorts that differ in it (notebook 06).
+"""Studies of one contrast on synthetic cohorts that differ in a nuisance (notebook 06; `nuisance` has the curves).
 
 A sweep of a study names knobs of the cohort, factors of their values, an arm and its control. Each factor is a
 member: a study of its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance is zero, an arm
@@ -7,14 +7,11 @@ that helps by removing it is expected to gain nothing.
 
 from pathlib import Path
 
-import pandas as pd
 from pydantic import ValidationError
 
-from foramen import cohort, paths, predictions, resampling, statistics, study_faults, training
+from foramen import paths, study_faults
 from foramen.errors import InputError
 from foramen.study import Study
-
-METRICS = ("accuracy", "auroc")
 
 
 def members(study: Study) -> dict[tuple[str, float], Study]:
@@ -70,28 +67,3 @@ def receipts(study: Study) -> list[Path]:
         for arm in member.arms
         for seed in member.seeds
     ]
-
-
-def curves(study: Study) -> pd.DataFrame:
-    """The gain of each sweep's arm over its control at each factor, with a paired interval, in points.
-
-    Columns `sweep, factor, arm, reference, metric, gain, low, high, p_value, reference_estimate, n_images, note`, where
-    `reference_estimate` is the control's own result. A missing training is made.
-    """
-    rows = []
-    for (name, factor), member in members(study).items():
-        sweep = study.sweeps[name]
-        for arm in (sweep.control, sweep.arm):
-            for seed in member.seeds:
-                training.prepare(member, arm, seed)
-        frame = predictions.gather(member, cohort.load(member))
-        pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
-        resampled = resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed)
-        gained = statistics.steps(resampled, [(sweep.arm, sweep.control)])
-        own = statistics.results(resampled).query("arm == @sweep.control").set_index("metric")
-        gained = gained[gained["metric"].isin(METRICS)].assign(sweep=name, factor=factor)
-        gained["reference_estimate"] = gained["metric"].map(own["estimate"])
-        gained["n_images"] = gained["metric"].map(own["n_images"])
-        rows.append(gained)
-    columns = ["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high", "p_value"]
-    return pd.concat(rows, ignore_index=True)[[*columns, "reference_estimate", "n_images", "note"]]

@@ -207,7 +207,7 @@ def _view_rate(study: Study, arm: Arm) -> float:
 def _view_is_fixed(run: Run) -> bool:
     """Does the network see the same of an image each time? Then it is sampled once."""
     moved = augmentation.moves(run.study.augmentation) and run.arm.trainable != "head"
-    return not moved and not _view_rate(run.study, run.arm) > 0
+    return not moved and not _view_rate(run.study, run.arm)
 
 
 @torch.inference_mode()

@@ -291,7 +291,7 @@ def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
 def nuisance(table: pd.DataFrame) -> Figure:
     """How much an arm gains over its control as a nuisance grows, 95 % intervals. Used by notebook 06.
 
-    `table` is `sweeps.curves`: sweep, factor, arm, reference, metric, gain, low, high. Dashed: no gain.
+    `table` is `nuisance.curves`: sweep, factor, arm, reference, metric, gain, low, high. Dashed: no gain.
     """
     table = table[table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
     sweeps, metrics = list(table["sweep"].unique()), list(table["metric"].unique())
