@@ -137,21 +137,21 @@ def test_degenerate_images_give_a_value_or_a_reason(y, s, t, undefined):
     assert all(np.isfinite(values[name]) for name in ("accuracy", "brier"))
 
 
-def test_threshold_maximises_balanced_accuracy_over_every_candidate():
+def test_threshold_calls_as_many_positive_as_are():
     for seed in range(6):
-        y, s, _ = images(seed, n=40, digits=2 if seed % 2 else None)
-        chosen = sk.balanced_accuracy_score(y, s >= operating_threshold(y, s))
-        assert chosen == pytest.approx(
-            max(sk.balanced_accuracy_score(y, s >= t) for t in [0, *s, 1.01]), abs=1e-12
-        )
+        y, s, _ = images(seed, n=40, digits=1 if seed % 2 else None)
+        off = abs(int((s >= operating_threshold(y, s)).sum()) - int(y.sum()))
+        assert off == min(abs(int((s >= t).sum()) - int(y.sum())) for t in [0, *s, 1.01])
+        assert seed % 2 or off == 0
 
 
 @pytest.mark.parametrize(
     "y, s, expected",
     [
         ([0, 1], [0.2, 0.6], 0.4),  # the midpoint
-        ([0, 1, 0, 1], [0.1, 0.3, 0.6, 0.9], 0.75),  # 0.2 and 0.75 are equally good: nearest to 0.5
-        ([0, 1, 0, 1], [0.2, 0.4, 0.6, 0.8], 0.3),  # 0.3 and 0.7 are equally good and near: the lower
+        ([0, 1, 0, 1], [0.1, 0.3, 0.7, 0.9], 0.5),  # two are positive, two are called
+        ([0, 1, 1, 0], [0.1, 0.3, 0.3, 0.5], 0.4),  # 0.2 calls one too many, 0.4 one too few: nearest to 0.5
+        ([0, 1, 1, 0], [0.3, 0.5, 0.5, 0.7], 0.4),  # 0.4 and 0.6 are equally good and near: the lower
         ([1, 1, 1], [0.2, 0.4, 0.6], 0.5),  # one class
         ([0, 1], [0.5, 0.5], 0.5000000000000001),  # all equal: nothing to choose, the nearest to 0.5
     ],

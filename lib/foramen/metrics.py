@@ -41,24 +41,25 @@ _MAX_NEWTON_STEPS = 25
 
 
 def operating_threshold(labels: NDArray, scores: NDArray) -> float:
-    """The threshold that maximises balanced accuracy on the images given, which must not be test images.
+    """The threshold that calls as many of the given images positive as are positive; they must not be test images.
 
-    An image is called positive where `score >= threshold`. Candidates are 0, the midpoints between
-    neighbouring distinct scores, and a value just above the largest score (all called negative). Among
-    candidates of equal balanced accuracy the one nearest to 0.5 wins, then the lower one. With one class only
-    there is nothing to maximise: 0.5.
+    An image is called positive where `score >= threshold`. Candidates are 0, the midpoints between neighbouring
+    distinct scores, and a value just above the largest score (all called negative). Where tied scores allow no exact
+    match the nearest counts; among equals the candidate nearest to 0.5 wins, then the lower one. With one class only
+    there is nothing to match: 0.5.
 
-    Notebook 06. Chosen on the test set it would be optimistic (Leeflang et al. 2008).
+    Notebook 06. Predicted prevalence equal to observed (Freeman and Moisen 2008, doi:10.1016/j.ecolmodel.2008.05.015)
+    moves little with the sample; the maximum of a curve, such as of balanced accuracy, jumps between its near-equal
+    peaks on a few hundred images. Chosen on the test set it would be optimistic (Leeflang et al. 2008).
     """
     labels, scores = np.asarray(labels), np.asarray(scores, float)
     if len(np.unique(labels)) < 2:
         return 0.5
     values = np.unique(scores)
     candidates = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], np.inf)]])
-    below_positive = np.searchsorted(np.sort(scores[labels == 1]), candidates) / (labels == 1).sum()
-    below_negative = np.searchsorted(np.sort(scores[labels == 0]), candidates) / (labels == 0).sum()
-    balanced = np.round((1 - below_positive + below_negative) / 2, 12)
-    best = candidates[balanced == balanced.max()]
+    called = len(scores) - np.searchsorted(np.sort(scores), candidates)
+    off = np.abs(called - (labels == 1).sum())
+    best = candidates[off == off.min()]
     return float(best[np.lexsort((best, np.abs(best - 0.5)))[0]])
 
 

@@ -140,7 +140,7 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
         value, source = DEFAULT_THRESHOLD, "0.5, for want of validation rows"
         if len(val):
             value = operating_threshold(val.label.to_numpy(), val.score.to_numpy())
-            source = "maximal balanced accuracy on the validation rows"
+            source = "as many validation rows called positive as are"
         if len(val) and val.label.nunique() < 2:
             source = "0.5, for want of one class among the validation rows"
         records.append((arm, seed, value, source))
