@@ -5,6 +5,7 @@ import math
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from foramen.figures.style import BLUE, PAGE, REFERENCE, VERMILION, describe, listing, styled, subplots
 
@@ -34,6 +35,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
         upper.set_title(arm)
         upper.set_ylim(0, min(1.6, 1.05 * history[["train_loss", "val_loss"]].max().max()))
         lower.set(ylim=(min(0.45, history["val_auroc"].min()), 1))
+        lower.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     axes[0, 0].set_ylabel("cross-entropy loss")
     axes[1, 0].set_ylabel("validation AUROC")
     axes[0, 0].legend(fontsize=6, loc="lower left")
