@@ -160,3 +160,13 @@ def test_unreadable_files_are_input_errors(tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=name):
         predictions.read(tmp_path / name)
+
+
+def test_a_collapsed_run_is_left_out_unless_nothing_else_of_its_arm_stands():
+    runs = [("basic", 1), ("proposed", 1), ("proposed", 2), ("fallen", 1), ("fallen", 2)]
+    table = pd.DataFrame(runs, columns=["arm", "seed"]).assign(score=0.5)
+    kept = predictions.standing(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
+    assert list(zip(kept["arm"], kept["seed"], strict=True)) == [
+        run for run in runs if run != ("proposed", 2)
+    ]
+    pd.testing.assert_frame_equal(predictions.standing(table, set()), table)

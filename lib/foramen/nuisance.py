@@ -12,7 +12,8 @@ def curves(study: Study) -> pd.DataFrame:
     """The gain of each sweep's arm over its control at each factor, with a paired interval, in points.
 
     Columns `sweep, factor, arm, reference, metric, gain, low, high, p_value, reference_estimate, n_images, note`, where
-    `reference_estimate` is the control's own result. A missing training is made.
+    `reference_estimate` is the control's own result. A missing training is made; one whose
+    transformer has collapsed is left out.
     """
     rows = []
     for (name, factor), member in sweeps.members(study).items():
@@ -21,6 +22,7 @@ def curves(study: Study) -> pd.DataFrame:
             for seed in member.seeds:
                 training.prepare(member, arm, seed)
         frame = predictions.gather(member, cohort.load(member))
+        frame = predictions.standing(frame, predictions.collapsed(member))
         pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
         resampled = resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed)
         gained = statistics.steps(resampled, [(sweep.arm, sweep.control)])

@@ -14,6 +14,7 @@ import pandas as pd
 from foramen import cohort
 from foramen.cohort import Cohort
 from foramen.errors import InputError
+from foramen.files import read_json
 from foramen.metrics import operating_threshold
 from foramen.study import Study
 
@@ -145,6 +146,19 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
             source = "0.5, for want of one class among the validation rows"
         records.append((arm, seed, value, source))
     return pd.DataFrame(records, columns=["arm", "seed", "threshold", "source"])
+
+
+def collapsed(study: Study) -> set[tuple[str, int]]:
+    """The finished trainings (arm, seed) whose spatial transformer has collapsed (`stn.diagnose`); notebook 06."""
+    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["view"]["collapsed"]}
+
+
+def standing(frame: pd.DataFrame, fallen: set[tuple[str, int]]) -> pd.DataFrame:
+    """The predictions without the `fallen` runs (arm, seed); an arm of which nothing would be left stays."""
+    runs = pd.MultiIndex.from_frame(frame[["arm", "seed"]])
+    left = {arm for arm, seed in set(runs) - fallen}
+    return frame[~runs.isin([run for run in fallen if run[0] in left])]
 
 
 def gather(study: Study, films: Cohort) -> pd.DataFrame:
