@@ -71,7 +71,7 @@ def test_random_flip_mirrors_half_and_swaps_only_side_dependent_labels(dependent
         seen=ramp.repeat(400, 1, 1, 1),
         generator=torch.Generator().manual_seed(0),
     )
-    seen, labels = training._batch(run, torch.arange(400), 8)
+    seen, labels = training._batch(run, torch.arange(400))
     mirrored = seen[:, 0, 0, 0] == 7
     assert 150 < int(mirrored.sum()) < 250
     assert torch.equal(labels == 0, mirrored & dependent)

@@ -1,5 +1,7 @@
 """The most confident errors: chosen by rule, with what the truth says about them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,3 +95,10 @@ def test_what_errors_have_in_common(frame, films):
     assert table.loc["reader's error in the label (share)", "test_set"] == pytest.approx(1 / 40)
     assert table.loc["right side (share)", "errors"] == pytest.approx(2 / 6)
     assert table.loc["rotation off the nominal (degrees, size)", "test_set"] == 0
+
+
+def test_what_a_manifest_does_not_say_is_not_said(frame, films):
+    rows = films.included.assign(side="", age=np.nan)
+    bare = dataclasses.replace(films, included=rows, truth=None)
+    notes = failures.with_truth(failures.confident(frame, "basic", 4), bare)["note"]
+    assert notes.tolist() == [""] * len(notes)

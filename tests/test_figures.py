@@ -71,6 +71,15 @@ def drawn(frame) -> dict[str, Figure]:
     masks = np.zeros((8, 32, 32), bool)
     masks[:, 10:14, 10:14] = True
     table = curves.confusion(frame)
+    swept = pd.DataFrame(
+        [
+            (name, factor, "he", "basic", metric, 4 * factor, 4 * factor - 2, 4 * factor + 2)
+            for name in ("exposure", "laterality")
+            for factor in (0.0, 1.0)
+            for metric in ("accuracy", "auroc")
+        ],
+        columns=["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high"],
+    )
     history = pd.DataFrame(
         [
             (arm, seed, e, 0.7 - 0.1 * e, 0.7, 0.5 + 0.1 * e)
@@ -131,6 +140,7 @@ def drawn(frame) -> dict[str, Figure]:
         ),
         "decision_curve": figures.decision_curve(curves.decision(frame, 50), 0.5),
         "gains": figures.gains(gains),
+        "nuisance": figures.nuisance(swept),
         "subgroups": figures.subgroups(subgroups, results, ["basic", "proposed"]),
     }
 
@@ -199,6 +209,7 @@ def test_words_are_read_from_the_data(frame, drawn):
     assert "other data" in drawn["gains"].get_label()
     assert "2048 channels of 3 pixels" in drawn["architecture"].get_label()
     assert "magnification 2.00" in drawn["stn"].get_label()
+    assert "exposure, accuracy: +0.0 at 0 and +4.0 at 1" in drawn["nuisance"].get_label()
 
 
 def test_chance_lines_stand_in_the_curves(drawn):

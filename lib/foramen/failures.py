@@ -27,7 +27,7 @@ def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...
 def with_truth(rows: pd.DataFrame, films: Cohort) -> pd.DataFrame:
     """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it."""
     facts = films.included.set_index("image_id").loc[rows["image_id"]]
-    notes = [f"{row.side or 'side ?'}, {row.age:.0f} years" for row in facts.itertuples()]
+    notes = [_known(row.side, row.age) for row in facts.itertuples()]
     if films.truth is not None:
         truth = films.truth.set_index("image_id").loc[rows["image_id"]]
         notes = [
@@ -35,6 +35,11 @@ def with_truth(rows: pd.DataFrame, films: Cohort) -> pd.DataFrame:
             for note, (_, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
         ]
     return rows.assign(note=notes)
+
+
+def _known(side: str, age: float) -> str:
+    """What the manifest says of a patient; nothing where it says nothing."""
+    return ", ".join([*([side] if side else []), *([f"{age:.0f} years"] if pd.notna(age) else [])])
 
 
 def _truth(row: pd.Series, label: int) -> str:

@@ -72,7 +72,7 @@ def study_loop(way: str) -> Loop:
 
     def epoch() -> None:
         for batch in torch.randperm(IMAGES, generator=generator).split(BATCH):
-            training._step(run, batch, SIZE, 0.5)
+            training._step(run, batch, 0.5)
 
     return epoch
 

@@ -30,6 +30,7 @@ CLASSES = {0: "no stenosis", 1: "stenosis"}
 SIDES = {"L": "left", "R": "right", "": "side not given"}
 MEASURES = {"pointing_game": "peak inside a foramen (share)", "auprc": "area under precision-recall"}
 NOTE_WIDTH = 34  # characters under a picture
+LABEL_WIDTH = 20  # characters beside a row of pictures
 LEVELS = 128  # grey levels at which a cumulative distribution is drawn
 
 
@@ -48,7 +49,8 @@ def cohort(images: np.ndarray, manifest: pd.DataFrame, n: int = 4, seed: int = 0
         for cell, index in zip(row, drawn, strict=False):
             picture(cell, images[index])
         row[0].set_axis_on()
-        row[0].set_ylabel(f"{CLASSES[label]}, {SIDES[side]}\n({len(members):,} images)")
+        group = wrap(f"{CLASSES[label]}, {SIDES[side]}", LABEL_WIDTH)
+        row[0].set_ylabel("\n".join([*group, f"({len(members):,} images)"]))
     counts = [f"{CLASSES[label]}, {SIDES[side]}: {len(members)}" for (label, side), members in groups]
     return describe(
         figure,
