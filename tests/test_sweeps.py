@@ -38,9 +38,9 @@ def swept(**sweep: object) -> Study:
 
 
 def test_members_differ_in_the_knobs_alone():
-    chosen = swept(knobs=["positioning.tilt_sd_deg", "positioning.shift_sd_mm"], factors=[0, 1.5])
+    chosen = swept(knobs=["positioning.tilt_sd_deg", "positioning.shift_sd_mm"], factors=[0, 1.5, 1.501])
     made = sweeps.members(chosen)
-    assert list(made) == [("one", 0.0), ("one", 1.0), ("one", 1.5)]
+    assert list(made) == [("one", 0.0), ("one", 1.0), ("one", 1.5), ("one", 1.501)]
     assert made["one", 1.0] is chosen
     own, more = chosen.cohort.synthetic, made["one", 1.5].cohort.synthetic
     assert more.positioning.tilt_sd_deg == pytest.approx(1.5 * own.positioning.tilt_sd_deg)
@@ -49,7 +49,7 @@ def test_members_differ_in_the_knobs_alone():
     assert more.positioning != own.positioning
     assert made["one", 0.0].cohort.synthetic.positioning.shift_sd_mm == 0
     assert made["one", 1.5].training == chosen.training and made["one", 1.5].split == chosen.split
-    assert len({member.name for member in made.values()}) == 3
+    assert len({member.name for member in made.values()}) == 4
 
 
 def test_every_impossible_sweep_is_named_before_anything_runs():
@@ -81,6 +81,17 @@ def test_a_sweep_of_an_arm_that_is_not_there_is_refused(tmp_path):
         study.load(path)
 
 
+def test_another_system_cannot_be_swept(tmp_path):
+    path = tmp_path / "faulty.yaml"
+    path.write_text(
+        study.dump(swept())
+        .replace("control: he\n", "control: reads\n")
+        .replace("external: {}", "external: {reads: r.csv}")
+    )
+    with pytest.raises(InputError, match="sweeps.one.control: there is no arm 'reads'"):
+        study.load(path)
+
+
 def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatch):
     """The control that must come out: two trainings on the same images give the same bytes."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
@@ -88,7 +99,8 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     table = nuisance.curves(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
     assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
-    assert [path for path in sweeps.receipts(chosen) if "swept_laterality_0" not in str(path)] == []
+    waited_for = sweeps.receipts(chosen)
+    assert len(waited_for) == 2 and all("swept_laterality_0" in str(path) for path in waited_for)
 
 
 @pytest.mark.slow

@@ -74,9 +74,10 @@ def _name_faults(values: dict) -> list[str]:
         else:
             faults.append(f"evaluation.steps.{i}: write [arm, arm before it]")
     for name, sweep in _part(values, "sweeps").items():
-        named |= {
-            f"sweeps.{name}.{role}": _part(sweep, role, kind=str) for role in ("arm", "control") if sweep
-        }
+        for role in ("arm", "control"):
+            arm = _part(sweep, role, kind=str)
+            if arm and arm not in arms:  # another system has no training to repeat
+                faults.append(f"sweeps.{name}.{role}: there is no arm {arm!r}{nearest(arm, list(arms))}")
     known = [*map(str, arms), *map(str, external)]
     for key, arm in named.items():
         if known and isinstance(arm, str) and arm not in known:

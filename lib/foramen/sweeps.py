@@ -33,7 +33,7 @@ def _member(study: Study, name: str, factor: float) -> Study:
     sweep, values = study.sweeps[name], study.model_dump(mode="json")
     for knob in sweep.knobs:
         _multiply(values["cohort"]["synthetic"], knob, factor)
-    values["name"] = f"{study.name}_{name}_{round(100 * factor)}"
+    values["name"] = f"{study.name}_{name}_{factor:g}".replace(".", "p")
     values["arms"] = {arm: values["arms"][arm] for arm in (sweep.control, sweep.arm)}
     contrast = {"reference": sweep.control, "primary": {"arm": sweep.arm}, "steps": [], "external": {}}
     values |= {"evaluation": values["evaluation"] | contrast, "sweeps": {}}
@@ -58,12 +58,16 @@ def _multiply(values: dict, knob: str, factor: float) -> None:
     values[last] = factor * number
 
 
+def others(study: Study) -> list[Study]:
+    """The members without the study itself."""
+    return [member for member in members(study).values() if member is not study]
+
+
 def receipts(study: Study) -> list[Path]:
     """What the workflow leaves when every training of every member is done, the study's own left out."""
-    others = {member.name: member for member in members(study).values() if member is not study}
     return [
         paths.receipt(member.paths.arm(arm, seed))
-        for member in others.values()
+        for member in others(study)
         for arm in member.arms
         for seed in member.seeds
     ]

@@ -32,8 +32,7 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C and on SIGTERM.
     """
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
-    others = {member.name: member for member in sweeps.members(chosen).values() if member is not chosen}
-    trained = [_run(member, cores, [*TRAININGS, *arguments]) for member in others.values()]
+    trained = [_run(member, cores, [*TRAININGS, *arguments]) for member in sweeps.others(chosen)]
     return all(trained) and _run(chosen, cores, arguments)
 
 
