@@ -22,8 +22,8 @@ from foramen import backbone, checkpoints, compute, fractals, hub, paths, proven
 from foramen.files import digest_file, replacing, write_json
 from foramen.study import Pretraining, Study
 
-# The recipe, tuned for features that transfer within a few minutes on one processor core. Small batches make many steps: 32
-# images a step (12,000 in all) gave better features than 64 a step (9,600 in all), one run each.
+# The recipe, tuned for features that transfer in a few minutes on one processor core. Small batches make more steps:
+# 32 images a step (12,000 in all) gave better features than 64 a step (9,600 in all), one run each.
 BATCH = 32
 WARMUP = 0.1  # share of the steps with a rising learning rate
 WEIGHT_DECAY = 0.05
