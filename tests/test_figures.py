@@ -80,6 +80,17 @@ def drawn(frame) -> dict[str, Figure]:
         ],
         columns=["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high"],
     )
+    learned = pd.DataFrame(
+        [
+            ("proposed", "basic", metric, n, 0.6 + n / 1e4, 0.55, 0.8, 0.55 + n / 1e4, 0.5, 0.7)
+            for n in (500, 1000, 2000)
+            for metric in ("accuracy", "auroc")
+        ],
+        columns=[
+            "arm", "reference", "metric", "n_train", "estimate", "estimate_low", "estimate_high",
+            "reference_estimate", "reference_low", "reference_high",
+        ],
+    )  # fmt: skip
     history = pd.DataFrame(
         [
             (arm, seed, e, 0.7 - 0.1 * e, 0.7, 0.5 + 0.1 * e)
@@ -140,7 +151,8 @@ def drawn(frame) -> dict[str, Figure]:
         ),
         "decision_curve": figures.decision_curve(curves.decision(frame, 50), 0.5),
         "gains": figures.gains(gains),
-        "nuisance": figures.nuisance(swept),
+        "gain_curves": figures.gain_curves(swept),
+        "learning_curves": figures.learning_curves(learned),
         "subgroups": figures.subgroups(subgroups, results, ["basic", "proposed"]),
     }
 
@@ -209,7 +221,11 @@ def test_words_are_read_from_the_data(frame, drawn):
     assert "other data" in drawn["gains"].get_label()
     assert "2048 channels of 3 pixels" in drawn["architecture"].get_label()
     assert "magnification 2.00" in drawn["stn"].get_label()
-    assert "exposure, accuracy: +0.0 at 0 and +4.0 at 1" in drawn["nuisance"].get_label()
+    assert "exposure, accuracy: +0.0 at 0 and +4.0 at 1" in drawn["gain_curves"].get_label()
+    assert (
+        "AUROC of proposed 0.65 with 500, 0.70 with 1,000 and 0.80 with 2,000"
+        in drawn["learning_curves"].get_label()
+    )
 
 
 def test_chance_lines_stand_in_the_curves(drawn):

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from foramen import nuisance, study, sweeps
+from foramen import cohort, gain_curves, study, sweeps
 from foramen.errors import InputError
 from foramen.study import Study
 
@@ -24,7 +24,7 @@ SWEPT = {
     "evaluation": {"reference": "he", "primary": {"arm": "he_flip"}, "resamples": 100},
     "sweeps": {
         "laterality": {
-            "knobs": ["laterality.right_share"],
+            "knobs": ["cohort.synthetic.laterality.right_share"],
             "factors": [0],
             "arm": "he_flip",
             "control": "he",
@@ -38,7 +38,10 @@ def swept(**sweep: object) -> Study:
 
 
 def test_members_differ_in_the_knobs_alone():
-    chosen = swept(knobs=["positioning.tilt_sd_deg", "positioning.shift_sd_mm"], factors=[0, 1.5, 1.501])
+    chosen = swept(
+        knobs=[f"cohort.synthetic.positioning.{knob}" for knob in ("tilt_sd_deg", "shift_sd_mm")],
+        factors=[0, 1.5, 1.501],
+    )
     made = sweeps.members(chosen)
     assert list(made) == [("one", 0.0), ("one", 1.0), ("one", 1.5), ("one", 1.501)]
     assert made["one", 1.0] is chosen
@@ -58,7 +61,7 @@ def test_every_impossible_sweep_is_named_before_anything_runs():
         SWEPT
         | {
             "sweeps": {
-                "unknown": values | {"knobs": ["positioning.tilt_sd"]},
+                "unknown": values | {"knobs": ["cohort.synthetic.positioning.tilt_sd"]},
                 "impossible": values | {"factors": [1.5]},
             }
         }
@@ -66,7 +69,9 @@ def test_every_impossible_sweep_is_named_before_anything_runs():
     with pytest.raises(InputError) as refused:
         sweeps.members(chosen)
     unknown, impossible = refused.value.faults
-    assert unknown.startswith("sweeps.unknown: cohort.synthetic has no number 'positioning.tilt_sd'")
+    assert unknown.startswith(
+        "sweeps.unknown: the study has no number 'cohort.synthetic.positioning.tilt_sd'"
+    )
     assert unknown.endswith("the nearest valid one is tilt_sd_deg")
     assert impossible.startswith("sweeps.impossible: factor 1.5: cohort.synthetic.laterality.right_share:")
 
@@ -96,11 +101,52 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     """The control that must come out: two trainings on the same images give the same bytes."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     chosen = Study.model_validate(SWEPT)
-    table = nuisance.curves(chosen).set_index(["metric", "factor"])
+    table = gain_curves.measure(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
     assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
     waited_for = sweeps.receipts(chosen)
     assert len(waited_for) == 2 and all("swept_laterality_0" in str(path) for path in waited_for)
+
+
+def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    sweep = {"knobs": ["training.share"], "factors": [0.25, 0.5], "arm": "he_flip", "control": "he"}
+    chosen = Study.model_validate(SWEPT | {"sweeps": {"patients": sweep}})
+    measured = gain_curves.measure(chosen)
+    table = measured[measured["metric"] == "auroc"].set_index("factor")
+    assert table["n_images"].nunique() == 1
+    assert 0 < table.loc[0.25, "n_train"] < table.loc[0.5, "n_train"] < table.loc[1.0, "n_train"]
+    assert len(gain_curves.learning(chosen, measured)) == len(measured)
+    assert gain_curves.at_zero(chosen, measured, "auroc").empty
+    members = sweeps.members(chosen)
+    films = cohort.load(chosen)
+    few, half, whole = (
+        set(films.included.loc[cohort.learned_from(members["patients", share], films), "patient_id"])
+        for share in (0.25, 0.5, 1.0)
+    )
+    assert few < half < whole == set(films.included.query("split == 'train'")["patient_id"])
+
+
+def test_what_a_control_takes_to_zero_besides_is_named():
+    own = SWEPT["sweeps"]["laterality"]
+    chosen = Study.model_validate(
+        SWEPT
+        | {
+            "sweeps": {
+                "laterality": own,
+                "laterality_body": own | {"knobs": [*own["knobs"], "cohort.synthetic.anatomy_sd"]},
+                "body": own | {"knobs": ["cohort.synthetic.anatomy_sd"]},
+            }
+        }
+    )
+    measured = pd.DataFrame(
+        [(name, factor, "auroc") for name in chosen.sweeps for factor in (0.0, 1.0)],
+        columns=["sweep", "factor", "metric"],
+    )
+    rows = gain_curves.at_zero(chosen, measured, "auroc").set_index("sweep")
+    assert list(rows["factor"]) == [0, 0, 0]
+    assert list(rows["control_of"]) == ["", "laterality", ""]
+    assert rows.loc["laterality_body", "further"] == "cohort.synthetic.anatomy_sd"
 
 
 @pytest.mark.slow
@@ -114,7 +160,7 @@ def test_one_command_makes_the_members_and_the_curve(tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0 and last in done.stdout, done.stdout + done.stderr
     report = tmp_path / "reports" / "swept"
-    assert (report / "figures" / "nuisance.png").exists()
-    assert set(pd.read_csv(report / "tables" / "nuisance.csv")["factor"]) == {0.0, 1.0}
+    assert (report / "figures" / "gain_curves.png").exists()
+    assert set(pd.read_csv(report / "tables" / "gain_curves.csv")["factor"]) == {0.0, 1.0}
     assert "Gain against nuisance" in (report / "index.html").read_text()
     assert not (tmp_path / "reports" / "swept_laterality_0").exists()

@@ -47,11 +47,18 @@ RESULT_FIGURES = (
         "An arm helps where its net benefit lies above both treating all and treating none.",
     ),
     Entry(
-        "nuisance",
+        "gain_curves",
         "06_evaluation",
         "Gain against nuisance",
-        "The same contrast on synthetic cohorts that differ in one nuisance; 1 is this study's own. Where the "
-        "nuisance is zero, a step that helps by removing it should gain nothing (dashed).",
+        "The same contrast where a nuisance, or what is named above a panel, is smaller or larger; 1 is this study's "
+        "own. Where a nuisance is zero, a step that helps by removing it should gain nothing (dashed).",
+    ),
+    Entry(
+        "learning_curves",
+        "06_evaluation",
+        "Learning curves",
+        "Results against the number of radiographs learned from, with the same recipe and the same test set. Dashed: "
+        "chance.",
     ),
     Entry(
         "subgroups",
@@ -153,6 +160,7 @@ TABLES = (
     Entry("baselines", "06_evaluation", "What rules without images, and a perfect reader, would reach"),
     Entry("steps", "06_evaluation", "What each step of the ladder adds"),
     Entry("factorial", "06_evaluation", "Effects and interactions of the factorial study"),
+    Entry("gain_curves", "06_evaluation", "Gain against nuisance, and learning curves"),
     Entry("detectable", "06_evaluation", "The smallest difference this test set can detect with 80 % power"),
     Entry("paired_tests", "06_evaluation", "Paired tests of single trained networks"),
     Entry("rank_swaps", "06_evaluation", "How often two arms swap rank between seeds"),

@@ -169,6 +169,17 @@ def held_out(labels: pd.Series, groups: pd.Series, share: float, seed: int) -> p
     return groups.isin(held)
 
 
+def learned_from(study: Study, films: Cohort) -> np.ndarray:
+    """True for the rows of `included` that networks learn from: training images of the share
+    `training.share` of the training patients, drawn by `split.seed`; a smaller share lies within a larger one.
+    """
+    training = (films.included["split"] == "train").to_numpy()
+    patients = films.included.loc[training, "patient_id"].unique()
+    drawn = np.random.default_rng(study.split.seed).permutation(patients)
+    drawn = drawn[: max(2, round(study.training.share * len(drawn)))]
+    return training & films.included["patient_id"].isin(drawn).to_numpy()
+
+
 def pseudonym_of(study: Study) -> dict[str, str]:
     """The pseudonym of each image by the reader's own name for it (image_id, else image_path); empty for
     synthetic.

@@ -38,6 +38,7 @@ LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1)) | {
 #: Scores are moved this far from 0 and 1 before the logit, where float32 networks saturate.
 SCORE_MARGIN = 1e-6
 _MAX_NEWTON_STEPS = 25
+_DIVERGED = 1e6  # a step of Newton's method longer than this never comes back
 
 
 def operating_threshold(labels: NDArray, scores: NDArray) -> float:
@@ -181,7 +182,9 @@ def _newton(weights: Array, labels: Array, design: Array, offset: Array, start: 
         weighted *= 1 - chance
         step = _solve((weighted @ products).reshape(-1, p, p), gradient)
         beta[active] += step
-        active = active[np.abs(step).max(axis=1) > 1e-5]
+        length = np.abs(step).max(axis=1)
+        beta[active[~(length < _DIVERGED)]] = np.nan
+        active = active[(length > 1e-5) & (length < _DIVERGED)]
     beta[active] = np.nan
     return beta
 

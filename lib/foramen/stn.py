@@ -174,7 +174,7 @@ def taught(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         transformer = view(study, arm)
-    train = torch.from_numpy(np.flatnonzero(films.included["split"] == "train"))
+    train = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
     if arm.stn == "true_pose":
         known, rounds = true_poses(films, arm, study.view.centre_down)[train], 1
     else:

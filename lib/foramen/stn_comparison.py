@@ -52,7 +52,7 @@ def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: 
     """The view of one way after its training."""
     if way in CONTROLS:
         return stn.view(study, study.arms[way])
-    few = torch.from_numpy(np.flatnonzero(films.included["split"] == "train"))[:IMAGES]
+    few = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))[:IMAGES]
     if way == "joint":
         return _jointly(study, few, seed)
     known, rounds = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds

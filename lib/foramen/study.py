@@ -202,6 +202,9 @@ class Training(Section):
     )
     weight_decay: float = Field(0.05, ge=0, le=1, description="on weights of more than one dimension only")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
+    share: float = Field(
+        1.0, gt=0, le=1, description="share of the training patients who are learned from (learning curves)"
+    )
     unfreeze: int = Field(
         0, ge=0, description="epochs in which only the last layer trains, before the rest does"
     )
@@ -239,17 +242,17 @@ class Evaluation(Section):
 
 
 class Sweep(Section):
-    """A curve: how much an arm gains over its control as a nuisance of the synthetic cohort grows (notebook 06)."""
+    """A curve: an arm and its control where some numbers of the study are larger or smaller (notebook 06)."""
 
     knobs: list[str] = Field(
         min_length=1,
-        description="keys below cohort.synthetic that are multiplied together, such as positioning.tilt_sd_deg",
+        description="keys that are multiplied together, such as cohort.synthetic.positioning.tilt_sd_deg",
     )
     factors: list[Annotated[float, Field(ge=0, le=100)]] = Field(
         [0.0, 0.5, 1.5], min_length=1, description="of their values in this study; 1 is the study itself"
     )
     arm: str
-    control: str = Field(description="the arm that lacks the one step that removes the nuisance")
+    control: str = Field(description="the arm that lacks the one step that is looked at")
 
 
 class Study(Section):
@@ -269,7 +272,8 @@ class Study(Section):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     sweeps: dict[Name, Sweep] = Field(
-        {}, description="studies on cohorts that differ from this one in one nuisance"
+        {},
+        description="studies that differ from this one in one nuisance of the cohort, or in one other number",
     )
 
     @property
@@ -338,7 +342,8 @@ class Study(Section):
                 "flips": sorted({a.flip for a in self.arms.values()}),
             }
         if stage == "stn":
-            return {"stn": everything["stn"], "view": everything["view"], "threads": self.training.threads}
+            recipe = {key: everything["training"][key] for key in ("threads", "share")}
+            return {"stn": everything["stn"], "view": everything["view"], **recipe}
         if stage == "evaluation":
             chosen = ("evaluation", "arms", "seeds", "sweeps")
             return {name: everything[name] for name in chosen}

@@ -111,8 +111,12 @@ def _source_faults(values: dict) -> list[str]:
     faults = []
     manifest = _part(values, "cohort", "manifest")
     if _part(values, "cohort", "source", kind=str) == "manifest":
-        if values.get("sweeps"):
-            faults.append("sweeps: only the synthetic cohort has nuisances that can be set")
+        faults += [
+            f"sweeps.{name}.knobs: {knob} is of the synthetic cohort, which this study does not use"
+            for name, sweep in _part(values, "sweeps").items()
+            for knob in _part(sweep, "knobs", kind=list)
+            if str(knob).startswith("cohort.synthetic")
+        ]
         if not manifest.get("path"):
             faults.append("cohort.manifest.path: give your table, for example COHORT=films/manifest.csv")
         arms = _part(values, "arms").items()

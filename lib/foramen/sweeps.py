@@ -1,8 +1,8 @@
-"""Studies of one contrast on synthetic cohorts that differ in a nuisance (notebook 06; `nuisance` has the curves).
+"""Studies of one contrast that differ in a nuisance or in another number (notebook 06; `gain_curves` measures them).
 
-A sweep of a study names knobs of the cohort, factors of their values, an arm and its control. Each factor is a
-member: a study of its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance is zero, an arm
-that helps by removing it is expected to gain nothing.
+A sweep of a study names knobs, factors of their values, an arm and its control. Each factor is a member: a study of
+its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance of the synthetic cohort is zero, an
+arm that helps by removing it is expected to gain nothing; a sweep of `training.share` is a learning curve.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def _member(study: Study, name: str, factor: float) -> Study:
     """The study with the sweep's knobs multiplied by a factor, and the sweep's two arms."""
     sweep, values = study.sweeps[name], study.model_dump(mode="json")
     for knob in sweep.knobs:
-        _multiply(values["cohort"]["synthetic"], knob, factor)
+        _multiply(values, knob, factor)
     values["name"] = f"{study.name}_{name}_{factor:g}".replace(".", "p")
     values["arms"] = {arm: values["arms"][arm] for arm in (sweep.control, sweep.arm)}
     contrast = {"reference": sweep.control, "primary": {"arm": sweep.arm}, "steps": [], "external": {}}
@@ -45,7 +45,7 @@ def _member(study: Study, name: str, factor: float) -> Study:
 
 
 def _multiply(values: dict, knob: str, factor: float) -> None:
-    """Multiply the number at a key such as `positioning.tilt_sd_deg`."""
+    """Multiply the number at a key such as `training.share`."""
     *way, last = knob.split(".")
     for part in way:
         values = values.get(part, {}) if isinstance(values, dict) else {}
@@ -54,7 +54,7 @@ def _multiply(values: dict, knob: str, factor: float) -> None:
         near = study_faults.nearest(
             last, [key for key, value in values.items() if isinstance(value, int | float)]
         )
-        raise InputError(f"cohort.synthetic has no number {knob!r}{near}")
+        raise InputError(f"the study has no number {knob!r}{near}")
     values[last] = factor * number
 
 

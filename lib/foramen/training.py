@@ -155,10 +155,9 @@ def resident(study: Study, arm: Arm, rows: Cohort, device: torch.device) -> Film
     swapped = augmentation.mirrored(rows.included, arm.flip) & dependent
     labels = rows.included["label"].to_numpy(np.float32)
     labels = np.where(swapped, 1 - labels, labels)
-    splits = {
-        name: torch.from_numpy(np.flatnonzero(rows.included["split"] == name))
-        for name in ("train", "val", "test")
-    }
+    used = {"train": cohort.learned_from(study, rows)}
+    used |= {name: rows.included["split"] == name for name in ("val", "test")}
+    splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
     return Films(images, torch.from_numpy(labels).to(device), swapped, splits, dependent)
 
 

@@ -288,10 +288,10 @@ def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
 
 
 @styled
-def nuisance(table: pd.DataFrame) -> Figure:
+def gain_curves(table: pd.DataFrame) -> Figure:
     """How much an arm gains over its control as a nuisance grows, 95 % intervals. Used by notebook 06.
 
-    `table` is `nuisance.curves`: sweep, factor, arm, reference, metric, gain, low, high. Dashed: no gain.
+    `table` is `gain_curves.measure`: sweep, factor, arm, reference, metric, gain, low, high. Dashed: no gain.
     """
     table = table[table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
     sweeps, metrics = list(table["sweep"].unique()), list(table["metric"].unique())
@@ -301,11 +301,8 @@ def nuisance(table: pd.DataFrame) -> Figure:
         width = 0.03 * (part["factor"].max() or 1)
         for i, metric in enumerate(metrics):
             row = part[part["metric"] == metric].sort_values("factor")
-            x, colour = row["factor"] + (i - (len(metrics) - 1) / 2) * width, PALETTE[i]
-            cell.plot(
-                x, row["gain"], MARKERS[i] + "-", color=colour, markersize=4, label=METRIC_NAMES[metric]
-            )
-            cell.vlines(x, row["low"], row["high"], color=colour, linewidth=1.3)
+            x = row["factor"] + (i - (len(metrics) - 1) / 2) * width
+            _with_intervals(cell, x, row[["gain", "low", "high"]], i, METRIC_NAMES[metric])
         cell.axhline(0, **REFERENCE)
         first = part.iloc[0]
         cell.set(
@@ -323,6 +320,44 @@ def nuisance(table: pd.DataFrame) -> Figure:
         for name in sweeps
     ]
     return describe(figure, f"Gain in points against the size of a nuisance. {'; '.join(words)}.")
+
+
+def _with_intervals(cell: Axes, x: pd.Series, values: pd.DataFrame, i: int, label: str) -> None:
+    """The i-th line of a panel: estimate, low and high (columns of `values`, in this order) at x."""
+    middle, low, high = (values.iloc[:, k] for k in range(3))
+    cell.plot(x, middle, MARKERS[i] + "-", color=PALETTE[i], markersize=4, label=label)
+    cell.vlines(x, low, high, color=PALETTE[i], linewidth=1.3)
+
+
+@styled
+def learning_curves(table: pd.DataFrame) -> Figure:
+    """Results of an arm and of its control against the number of training radiographs. Used by notebook 06.
+
+    `table` is `gain_curves.learning`: metric, arm, reference, n_train, and estimate, low and high of both.
+    """
+    metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
+    figure, axes = panels(len(metrics), 3, 0.85, 0.4)
+    words = []
+    for cell, metric in zip(axes, metrics, strict=True):
+        part = table[table["metric"] == metric].sort_values("n_train")
+        first = part.iloc[0]
+        shown = {first.reference: ["reference_estimate", "reference_low", "reference_high"]}
+        shown[first.arm] = ["estimate", "estimate_low", "estimate_high"]
+        for i, (arm, columns) in enumerate(shown.items()):
+            _with_intervals(cell, part["n_train"] * 1.02 ** (2 * i - 1), part[columns], i, arm)
+            values = zip(part["n_train"], part[columns[0]], strict=True)
+            words.append(
+                f"{METRIC_NAMES[metric]} of {arm} " + listing(f"{v:.2f} with {n:,}" for n, v in values)
+            )
+        cell.axhline(0.5, **REFERENCE)
+        cell.set_xscale("log")
+        cell.set_xticks(part["n_train"], [f"{n:,}" for n in part["n_train"]])
+        cell.set_xticks([], minor=True)
+        cell.set(xlabel="training radiographs", ylabel=METRIC_NAMES[metric])
+    axes[0].legend(fontsize=7)
+    return describe(
+        figure, f"Learning curves, 95 % intervals over the dashed line of chance: {'; '.join(words)}."
+    )
 
 
 @styled

@@ -1,0 +1,81 @@
+"""How results and gain of an arm depend on a nuisance, or on the number of patients (notebook 06)."""
+
+import pandas as pd
+
+from foramen import cohort, predictions, resampling, statistics, sweeps, training
+from foramen.study import Study
+
+METRICS = ("accuracy", "auroc")
+SHARE = "training.share"  # a sweep of this knob alone is a learning curve
+
+
+def measure(study: Study) -> pd.DataFrame:
+    """The results of each sweep's arm and of its control at each factor, and the gain of the one over the other.
+
+    Columns `sweep, factor, arm, reference, metric, gain, low, high, p_value` (in points, paired, 95 %), `estimate,
+    estimate_low, estimate_high` of the arm, `reference_estimate, reference_low, reference_high` of its control,
+    `n_train, n_images` (radiographs learned from and tested on), `note`. A missing training is made; one whose
+    transformer has collapsed is left out.
+    """
+    rows = []
+    for (name, factor), member in sweeps.members(study).items():
+        sweep = study.sweeps[name]
+        for arm in (sweep.control, sweep.arm):
+            for seed in member.seeds:
+                training.prepare(member, arm, seed)
+        films = cohort.load(member)
+        frame = predictions.gather(member, films)
+        frame = predictions.standing(frame, predictions.collapsed(member))
+        pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
+        resampled = resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed)
+        gained = statistics.steps(resampled, [(sweep.arm, sweep.control)])
+        gained = gained[gained["metric"].isin(METRICS)].assign(sweep=name, factor=factor)
+        own = statistics.results(resampled).set_index(["arm", "metric"])
+        for arm, prefix in ((sweep.arm, "estimate"), (sweep.control, "reference")):
+            part = own.loc[arm]
+            middle = prefix if prefix == "estimate" else f"{prefix}_estimate"
+            for column, value in ((middle, "estimate"), (f"{prefix}_low", "low"), (f"{prefix}_high", "high")):
+                gained[column] = gained["metric"].map(part[value])
+        gained["n_train"] = int(cohort.learned_from(member, films).sum())
+        gained["n_images"] = resampled.n_images
+        rows.append(gained)
+    columns = ["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high", "p_value"]
+    columns += ["estimate", "estimate_low", "estimate_high"]
+    columns += ["reference_estimate", "reference_low", "reference_high", "n_train", "n_images", "note"]
+    return pd.concat(rows, ignore_index=True)[columns]
+
+
+def learning(study: Study, measured: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `measure` that belong to learning curves; empty where no sweep is of `training.share` alone."""
+    names = [name for name, sweep in study.sweeps.items() if sweep.knobs == [SHARE]]
+    return measured[measured["sweep"].isin(names)]
+
+
+def at_zero(study: Study, measured: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The gains that remain where a nuisance is zero, each with what a control takes to zero besides.
+
+    The rows of `measured` with factor 0 and this metric, and `further`: the knobs that this sweep has more than
+    another sweep of the same two arms (its `control_of`), comma-separated. Where a gain remains at zero and is gone
+    in such a control, it came from those knobs.
+    """
+    rows = measured[(measured["factor"] == 0) & (measured["metric"] == metric)].copy()
+    controlled = {name: _controlled(study, name) for name in rows["sweep"]}
+    rows["control_of"] = [controlled[name] for name in rows["sweep"]]
+    rows["further"] = [
+        ", ".join(knob for knob in study.sweeps[name].knobs if knob not in study.sweeps[base].knobs)
+        if base
+        else ""
+        for name, base in controlled.items()
+    ]
+    return rows
+
+
+def _controlled(study: Study, name: str) -> str:
+    """The sweep of the same arms with the most of this sweep's knobs, but not all of them; empty where none is."""
+    own = study.sweeps[name]
+    smaller = [
+        other
+        for other, sweep in study.sweeps.items()
+        if (sweep.arm, sweep.control) == (own.arm, own.control) and set(sweep.knobs) < set(own.knobs)
+    ]
+    return max(smaller, key=lambda other: len(study.sweeps[other].knobs), default="")
