@@ -1,5 +1,7 @@
 """The report: complete, escaped, self-contained, and looked at in a real browser."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -10,8 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from nbformat import v4
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from foramen import figures, paths, report, tables
+from foramen import figures, pages, paths, report, tables
 from foramen.errors import InputError
 from foramen.figures.style import subplots
 from foramen.files import write_json
@@ -236,6 +241,39 @@ def test_pictures_have_alternative_text(output, index):
     assert all(image["alt"].strip() for image in index.find_all("img"))
     page = BeautifulSoup((output / "notebooks" / "01_data_audit.html").read_text(), "html.parser")
     assert [image["alt"] for image in page.find_all("img")] == ["what the picture shows"]
+
+
+def test_a_picture_that_many_pages_show_is_there_once(output):
+    shown = [
+        image["src"]
+        for path, page in every_page(output).items()
+        if path.parent.name == "notebooks"
+        for image in page.find_all("img")
+    ]
+    assert len(shown) > len(set(shown)) and all(name.startswith("pictures/") for name in shown)
+    there = {f"pictures/{path.name}" for path in (output / "notebooks" / "pictures").iterdir()}
+    assert there == set(shown)
+
+
+def test_a_kept_notebook_has_radiographs_as_jpeg_and_drawings_as_they_were(tmp_path):
+    grain = gaussian_filter(np.random.default_rng(0).normal(128, 200, (200, 200)), 2).astype(np.uint8)
+    pictures = {"radiograph": grain, "drawing": np.zeros((200, 200), np.uint8)}
+    outputs = []
+    for name, pixels in pictures.items():
+        with io.BytesIO() as stream:
+            Image.fromarray(pixels).save(stream, "PNG")
+            data = {"image/png": base64.b64encode(stream.getvalue()).decode()}
+        outputs.append(v4.new_output("display_data", data, metadata={"image/png": {"alt": name}}))
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("show()", outputs=outputs)])
+    pages.write_notebook(notebook, tmp_path / "kept.ipynb")
+    first, second = nbformat.read(tmp_path / "kept.ipynb", as_version=4).cells[0].outputs
+    assert list(first["data"]) == ["image/jpeg"] and first["metadata"] == {
+        "image/jpeg": {"alt": "radiograph"}
+    }
+    assert second["data"] == outputs[1]["data"]
+    assert list(notebook.cells[0].outputs[0]["data"]) == ["image/png"], (
+        "the page is made from the notebook as it was"
+    )
 
 
 def test_headings_go_down_one_level_at_a_time(output):

@@ -1,7 +1,13 @@
-"""Executed notebooks as pages that need nothing but themselves: no script, no network, no local path."""
+"""Executed notebooks as pages that need nothing but the folder they lie in: no script, no network, no local path.
+
+The pictures of all pages are files of their own, named after their content, so that what many runs show alike is
+there once.
+"""
 
 import base64
+import copy
 import functools
+import hashlib
 import io
 import json
 import re
@@ -16,10 +22,13 @@ from pygments.formatters import HtmlFormatter
 
 from foramen import paths
 from foramen.figures.style import few_bytes
-from foramen.files import write_text
+from foramen.files import replacing, write_text
 
 PNG_PREFIX = "data:image/png;base64,"
-PHOTO_QUALITY = 80  # of pictures in pages, in per cent; the notebook beside them keeps its PNG
+PICTURES = "pictures"  # folder beside the pages
+PHOTO_QUALITY = (
+    80  # of radiographs in pages and in the notebook beside them, in per cent; figures/ has them as PNG
+)
 
 
 def read(path: Path) -> NotebookNode:
@@ -69,8 +78,11 @@ def _exporter() -> HTMLExporter:
     return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
 
 
-def body(notebook: NotebookNode) -> str:
-    """The notebook as HTML for a page: wide things scroll within themselves, figures have alt text."""
+def body(notebook: NotebookNode, folder: Path) -> str:
+    """The notebook as HTML for a page in `folder`, where its pictures go, too.
+
+    Wide things scroll within themselves, figures have alt text.
+    """
     html, _ = _exporter().from_notebook_node(notebook)
     page = BeautifulSoup(html, "html.parser")
     for unwanted in page.find_all(["script", "link", "iframe", "object", "embed", "style"]):
@@ -86,11 +98,19 @@ def body(notebook: NotebookNode) -> str:
     for image in page.find_all("img"):
         image.parent["tabindex"] = "0"
         if image["src"].startswith(PNG_PREFIX):
-            webp = _webp(base64.b64decode(image["src"].removeprefix(PNG_PREFIX)))
-            image["src"] = "data:image/webp;base64," + base64.b64encode(webp).decode()
+            image["src"] = _written(_webp(base64.b64decode(image["src"].removeprefix(PNG_PREFIX))), folder)
         image["alt"] = image.get("alt") or "picture without a description"
         image["loading"] = "lazy"
     return str(page)
+
+
+def _written(webp: bytes, folder: Path) -> str:
+    """Where a page in `folder` finds the picture, which is written if no page had it before."""
+    name = f"{PICTURES}/{hashlib.sha256(webp).hexdigest()[:16]}.webp"
+    if not (folder / name).exists():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(webp)
+    return name
 
 
 def highlighting() -> str:
@@ -101,5 +121,24 @@ def highlighting() -> str:
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook as .ipynb."""
-    write_text(path, nbformat.writes(notebook) + "\n")
+    """Write a notebook as .ipynb, its radiographs as JPEG."""
+    small = copy.deepcopy(notebook)
+    for output in (output for cell in small.cells for output in cell.get("outputs", [])):
+        data, metadata = output.get("data", {}), output.get("metadata", {})
+        if jpeg := _jpeg(base64.b64decode(data.get("image/png", ""))):
+            del data["image/png"]
+            data["image/jpeg"] = base64.b64encode(jpeg).decode()
+            if "image/png" in metadata:
+                metadata["image/jpeg"] = metadata.pop("image/png")
+    write_text(path, nbformat.writes(small) + "\n")
+
+
+@functools.cache
+def _jpeg(png: bytes) -> bytes:
+    """The picture as JPEG where that is much smaller, as of radiographs; else nothing."""
+    if not png:
+        return b""
+    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as stream:
+        image.convert("RGB").save(stream, "JPEG", quality=PHOTO_QUALITY, optimize=True)
+        jpeg = stream.getvalue()
+    return jpeg if 2 * len(jpeg) < len(png) else b""

@@ -279,7 +279,7 @@ def write_notebooks(study: Study, environment: jinja2.Environment) -> list[Page]
         html = template.render(
             study=study,
             page=page,
-            body=Markup(pages.body(executed)),
+            body=Markup(pages.body(executed, folder)),
             code_style=Markup(pages.highlighting()),
             synthetic=study.cohort.source == "synthetic",
             kept=page.href in kept,
