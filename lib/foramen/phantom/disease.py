@@ -90,8 +90,8 @@ def grade(narrowest_mm: np.ndarray, soft_mm: np.ndarray, root_mm: float) -> np.n
     """MRI-like grade 0 to 3 from the narrowest free width, less what a soft disc takes, against the nerve
     root's width.
 
-    1: at most the root's width, 2: at most half of it (Kim's grading, Korean J Radiol); 3: at most a quarter
-    (an extension of this study).
+    1: at most the root's width, 2: at most half of it (Kim's grading, doi:10.3348/kjr.2015.16.6.1294); 3: at most a
+    quarter (an extension of this study).
     """
     free = (np.asarray(narrowest_mm) - soft_mm) / root_mm
     return (free <= 1).astype(int) + (free <= 0.5) + (free <= 0.25)

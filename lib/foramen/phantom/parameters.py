@@ -100,7 +100,7 @@ class Label(Section):
         0.8,
         description="Cohen's kappa between two independent readers (each after consensus reading), at a "
         "prevalence of one half; 1: no reader noise (the one knob whose 'none' is 1). Single readers reach "
-        "0.50-0.58 (L).",
+        "0.50-0.58 (L: Kim et al. 2015, doi:10.3348/kjr.2015.16.6.1294).",
     )
 
 
