@@ -7,12 +7,12 @@ import pytest
 from pydicom.valuerep import validate_value
 
 import films
-from foramen import adapters, images, study
+from foramen import adapters, cli, images, study, training
 from foramen import cohort as cohorts
 from foramen.phantom import cohort
 from foramen.phantom.dicom import write_dicom_folder
 from foramen.phantom.parameters import SyntheticCohort
-from foramen.study import ManifestCohort
+from foramen.study import Arm, ManifestCohort
 
 SIZE = 96
 # Of types 1 and 2 in those modules of PS3.3 A.26.3 that do not depend on a condition.
@@ -95,11 +95,17 @@ def test_a_study_reads_the_same_manifest(folders):
 def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
     own = study.load(films.study_file(tmp_path))
+    arm = Arm(equalization="global", initialisation="random")
+    recipe = own.training.model_copy(
+        update={"input_size": 32, "epochs": 4, "batch_size": 8, "learning_rate": 1e-3}
+    )
+    own = own.model_copy(update={"arms": {"basic": arm}, "training": recipe})
     # Views and sites of a few patients only would be pooled as names that could identify somebody.
     common = {"laterality": {"anterior_share": 0}, "site": {"b_share": 0.5}}
     knobs = SyntheticCohort(patients=24, seed=3, **common)
     section = own.cohort.model_copy(update={"source": "synthetic", "synthetic": knobs})
-    source = cohorts.prepare(own.model_copy(update={"name": "source", "cohort": section}))
+    source_study = own.model_copy(update={"name": "source", "cohort": section})
+    source = cohorts.prepare(source_study)
     manifest = write_dicom_folder(tmp_path / "output/runs/source/cohort", tmp_path)
     assert manifest == tmp_path / "manifest.csv"
     again = cohorts.prepare(own)
@@ -110,3 +116,23 @@ def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch)
     ).all()
     assert (again.boxes == source.boxes).all()
     assert np.abs(again.images.astype(int) - source.images).max() <= 1
+    scores = []
+    for one in (source_study, own):
+        found = pd.read_parquet(training.prepare(one, "basic", 1) / "predictions.parquet")
+        scores.append(found.loc[found["split"] == "test", "score"].to_numpy())
+    assert np.abs(scores[0] - scores[1]).max() < 0.1 * np.ptp(scores[0]), scores
+
+
+def test_the_command_writes_a_folder_that_check_finds_clean(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    small = ["--set", "cohort.synthetic.patients=40", "--set", "cohort.image_size=64"]
+    assert cli.main(["dicom", "params/smoke.yaml", str(tmp_path / "films"), *small]) == 0
+    manifest = tmp_path / "films" / "manifest.csv"
+    assert capsys.readouterr().out.strip() == str(manifest)
+    assert len(list(manifest.parent.glob("*.dcm"))) == 80
+    own = ["params/own_films.yaml", "--cohort", str(manifest), "--set", "cohort.image_size=64"]
+    assert cli.main(["check", *own, "--pixels"]) == 0, capsys.readouterr().out
+    assert cli.main(["dicom", "params/smoke.yaml", str(tmp_path / "films"), *small]) == 1
+    assert "films: is there already" in capsys.readouterr().err
+    assert cli.main(["dicom", *own[:3], str(tmp_path / "more")]) == 1
+    assert "only a synthetic cohort" in capsys.readouterr().err and not (tmp_path / "more").exists()

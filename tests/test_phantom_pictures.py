@@ -2,7 +2,8 @@
 
 import pytest
 
-from foramen.phantom import benchmark, pictures
+from foramen.benchmarks import rendering
+from foramen.phantom import pictures
 from foramen.phantom.parameters import SyntheticCohort
 
 PARAMETERS = SyntheticCohort(patients=5)
@@ -21,6 +22,6 @@ def test_knobs_exist():
 
 
 def test_benchmark_counts_every_stage():
-    shares = benchmark.stages(4, 64)
-    assert set(benchmark.STAGES) < set(shares) and min(shares.values()) >= 0
-    assert benchmark.throughput(4, 64, 1) > 0
+    shares = rendering.stages(4, 64)
+    assert set(rendering.STAGES) < set(shares) and min(shares.values()) >= 0
+    assert rendering.throughput(4, 64, 1) > 0

@@ -76,6 +76,15 @@ def parser() -> argparse.ArgumentParser:
             "--record", type=Path, help="file that tells state, time and error (used by the workflow)"
         )
 
+    dicom = _add(
+        commands,
+        "dicom",
+        write_dicom,
+        "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs",
+    )
+    _study(dicom)
+    dicom.add_argument("folder", type=Path, help="where the files go; must be empty or not there yet")
+
     bench = _add(commands, "bench", run_benchmarks, "measure speeds on this machine")
     bench.add_argument("names", nargs="*", metavar="NAME", help="module of foramen.benchmarks (default: all)")
 
@@ -163,6 +172,20 @@ def make_report(given: argparse.Namespace) -> int:
         from foramen import report
 
         print(report.prepare(_load(given)))
+    return 0
+
+
+def write_dicom(given: argparse.Namespace) -> int:
+    """`foramen dicom`."""
+    chosen = _load(given)
+    if chosen.cohort.source != "synthetic":
+        raise InputError(f"{given.study}: cohort.source: only a synthetic cohort can be written as DICOM")
+    if given.folder.exists() and not (given.folder.is_dir() and not any(given.folder.iterdir())):
+        raise InputError(f"{given.folder}: is there already and not an empty folder")
+    from foramen import cohort
+    from foramen.phantom import dicom
+
+    print(dicom.write_dicom_folder(cohort.prepare(chosen).folder, given.folder))
     return 0
 
 

@@ -3,7 +3,7 @@ radiographs path.
 
 Digital X-Ray Image Storage - For Presentation (PS3.3 A.26). Site A stores MONOCHROME2, site B MONOCHROME1,
 each with the bits of its detector and a window over the whole range, so a reader gets the cohort's images
-back to within rounding. Patients are fictitious. Used by the tests of the own-radiographs path.
+back to within rounding. Patients are fictitious. `foramen dicom` writes such a folder.
 """
 
 import hashlib
