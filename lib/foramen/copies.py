@@ -46,23 +46,29 @@ def pairs(rows: pd.DataFrame) -> list[tuple[int, int]]:
         np.array([int(code, 16) for code in rows[name]], np.uint64) for name in ("phash", "mirrored_phash")
     )
     fine = _fine_structure(coarse_pictures(rows))
-    mirrored = np.ascontiguousarray(fine[:, :, ::-1]).reshape(len(rows), -1)
-    fine = fine.reshape(len(rows), -1)
     found = set()
-    for others, pictures in ((hashes, fine), (mirrored_hashes, mirrored)):
+    for others, turn in ((hashes, 1), (mirrored_hashes, -1)):
         for i, code in enumerate(hashes[:-1]):
             near = np.flatnonzero(np.bitwise_count(others[i + 1 :] ^ code) <= BITS) + i + 1
-            found |= {(rows.index[i], rows.index[j]) for j in near[pictures[near] @ fine[i] >= CORRELATION]}
+            alike = np.einsum("nij,ij->n", fine[near], fine[i][:, ::turn]) >= CORRELATION
+            found |= {(rows.index[i], rows.index[j]) for j in near[alike]}
     return sorted(found)
 
 
 def _fine_structure(pictures: np.ndarray) -> np.ndarray:
-    """Without broad tones and without what all pictures share; each of length one, so that products are
-    correlations.
+    """The pictures, changed in place (there may be very many): without broad tones and without what all of them
+    share, each of length one, so that products are correlations.
     """
-    fine = pictures - gaussian_filter(pictures, (0, 1.2, 1.2))
-    fine /= np.maximum(np.linalg.norm(fine, axis=(1, 2), keepdims=True), 1e-9)
-    if len(fine) >= TYPICAL:
-        shared = fine.mean(0)
-        fine -= (shared + shared[:, ::-1]) / 2
-    return fine / np.maximum(np.linalg.norm(fine, axis=(1, 2), keepdims=True), 1e-9)
+    pictures -= gaussian_filter(pictures, (0, 1.2, 1.2))
+    _normalise(pictures)
+    if len(pictures) >= TYPICAL:
+        shared = pictures.mean(0)
+        pictures -= (shared + shared[:, ::-1]) / 2
+        _normalise(pictures)
+    return pictures
+
+
+def _normalise(pictures: np.ndarray) -> None:
+    """Bring each picture to length one, in place."""
+    length = np.sqrt(np.einsum("nij,nij->n", pictures, pictures))
+    pictures /= np.maximum(length, 1e-9)[:, None, None]

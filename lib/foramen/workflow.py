@@ -6,6 +6,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,8 +33,16 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C and on SIGTERM.
     """
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
-    trained = [_run(member, cores, [*TRAININGS, *arguments]) for member in sweeps.others(chosen)]
+    trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
     return all(trained) and _run(chosen, cores, arguments)
+
+
+def _run_member(member: Study, cores: int, arguments: list[str]) -> bool:
+    """The trainings of one member of a sweep. What its notebooks draw on the way is part of no report."""
+    done = _run(member, cores, [*TRAININGS, *arguments])
+    if not member.paths.report_page.exists():  # unless somebody asked for a report of this very study
+        shutil.rmtree(member.paths.report, ignore_errors=True)
+    return done
 
 
 def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
