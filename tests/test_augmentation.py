@@ -28,7 +28,7 @@ def films_of(sides: list[str]) -> SimpleNamespace:
     """A cohort of one radiograph a side given; labels alternate."""
     rows = pd.DataFrame({"image_id": [f"film_{i}" for i in range(len(sides))], "side": sides})
     rows["label"] = np.arange(len(sides), dtype=np.int8) % 2
-    rows["split"] = "train"
+    rows["patient_id"], rows["split"] = rows["image_id"], "train"
     return SimpleNamespace(included=rows)
 
 
