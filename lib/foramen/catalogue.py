@@ -124,7 +124,7 @@ METHOD_FIGURES = (
         "flip",
         "03_augmentation",
         "Flip",
-        "Right views are mirrored onto left, so that the network meets one side only.",
+        "Films as they are and as the study's flip shows them to the network; what was done stands above each.",
     ),
     Entry("augmentation", "03_augmentation", "Random changes in training", ""),
     Entry(
