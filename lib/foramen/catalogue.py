@@ -124,7 +124,8 @@ METHOD_FIGURES = (
         "flip",
         "03_augmentation",
         "Flip",
-        "Films as they are and as the study's flip shows them to the network; what was done stands above each.",
+        "The canonical flip mirrors right views onto left, so that the network meets one side only. An arm whose flip "
+        "is random mirrors either side by chance instead.",
     ),
     Entry("augmentation", "03_augmentation", "Random changes in training", ""),
     Entry(

@@ -32,7 +32,14 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="foramen", description=sys.modules["foramen"].__doc__)
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_studies(commands)
+    _add_jobs(commands)
+    _add_tools(commands)
+    return top
 
+
+def _add_studies(commands: argparse._SubParsersAction) -> None:
+    """What a reader does with a study."""
     check = _add(
         commands, "check", check_study, "find everything that is wrong with a study file and its radiographs"
     )
@@ -56,6 +63,18 @@ def parser() -> argparse.ArgumentParser:
         help="all that follows goes to Snakemake as it is",
     )
 
+    dicom = _add(
+        commands,
+        "dicom",
+        write_dicom,
+        "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs",
+    )
+    _study(dicom)
+    dicom.add_argument("folder", type=Path, help="where the files go; must be empty or not there yet")
+
+
+def _add_jobs(commands: argparse._SubParsersAction) -> None:
+    """Single steps of a study, which the workflow runs."""
     notebook = _add(commands, "notebook", run_notebook, "execute one notebook with papermill")
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
     notebook.add_argument("output", type=Path, help="where the executed notebook goes")
@@ -76,20 +95,13 @@ def parser() -> argparse.ArgumentParser:
             "--record", type=Path, help="file that tells state, time and error (used by the workflow)"
         )
 
-    dicom = _add(
-        commands,
-        "dicom",
-        write_dicom,
-        "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs",
-    )
-    _study(dicom)
-    dicom.add_argument("folder", type=Path, help="where the files go; must be empty or not there yet")
 
+def _add_tools(commands: argparse._SubParsersAction) -> None:
+    """What belongs to no study."""
     bench = _add(commands, "bench", run_benchmarks, "measure speeds on this machine")
     bench.add_argument("names", nargs="*", metavar="NAME", help="module of foramen.benchmarks (default: all)")
 
     _add(commands, "lab", open_lab, "open the notebooks in JupyterLab")
-    return top
 
 
 def _add(commands: argparse._SubParsersAction, name: str, command, text: str) -> argparse.ArgumentParser:
