@@ -58,7 +58,7 @@ RESULT_FIGURES = (
         "06_evaluation",
         "Learning curves",
         "Results against the number of radiographs learned from, with the same recipe and the same test set. Dashed: "
-        "chance.",
+        "chance of the AUROC.",
     ),
     Entry(
         "subgroups",

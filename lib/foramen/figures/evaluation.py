@@ -349,14 +349,15 @@ def learning_curves(table: pd.DataFrame) -> Figure:
             words.append(
                 f"{METRIC_NAMES[metric]} of {arm} " + listing(f"{v:.2f} with {n:,}" for n, v in values)
             )
-        cell.axhline(0.5, **REFERENCE)
+        if metric == "auroc":  # chance of the others depends on the prevalence
+            cell.axhline(0.5, **REFERENCE)
         cell.set_xscale("log")
         cell.set_xticks(part["n_train"], [f"{n:,}" for n in part["n_train"]])
         cell.set_xticks([], minor=True)
         cell.set(xlabel="training radiographs", ylabel=METRIC_NAMES[metric])
-    axes[0].legend(fontsize=7)
+    axes[0].legend(fontsize=7, loc="upper left")
     return describe(
-        figure, f"Learning curves, 95 % intervals over the dashed line of chance: {'; '.join(words)}."
+        figure, f"Learning curves, 95 % intervals; dashed: chance of the AUROC: {'; '.join(words)}."
     )
 
 
