@@ -17,6 +17,10 @@ HOSTILE = [
     "@SUM(A1)",
     "+1+1",
     "-2+3",
+    "\t=1",
+    "\r=1",
+    "|cmd",
+    "%0A=1",
     "[link](javascript:x)",
     "![i](x.png)",
     "`code`",
@@ -64,8 +68,13 @@ def test_estimates_have_three_decimals():
 def test_csv_cells_are_no_formulas_but_negative_numbers_stay_numbers():
     frame = pd.DataFrame({"site": HOSTILE, "gain": np.linspace(-1, 1, len(HOSTILE))})
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(frame))))
-    assert not [row["site"] for row in rows if row["site"].startswith(("=", "+", "-", "@"))]
+    assert not [row["site"] for row in rows if row["site"].lstrip().startswith(("=", "+", "-", "@", "|", "%"))]
     assert float(rows[0]["gain"]) == -1.0
+
+
+def test_csv_text_that_is_a_number_stays_as_it_is():
+    numbers = ["-0.120", "+3", "-1e-5", "5 %"]
+    assert tables.to_csv(pd.DataFrame({"difference": numbers})).split("\n")[1:-1] == numbers
 
 
 def test_headings_are_neutralised_too():

@@ -1,35 +1,20 @@
-"""What leaves `runs/`: pseudonyms instead of identifiers, and text that is nothing but text. Used by every
-table and page.
+"""What leaves `runs/`: pseudonyms instead of identifiers, and free text only where many patients share it.
 
 A cohort of a reader's own films carries pseudonyms from the start (module `cohort`), so that predictions,
-notebooks and reports never hold the reader's identifiers. The functions here keep the remaining free text
-(site, view, column names) from becoming markup, a LaTeX command or a spreadsheet formula.
+notebooks and reports never hold the reader's identifiers. That what remains of free text (site, view) cannot
+become markup, a LaTeX command or a spreadsheet formula is the business of the tables and pages themselves.
 """
 
 import hashlib
 import hmac
-import html as _html
 import secrets
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from foramen.files import write_text
 
-Target = Literal["html", "latex", "csv", "markdown"]
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-}
 LONGEST_TEXT = 80
 
 
@@ -55,48 +40,6 @@ def plain(text: Any) -> str:
     """Text without control characters and line breaks, at most 80 characters."""
     kept = "".join(c if c.isprintable() else " " for c in str(text))
     return kept if len(kept) <= LONGEST_TEXT else kept[: LONGEST_TEXT - 1] + "…"
-
-
-def html(text: Any) -> str:
-    """Text that a browser shows as it stands."""
-    return _html.escape(plain(text))
-
-
-def latex(text: Any) -> str:
-    """Text that LaTeX prints as it stands."""
-    return "".join(LATEX.get(c, c) for c in plain(text))
-
-
-def markdown(text: Any) -> str:
-    """Text that Markdown (and the HTML made from it) shows as it stands, also within a table."""
-    return "".join("\\" + c if c in r"\`*_{}[]()#+!|~$" else c for c in html(text))
-
-
-def cell(text: Any) -> str:
-    """Text that a spreadsheet does not take for a formula: an apostrophe goes before = + - @ and the like."""
-    shown = plain(text)
-    return (
-        "'" + shown
-        if shown.lstrip()[:1] in ("=", "+", "-", "@", "|", "%") and not _is_number(shown)
-        else shown
-    )
-
-
-def safe_frame(frame: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """A copy whose text cells, column names and index are neutralised for `target`; numbers stay numbers."""
-    neutral = {"html": html, "latex": latex, "csv": cell, "markdown": markdown}[target]
-
-    def one(value: Any) -> Any:
-        return neutral(value) if isinstance(value, str) else value
-
-    safe = frame.map(one)
-    safe.columns = frame.columns.map(
-        lambda label: tuple(map(one, label)) if isinstance(label, tuple) else one(label)
-    )
-    safe.index = frame.index.map(
-        lambda label: tuple(map(one, label)) if isinstance(label, tuple) else one(label)
-    )
-    return safe
 
 
 def pool_rare(values: pd.Series, patients: pd.Series, minimum: int = 5) -> pd.Series:
@@ -127,11 +70,3 @@ def shown_parameters(study: Any) -> dict[str, Any]:
         parameters["evaluation"]["external"], "(a path of the reader's)"
     )
     return parameters
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace("%", ""))
-    except ValueError:
-        return False
-    return True

@@ -16,7 +16,8 @@ from tableone import TableOne
 from foramen.files import write_text
 
 COHORT_COLUMNS = ("label", "side", "view", "site", "age", "sex")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
 _POINTS = ("gain", "low", "high", "paper_low", "paper_high", "detectable", "standard_error", "difference")
 
@@ -45,7 +46,11 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def _without_formula(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = "".join(c if c.isprintable() else " " for c in cell)  # a lone carriage return would end the row
+    formula = text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
