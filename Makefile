@@ -1,5 +1,5 @@
 # make reproduce [STUDY=params/default.yaml] [COHORT=films/manifest.csv] [SET="section.key=value …"]
-# make check     [STUDY=…] [COHORT=…]    what is wrong with a study file and its radiographs, before anything runs
+# make check     [STUDY=…] [COHORT=…] [PIXELS=yes]    what is wrong with a study file and its radiographs, before anything runs
 # make test-slow simulations of the statistics and other long tests
 # make test      all but long tests   make lint    style of code and notebooks
 # make lab       JupyterLab       make bench   speeds on this machine
@@ -9,6 +9,7 @@
 PYTHON ?= python3.11
 STUDY ?= params/default.yaml
 COHORT ?=
+PIXELS ?=
 SET ?=
 
 FORAMEN = .venv/bin/foramen
@@ -20,7 +21,7 @@ reproduce: .venv/ready
 	$(FORAMEN) run $(OPTIONS)
 
 check: .venv/ready
-	$(FORAMEN) check $(OPTIONS)
+	$(FORAMEN) check $(OPTIONS) $(if $(PIXELS),--pixels)
 
 test: .venv/ready
 	.venv/bin/pytest

@@ -229,7 +229,7 @@ def test_the_list_and_its_exit_codes(folder, capsys):
     edit(folder, "view", "RPO", [3])
     assert check.run(path) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "films: 1 faults, 1 warnings."
+    assert lines[-1] == "films: 1 fault, 1 warning."
     severities = [line.split()[0] for line in lines[2:-1]]
     assert severities == sorted(severities, key=["fault", "warning", "note"].index)
 

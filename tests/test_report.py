@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 import nbformat
@@ -79,13 +80,21 @@ def executed(folder: Path, stem: str, title: str) -> None:
     nbformat.write(notebook, folder / f"{stem}.ipynb")
 
 
-def fill(study: Study, low: float = 4.0, high: float = 8.0) -> None:
+def record_trainings(study: Study, record: dict, collapsed: tuple = ()) -> None:
+    """run.json of every arm and seed; those named in `collapsed` have a collapsed transformer."""
+    for run in product(study.arms, study.seeds):
+        write_json(study.paths.arm(*run) / "run.json", {**record, "view": {"collapsed": run in collapsed}})
+
+
+def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = ()) -> None:
     """Tables, figures, executed notebooks and run.json files as the workflow leaves them."""
     where = study.paths
     tables.save(result_rows(["basic", "proposed", HOSTILE]), where.tables, "results")
     tables.save(gain_rows(low, high), where.tables, "gains")
     detectable = pd.DataFrame({"arm": ["proposed"], "metric": ["accuracy"], "detectable": [3.21]})
     tables.save(detectable, where.tables, "detectable")
+    held = {"arm": ["proposed"], "specificity": [0.621], "gain": [14.7], "low": [9.9], "high": [19.5]}
+    tables.save(pd.DataFrame(held), where.tables, "equal_specificity")
     rules = result_rows(["majority rule", "no-information rate", "known ceiling"])
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
@@ -103,12 +112,9 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0) -> None:
         "packages": {"torch": "2"},
         "machine": "Linux, 2 cores",
     }
-    for key, folder in {
-        "cohorthash": where.cohort,
-        "evalkey": where.evaluation,
-        "armkey": where.arm("basic", 1),
-    }.items():
+    for key, folder in {"cohorthash": where.cohort, "evalkey": where.evaluation}.items():
         write_json(folder / "run.json", {**record, "key": key})
+    record_trainings(study, {**record, "key": "armkey"}, collapsed)
     pd.DataFrame({"images_per_second": [40.0, 60.0]}).to_csv(where.arm("basic", 1) / "history.csv")
 
 
@@ -126,6 +132,31 @@ def output(tmp_path_factory):
 @pytest.fixture(scope="module")
 def index(output) -> BeautifulSoup:
     return BeautifulSoup((output / "index.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def test_sensitivity_is_told_at_the_reference_s_specificity(index):
+    text = " ".join(index.find(id="comparison").find_parent("section").get_text().split())
+    assert "Held to the specificity of basic (62.1 %)" in text
+    assert "differs by +14.7 points (+9.9 to +19.5)" in text
+
+
+@pytest.mark.parametrize(
+    ("collapsed", "words"),
+    [
+        ((), ""),
+        ((("proposed", 2),), "collapsed with 1 of 2 seeds, which are left out"),
+        ((("proposed", 1), ("proposed", 2)), "collapsed with every seed: no more than a fixed crop"),
+    ],
+)
+def test_a_collapsed_transformer_is_told_beside_its_arm(tmp_path, monkeypatch, collapsed, words):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = made_up_study()
+    tables.save(result_rows(list(study.arms)), study.paths.tables, "results")
+    tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
+    record_trainings(study, {}, collapsed)
+    told = {row["name"]: row["warning"] for row in report.results_table(study)}
+    assert told["basic"] == "" and words in told["proposed"] and bool(words) == bool(told["proposed"])
+    assert report.headline(study)["collapsed"] == told["proposed"]
 
 
 def every_page(output: Path) -> dict[Path, BeautifulSoup]:
@@ -307,6 +338,7 @@ def test_headline_says_what_the_interval_allows(low, high, words, tmp_path, monk
     study = Study(name="words", arms={"basic": Arm(), "proposed": Arm()})
     tables.save(result_rows(["basic", "proposed"]), study.paths.tables, "results")
     tables.save(gain_rows(low, high), study.paths.tables, "gains")
+    record_trainings(study, {})
     page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
     assert words in page.find(class_="headline").get_text(" ", strip=True)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from sklearn.metrics import roc_curve
 
 from foramen import comparisons, metrics, predictions, statistics
 from foramen.benchmarks import statistics as benchmark
@@ -424,3 +425,38 @@ def test_benchmark_prints_one_line(monkeypatch, capsys):
     benchmark.main()
     line = capsys.readouterr().out
     assert line.startswith("20 resamples, 4 runs, 60 images") and line.count("\n") == 1
+
+
+def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame):
+    found = statistics.equal_specificity(frame, "basic", FEW).set_index("arm")
+    test = frame[frame.split == "test"]
+    limits = predictions.thresholds(frame).set_index(["arm", "seed"]).threshold
+    gains = []
+    for seed in (1, 2, 3):
+        basic, proposed = (
+            test[(test.arm == arm) & (test.seed == seed)].sort_values("image_id")
+            for arm in ("basic", "proposed")
+        )
+        called = (basic.score >= limits["basic", seed]) & (basic.label == 0)
+        at = []
+        for run in (proposed, basic):
+            rate, sensitivity, _ = roc_curve(run.label, run.score, drop_intermediate=False)
+            step = sensitivity[np.isclose(rate, called.sum() / (basic.label == 0).sum())]
+            at.append((step.min() + step.max()) / 2)
+        gains.append(at[0] - at[1])
+    assert found.gain["proposed"] == pytest.approx(100 * np.mean(gains))
+    assert (found.low < found.gain).all() and (found.gain < found.high).all()
+
+
+def test_equal_specificity_of_the_same_scores_is_no_gain(frame):
+    basic = frame[frame.arm == "basic"]
+    found = statistics.equal_specificity(pd.concat([basic, basic.assign(arm="twin")]), "basic", FEW).iloc[0]
+    assert found.gain == 0 and found.note == "the same in every resample"
+
+
+def test_equal_specificity_of_one_seed_and_of_one_class(frame):
+    reader = frame[(frame.arm == "he") & (frame.seed == 1)].assign(arm="reader", seed=0)
+    found = statistics.equal_specificity(pd.concat([frame, reader]), "basic", FEW).set_index("arm")
+    assert np.isfinite(found.gain["reader"]) and "one seed of reader" in found.note["reader"]
+    one = statistics.equal_specificity(frame[frame.label == 1], "basic", FEW)
+    assert one.gain.isna().all() and one.note.str.contains("not estimable: no image with label 0").all()

@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from foramen import comparisons, metrics
+from foramen import comparisons, metrics, statistics
 from foramen.resampling import error, patient_strata, patient_weights, percentile_interval
 
 QUICK = ("accuracy", "sensitivity", "f1", "auroc")
@@ -244,3 +244,35 @@ def test_coverage_and_false_positive_rates_over_seeds(seeds):
     assert rates.coverage.dropna().between(0.93 - slack, 0.97 + slack).all()
     assert rates.gains.dropna().between(0.04 - slack, 0.06 + slack).all()
     assert (rates.tests.dropna() > 0.1).all()
+
+
+def predictions_of(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """A simulated study as a predictions table of the arms `reference` and `arm`."""
+    image = np.arange(len(labels))
+    facts = {
+        "image_id": image.astype(str),
+        "patient_id": (image // 2).astype(str),
+        "split": "test",
+        "label": labels,
+    }
+    parts = [
+        pd.DataFrame({**facts, "arm": arm, "seed": seed, "score": one})
+        for arm, runs in zip(("reference", "arm"), scores, strict=True)
+        for seed, one in enumerate(runs)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [World(500), World(500, 3, 0.3)], ids=["one seed", "three seeds"])
+def test_false_positive_rate_at_equal_specificity(world):
+    """Two equally good arms, read at the specificity of one of them, differ significantly in 4 to 6 %."""
+    studies = 600
+    p_values = []
+    for study in range(studies):
+        drawn = world.study(np.random.default_rng([study, 2]))
+        found = statistics.equal_specificity(predictions_of(*drawn), "reference", 300, study)
+        p_values.append(found.p_value.iloc[0])
+    rate = float(np.mean(np.array(p_values) < 0.05))
+    print(f"rejected: {rate:.3f}")
+    assert 0.04 - noise(studies) < rate < 0.06 + noise(studies)

@@ -68,7 +68,9 @@ def test_estimates_have_three_decimals():
 def test_csv_cells_are_no_formulas_but_negative_numbers_stay_numbers():
     frame = pd.DataFrame({"site": HOSTILE, "gain": np.linspace(-1, 1, len(HOSTILE))})
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(frame))))
-    assert not [row["site"] for row in rows if row["site"].lstrip().startswith(("=", "+", "-", "@", "|", "%"))]
+    assert not [
+        row["site"] for row in rows if row["site"].lstrip().startswith(("=", "+", "-", "@", "|", "%"))
+    ]
     assert float(rows[0]["gain"]) == -1.0
 
 

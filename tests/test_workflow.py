@@ -15,7 +15,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from foramen import execution, paths, progress, study
+import films
+from foramen import execution, paths, progress, study, workflow
 from foramen.errors import InputError
 
 # A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
@@ -281,6 +282,37 @@ def test_second_run_of_a_study_is_refused(place: Place):
         process.communicate(timeout=240)
 
 
+def own_radiographs(place: Place, patients: int = 12) -> tuple[str, ...]:
+    """Films with a table in the place, and the overrides that make the study run on them."""
+    films.cohort_folder(place.folder / "own", patients=patients)
+    return "cohort.source=manifest", f"cohort.manifest.path={place.folder / 'own' / 'manifest.csv'}"
+
+
+def test_faults_of_own_radiographs_stop_a_study_before_anything_is_written(place: Place):
+    overrides = own_radiographs(place)
+    for name in ("003_L.png", "004_R.png"):
+        (place.folder / "own" / "films" / name).unlink()
+    code, output = place.run(*overrides)
+    assert code == 1 and output.count("no such file") == 2 and output.strip().endswith("nothing was run.")
+    assert not (place.folder / "runs").exists()
+
+
+def test_warnings_of_own_radiographs_are_told_before_a_study_runs(place: Place):
+    code, output = place.run(*own_radiographs(place))
+    assert code == 0, output
+    assert output.index("smaller than cohort.image_size") < output.index("01_data_audit: done")
+
+
+def test_own_radiographs_are_looked_at_before_anything_is_pretrained(place: Place):
+    place.study.write_text(yaml.safe_dump(STUDY | {"arms": {"plain": {}, "sharp": {}}}))
+    (place.folder / "notebooks" / "01_data_audit.ipynb").write_text(
+        (place.folder / "notebooks" / "01_data_audit.ipynb").read_text().replace("with open", "1 / 0; open")
+    )
+    code, output = place.run(*own_radiographs(place))
+    assert code == 1 and "failed: 01_data_audit" in output
+    assert "pretraining" in output.split("not run, because they need what failed:")[1]
+
+
 def test_notebook_command_refuses_unknown_parameters(place: Place):
     with pytest.raises(InputError, match="has no parameter stduy; it has study, arm, seed"):
         run_stand_in(place, {"stduy": "x"})
@@ -321,3 +353,20 @@ def test_table_shows_epoch_and_time_left(tmp_path: Path):
     console.print(progress.table(study.load(path), known, progress.summary(known, 2, 25)))
     text = console.export_text()
     assert "05_fine_tuning plain" in text and "epoch 1/3, 0:40 left" in text and "failed" in text
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+def test_a_member_of_a_sweep_leaves_a_report_only_where_one_was_made_of_it(tmp_path, monkeypatch, asked_for):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    member = study.Study.model_validate(STUDY)
+
+    def drawn(chosen: study.Study, cores: int, arguments: list[str]) -> bool:
+        (chosen.paths.figures).mkdir(parents=True)
+        return True
+
+    monkeypatch.setattr(workflow, "_run", drawn)
+    if asked_for:
+        member.paths.report.mkdir(parents=True)
+        member.paths.report_page.touch()
+    assert workflow._run_member(member, 1, [])
+    assert member.paths.report.exists() == asked_for

@@ -37,8 +37,8 @@ RESULT_FIGURES = (
         "reliability",
         "06_evaluation",
         "Calibration",
-        "On the dashed diagonal, scores mean what they say: of the radiographs scored 0.7, 70 % have a "
-        "stenosis. Below each curve, how often each score is given.",
+        "On the dashed diagonal, scores mean what they say: of the radiographs scored 0.7, 70 % are "
+        "positive. Below each curve, how often each score is given.",
     ),
     Entry(
         "decision_curve",
@@ -89,16 +89,16 @@ CHECK_FIGURES = (
         "saliency_checks",
         "06_evaluation",
         "Are the maps to be believed?",
-        "Left and middle: do the maps find the true foramina better than an edge detector, the middle of "
-        "the image, or the same network with its values shuffled? Right: a map that shows what was learned "
-        "changes as the network is randomised.",
+        "A map that shows what was learned changes as the network is randomised. Where the true foramina are known (a "
+        "synthetic cohort): do the maps find them better than an edge detector, the middle of the image, or the same "
+        "network with its values shuffled?",
     ),
     Entry(
         "errors",
         "06_evaluation",
         "The most confident errors",
-        "Chosen by rule: the test images that are furthest on the wrong side of the threshold, half of them "
-        "missed, half called falsely.",
+        "Chosen by rule: the test images that are furthest on the wrong side of the threshold, as many missed as "
+        "called falsely where there are enough.",
     ),
 )
 METHOD_FIGURES = (
@@ -158,10 +158,11 @@ METHOD_FIGURES = (
 TABLES = (
     Entry("results", "06_evaluation", "Every metric of every arm"),
     Entry("gains", "06_evaluation", "Gains over the reference, all arms and metrics"),
-    Entry("baselines", "06_evaluation", "What rules without images, and a perfect reader, would reach"),
+    Entry("baselines", "06_evaluation", "What is reached without looking, and, where known, at most"),
     Entry("steps", "06_evaluation", "What each step of the ladder adds"),
     Entry("factorial", "06_evaluation", "Effects and interactions of the factorial study"),
     Entry("gain_curves", "06_evaluation", "Gain against nuisance, and learning curves"),
+    Entry("equal_specificity", "06_evaluation", "Sensitivity at the specificity of the reference"),
     Entry("detectable", "06_evaluation", "The smallest difference this test set can detect with 80 % power"),
     Entry("paired_tests", "06_evaluation", "Paired tests of single trained networks"),
     Entry("rank_swaps", "06_evaluation", "How often two arms swap rank between seeds"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from foramen import provenance
 from foramen.errors import InputError
 from foramen.findings import Finding, judge
 from foramen.study import Study, load
@@ -67,16 +68,36 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     except InputError as error:
         for fault in error.faults:
             print(f"fault   {fault}")
-        print(f"{len(error.faults)} fault{'s' * (len(error.faults) != 1)}: mend them and check again.")
+        print(f"{_counted(len(error.faults), 'fault')}: mend them and check again.")
         return 1
     except (OSError, MemoryError, ImportError) as error:
         print(f"could not check: {type(error).__name__}: {error}")
         return 2
     for finding in found:
         print(finding)
-    counts = {severity: sum(f.severity == severity for f in found) for severity in ("fault", "warning")}
-    print(f"{study.name}: {counts['fault']} faults, {counts['warning']} warnings.")
-    return int(counts["fault"] > 0)
+    faults, warnings = (sum(f.severity == severity for f in found) for severity in ("fault", "warning"))
+    print(f"{study.name}: {_counted(faults, 'fault')}, {_counted(warnings, 'warning')}.")
+    return int(faults > 0)
+
+
+def before_run(study: Study) -> None:
+    """Print the warnings on a reader's own radiographs before a study runs; InputError with all faults.
+
+    Headers only, and nothing where the cohort is made already: notebook 01, which decodes every image, finds the rest.
+    """
+    if study.cohort.source == "synthetic" or provenance.is_current(study.paths.cohort, study, "cohort", []):
+        return
+    found = check(study, progress=_bar())
+    faults = [str(finding) for finding in found if finding.severity == "fault"]
+    if faults:
+        raise InputError([*faults, f"{study.name}: {_counted(len(faults), 'fault')}; nothing was run."])
+    for finding in found:
+        if finding.severity == "warning":
+            print(finding)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _bar() -> Progress | None:

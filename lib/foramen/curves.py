@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from foramen import metrics
 from foramen.predictions import thresholds
 from foramen.resampling import patient_strata, patient_weights
 
@@ -94,30 +95,19 @@ def _bands(
     return pd.concat(tables, ignore_index=True)
 
 
-def _cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
-    """True and false positives (resamples, thresholds) from the highest score down; ties count as one."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    weights, labels = weights[:, order], labels[order]
-    return np.cumsum(weights * labels, axis=1)[:, ends], np.cumsum(weights * (1 - labels), axis=1)[:, ends]
-
-
 def _sensitivity(weights: Array, labels: Array, scores: Array, grid: Array) -> Array:
     """Sensitivity at each false positive rate of the grid, joined by straight lines (a tie is a slope)."""
     if labels.min() == labels.max():
         return np.full((len(weights), len(grid)), np.nan)
-    positive, negative = _cumulated(weights, labels, scores)
-    positive, negative = positive / positive[:, -1:], negative / negative[:, -1:]
-    zero = np.zeros((len(weights), 1))
-    positive, negative = np.hstack([zero, positive]), np.hstack([zero, negative])
-    return np.array([np.interp(grid, x, y) for x, y in zip(negative, positive, strict=True)])
+    false, true = metrics.roc_points(weights, labels, scores)
+    return np.array([np.interp(grid, x, y) for x, y in zip(false, true, strict=True)])
 
 
 def _precision(weights: Array, labels: Array, scores: Array, grid: Array) -> Array:
     """Precision at the highest threshold that reaches each sensitivity of the grid."""
     if not labels.any():
         return np.full((len(weights), len(grid)), np.nan)
-    positive, negative = _cumulated(weights, labels, scores)
+    positive, negative = metrics.cumulated(weights, labels, scores)
     with np.errstate(invalid="ignore"):
         precision, recall = positive / (positive + negative), positive / positive[:, -1:]
     places = [np.searchsorted(row, grid - 1e-9).clip(max=len(row) - 1) for row in recall]

@@ -7,7 +7,7 @@ from foramen.predictions import thresholds
 
 
 def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...] = ()) -> pd.DataFrame:
-    """The `n` test images that an arm gets wrong most surely, half of them missed, half called falsely.
+    """The `n` test images that an arm gets wrong most surely: up to half of them missed, up to half called falsely.
 
     Sure is a score far on the wrong side of the threshold, mean over the seeds. Columns: image_id, label,
     score (mean over seeds), margin (score less threshold). `without` are images not to be shown.

@@ -56,11 +56,12 @@ SPLITS |= {"test": "test", "testing": "test", "": ""}
 NOT_EXCLUDED = ("", "0", "no", "n", "false")
 OLDEST = 120
 SHOWN_ROWS = 5
+SHOWN_COLUMNS = 12
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """The table at `path`, all cells text without surrounding space, empty where missing; index = row in the
-    file.
+    file, whose heading is row 1.
 
     InputError names what cannot be read: kind, encoding, ragged or duplicate columns.
     """
@@ -109,7 +110,12 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     ]
     chosen = {ours: columns.get(ours, ours) for ours in COLUMNS}
     missing = [ours for ours in REQUIRED if chosen[ours] not in table.columns and ours not in columns]
-    faults += [f"{path}: column {name!r} is missing{_near(name, table.columns)}" for name in missing]
+    faults += [
+        f"{path}: column {name!r} is missing{_near(name, table.columns)}; where it has another name, say so in "
+        f"cohort.manifest.columns (here are {', '.join(map(str, table.columns[:SHOWN_COLUMNS]))}"
+        f"{', …' * (len(table.columns) > SHOWN_COLUMNS)})"
+        for name in missing
+    ]
     if faults:
         raise InputError(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}

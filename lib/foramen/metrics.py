@@ -37,6 +37,7 @@ LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1)) | {
 }
 #: Scores are moved this far from 0 and 1 before the logit, where float32 networks saturate.
 SCORE_MARGIN = 1e-6
+_HAIR = 1e-9  # to either side of a false positive rate at which a ROC curve may rise straight up
 _MAX_NEWTON_STEPS = 25
 _DIVERGED = 1e6  # a step of Newton's method longer than this never comes back
 
@@ -128,6 +129,37 @@ def ranking_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, A
         auroc = pairs / (n_positive * n_negative)
         auprc = np.einsum("ij,ij->i", positive, precision) / n_positive
     return {"auroc": auroc, "auprc": np.where(n_negative == 0, np.nan, auprc)}
+
+
+def sensitivity_at(weights: Array, labels: NDArray, scores: NDArray, specificity: Array) -> Array:
+    """The sensitivity of a score vector where it is as specific as asked, one `specificity` a resample: (resamples,).
+
+    Read from the ROC curve of each row of weights, joined by straight lines (ties are a slope); where the curve rises
+    straight up, halfway. NaN with one class.
+    """
+    false, true = roc_points(weights, np.asarray(labels, float), np.asarray(scores, float))
+    sides = np.stack([1 - specificity - _HAIR, 1 - specificity + _HAIR], axis=1)
+    rows = zip(sides, false, true, strict=True)
+    return np.array([np.interp(x, xs, ys).mean() if np.isfinite(xs).all() else np.nan for x, xs, ys in rows])
+
+
+def roc_points(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
+    """False and true positive rate (resamples, distinct scores + 1) from the highest score down, both from 0 to 1.
+
+    A rate is NaN throughout where the resample has no image of its class.
+    """
+    true, false = cumulated(weights, labels, scores)
+    zero = np.zeros((len(weights), 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tuple(np.hstack([zero, counts]) / counts[:, -1:] for counts in (false, true))
+
+
+def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
+    """True and false positives (resamples, distinct scores) from the highest score down; ties count as one."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    weights, labels = weights[:, order], labels[order]
+    return np.cumsum(weights * labels, axis=1)[:, ends], np.cumsum(weights * (1 - labels), axis=1)[:, ends]
 
 
 def calibration_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, Array]:

@@ -52,11 +52,13 @@ def pool_rare(values: pd.Series, patients: pd.Series, minimum: int = 5) -> pd.Se
 
 
 def shown_parameters(study: Any) -> dict[str, Any]:
-    """The study's parameters for a report: without the paths and label texts that a reader's own data bring
-    in.
+    """The study's parameters for a report: those of its own source of radiographs, without the paths and label texts
+    that a reader's own data bring in.
     """
     parameters = study.model_dump(mode="json")
     manifest = parameters["cohort"]["manifest"]
+    for unused in {"synthetic", "manifest"} - {study.cohort.source}:
+        del parameters["cohort"][unused]
     for key in ("path", "images", "adapter"):
         if Path(str(manifest.get(key, ""))).name != manifest.get(key, ""):
             manifest[key] = "(a path of the reader's)"

@@ -7,6 +7,7 @@ nothing outside.
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
-from foramen import catalogue, pages, paths, privacy, tables
+from foramen import catalogue, pages, paths, predictions, privacy, tables
 from foramen.catalogue import Entry
 from foramen.errors import InputError
 from foramen.files import read_json, write_text
@@ -122,7 +123,8 @@ def _environment() -> jinja2.Environment:
 def headline(study: Study) -> dict:
     """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size.
 
-    A gain over a reference arm that is not shown to beat chance (AUROC) is marked as such.
+    A gain over a reference arm that is not shown to beat chance (AUROC) is marked as such, and so is an arm whose
+    spatial transformer collapsed.
     """
     primary = study.evaluation.primary
     row = _row(study, "gains", primary.arm, primary.metric)
@@ -132,6 +134,8 @@ def headline(study: Study) -> dict:
     reference = _row(study, "results", study.evaluation.reference, "auroc")
     if reference and not reference["low"] > 0.5:
         facts["reference_at_chance"] = "{estimate:.2f}, {low:.2f} to {high:.2f}".format(**reference)
+    facts["collapsed"] = collapsed(study).get(primary.arm, "")
+    facts["held"] = _row(study, "equal_specificity", primary.arm)
     low, high = row.get("low"), row.get("high")
     if pd.isna(low):
         return {**row, **facts, "verdict": "not estimable"}
@@ -142,26 +146,38 @@ def headline(study: Study) -> dict:
     }
 
 
-def _row(study: Study, table: str, arm: str, metric: str) -> dict:
-    """The row of an arm and metric in a table of the study; empty where there is none."""
+def _row(study: Study, table: str, arm: str, metric: str | None = None) -> dict:
+    """The row of an arm (and metric) in a table of the study; empty where there is none."""
     path = study.paths.tables / f"{table}.csv"
     frame = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["arm", "metric"])
-    found = frame[(frame["arm"] == arm) & (frame["metric"] == metric)]
+    found = frame[(frame["arm"] == arm) & (metric is None or frame["metric"] == metric)]
     return found.iloc[0].to_dict() if len(found) else {}
 
 
+def collapsed(study: Study) -> dict[str, str]:
+    """What to know of the arms whose spatial transformer collapsed, in words by arm."""
+    counts = Counter(arm for arm, _ in predictions.collapsed(study))
+    seeds = len(study.seeds)
+    return {
+        arm: "its spatial transformer collapsed with every seed: no more than a fixed crop"
+        if count == seeds
+        else f"its spatial transformer collapsed with {count} of {seeds} seeds, which are left out"
+        for arm, count in counts.items()
+    }
+
+
 def results_table(study: Study) -> list[dict]:
-    """A row for each arm, and for each rule without a network: name, cells by metric, kind, seeds."""
+    """A row for each arm, and for each rule without a network: name, cells by metric, kind, what to know of it."""
     frame = pd.read_csv(study.paths.tables / "results.csv").assign(kind="arm")
     extra = study.paths.tables / "baselines.csv"
     if extra.exists():
         frame = pd.concat([frame, pd.read_csv(extra).assign(kind="baseline")], ignore_index=True)
-    rows = []
+    rows, fallen = [], collapsed(study)
     for (arm, kind), part in frame.groupby(["arm", "kind"], sort=False):
         cells = {row.metric: _percent(row.estimate, row.low, row.high) for row in part.itertuples()}
         about = study.arms[arm].description if arm in study.arms else ""
         rows.append(
-            {"name": arm, "kind": kind, "cells": cells, "about": about, "seeds": int(part["n_seeds"].max())}
+            {"name": arm, "kind": kind, "cells": cells, "about": about, "warning": fallen.get(arm, "")}
         )
     return rows
 

@@ -21,7 +21,7 @@ simulated coverage 91 % with 200 patients, 95 % with 500. With one seed there is
 says that the interval describes this one trained network.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -130,45 +130,112 @@ def resample(
     random sample of the population that is meant. Values do not depend on `threads`. Raises InputError where
     the arms do not have the same test images or there are none.
     """
+    drawn = _draw(frame, n_resamples, seed, stratify)
+    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
+    threshold_of = [float(limits[column]) for column in drawn.scores.columns]
+    draws = _draws(drawn, threshold_of, names, threads)
+    runs: dict[str, dict[int, Run]] = {}
+    for i, (arm, run_seed) in enumerate(drawn.scores.columns):
+        scores = drawn.scores[arm, run_seed].to_numpy()
+        runs.setdefault(arm, {})[int(run_seed)] = _run(drawn.labels, scores, threshold_of[i], names, draws[i])
+    return drawn.resampled(names, runs)
+
+
+def resample_at_specificity_of(
+    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0
+) -> Resampled:
+    """The sensitivity of every arm where it is as specific as `reference` is at its threshold, seed by seed.
+
+    In each resample the arm's ROC curve (ties joined by straight lines) is read at the specificity that the reference
+    has there. Test labels choose these points, so they compare curves and are nobody's operating points. An arm with
+    one seed is read at the specificity of each seed of the reference. Raises as `resample`.
+    """
+    drawn = _draw(frame, n_resamples, seed, stratify=True)
+    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
+    seeds_of = {
+        arm: list(part) for arm, part in drawn.scores.columns.to_frame().groupby(level=0, sort=False).seed
+    }
+    runs: dict[str, dict[int, Run]] = {}
+    for arm, own in seeds_of.items():
+        for run_seed in seeds_of[reference]:
+            if run_seed in own or len(own) == 1:
+                scores = drawn.scores[arm, run_seed if run_seed in own else own[0]].to_numpy()
+                calls = drawn.scores[reference, run_seed].to_numpy() >= limits[reference, run_seed]
+                runs.setdefault(arm, {})[int(run_seed)] = _run_at(drawn, scores, calls)
+    return drawn.resampled(("sensitivity",), runs)
+
+
+def _run_at(drawn: "_Drawn", scores: Array, calls: NDArray[np.bool_]) -> Run:
+    """The sensitivity of `scores` at the specificity of the reference's `calls`, on the images and each resample."""
+
+    def read(weights: Array) -> Array:
+        specificity = metrics.confusion_metrics(weights, drawn.labels, calls)["specificity"]
+        return metrics.sensitivity_at(weights, drawn.labels, scores, specificity)
+
+    points = read(np.ones((1, len(scores))))
+    classes = [label for label in (0, 1) if not (drawn.labels == label).any()]
+    reasons = {"sensitivity": f"no image with label {classes[0]}"} if classes else {}
+    return Run(points, np.concatenate([read(block) for block in drawn.blocks()])[None], reasons)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The test images: `scores` (images, one column an arm and seed), `labels`, patients, and how often each resample
+    draws each patient, `weights` (resamples, patients).
+    """
+
+    scores: pd.DataFrame
+    labels: NDArray
+    patient_of_image: NDArray
+    patients_with_label: dict[int, int]
+    n_strata: int
+    weights: NDArray
+    seed: int
+
+    def blocks(self) -> Iterator[Array]:
+        """The weights of the images, (resamples, images), some resamples at a time."""
+        rows = max(1, _BLOCK // len(self.labels))
+        for start in range(0, len(self.weights), rows):
+            yield self.weights[start : start + rows, self.patient_of_image].astype(float)
+
+    def resampled(self, names: tuple[str, ...], runs: dict[str, dict[int, Run]]) -> Resampled:
+        """What was measured on these resamples."""
+        resamples, patients = self.weights.shape
+        return Resampled(
+            names,
+            runs,
+            len(self.labels),
+            patients,
+            self.n_strata,
+            self.patients_with_label,
+            resamples,
+            self.seed,
+        )
+
+
+def _draw(frame: pd.DataFrame, n_resamples: int, seed: int, stratify: bool) -> _Drawn:
+    """Test images of a predictions table, and the resampled patients."""
     scores, images = _score_matrix(frame)
     labels = images.label.to_numpy()
     strata, patient_of_image = patient_strata(images.patient_id.to_numpy(), labels)
     strata = strata if stratify else np.zeros_like(strata)
     weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))
-    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
-    threshold_of = [float(limits[column]) for column in scores.columns]
-    columns = list(scores.to_numpy().T)
-    draws = _draws(columns, threshold_of, labels, weights, patient_of_image, names, threads)
-    runs: dict[str, dict[int, Run]] = {}
-    for i, (arm, run_seed) in enumerate(scores.columns):
-        runs.setdefault(arm, {})[int(run_seed)] = _run(labels, columns[i], threshold_of[i], names, draws[i])
     carriers = {label: int(images.patient_id[labels == label].nunique()) for label in (0, 1)}
-    n_strata = len(np.unique(strata))
-    return Resampled(names, runs, len(labels), len(strata), n_strata, carriers, n_resamples, seed)
+    return _Drawn(scores, labels, patient_of_image, carriers, len(np.unique(strata)), weights, seed)
 
 
-def _draws(
-    columns: list[Array],
-    threshold_of: list[float],
-    labels: NDArray,
-    weights: NDArray,
-    patient_of_image: NDArray,
-    names: tuple[str, ...],
-    threads: int,
-) -> Array:
-    """The metrics of each column of scores under each row of weights: (columns, metrics, resamples)."""
-    draws = np.empty((len(columns), len(names), len(weights)))
-    rows = max(1, _BLOCK // len(labels))
+def _draws(drawn: _Drawn, threshold_of: list[float], names: tuple[str, ...], threads: int) -> Array:
+    """The metrics of each column of scores under each resample: (columns, metrics, resamples)."""
+    columns = list(drawn.scores.to_numpy().T)
+    parts = []
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(weights), rows):
-            block = weights[start : start + rows, patient_of_image].astype(float)
+        for block in drawn.blocks():
             jobs = [
-                pool.submit(metrics.evaluate, block, labels, scores, threshold, names)
+                pool.submit(metrics.evaluate, block, drawn.labels, scores, threshold, names)
                 for scores, threshold in zip(columns, threshold_of, strict=True)
             ]
-            for i, job in enumerate(jobs):
-                draws[i, :, start : start + rows] = job.result()
-    return draws
+            parts.append(np.stack([job.result() for job in jobs]))
+    return np.concatenate(parts, axis=2)
 
 
 def _run(labels: NDArray, scores: Array, threshold: float, names: tuple[str, ...], draws: Array) -> Run:

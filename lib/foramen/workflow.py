@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from foramen import execution, progress, study, sweeps
+from foramen import check, execution, progress, study, sweeps
 from foramen.errors import InputError
 from foramen.files import write_if_changed
 from foramen.study import Study
@@ -29,9 +29,11 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     """Make everything of a study that is missing or stale; True where nothing failed.
 
     A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
-    go to Snakemake as they are (`--executor slurm`). Raises InputError where a sweep is impossible or another process
-    runs this study, KeyboardInterrupt (with all jobs ended) on Ctrl-C and on SIGTERM.
+    go to Snakemake as they are (`--executor slurm`). Raises InputError where a sweep is impossible, the reader's own
+    radiographs have faults (before anything is written) or another process runs this study, KeyboardInterrupt (with all
+    jobs ended) on Ctrl-C and on SIGTERM.
     """
+    check.before_run(chosen)
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
     trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
     return all(trained) and _run(chosen, cores, arguments)

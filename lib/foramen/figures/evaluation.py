@@ -111,6 +111,8 @@ def _curve_panels(
             markeredgecolor="black",
             markersize=5,
             linestyle="none",
+            clip_on=False,
+            zorder=3,
             label="operating point",
         )
         cell.set(
