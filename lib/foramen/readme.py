@@ -18,7 +18,9 @@ TABLES = ROOT / "reports" / "default" / "tables"
 
 def block(tables: Path = TABLES) -> str:
     """Markdown tables: each arm's metrics in percent, the gains beside the paper's ranges, each step, in points."""
-    results, gains, steps = (_read(tables / f"{name}.csv") for name in ("results", "gains", "steps"))
+    results, gains, held, steps = (
+        _read(tables / f"{name}.csv") for name in ("results", "gains", "equal_specificity", "steps")
+    )
     lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
     for arm in dict.fromkeys(row["arm"] for row in results):
         cells = {r["metric"]: r for r in results if r["arm"] == arm}
@@ -32,6 +34,8 @@ def block(tables: Path = TABLES) -> str:
         if row["arm"] == "proposed" and row["paper_low"]:
             paper = f"{float(row['paper_low']):.1f} to {float(row['paper_high']):.1f}"
             lines.append(f"| {row['metric']} | {_points(row)} | {paper} |")
+    row = next(row for row in held if row["arm"] == "proposed")
+    lines.append(f"| sensitivity at the specificity of `basic` | {_points(row)} | – |")
     lines += ["", "| step, points | " + " | ".join(STEP_METRICS) + " |", "|---|" + "---|" * len(STEP_METRICS)]
     for pair in dict.fromkeys((row["arm"], row["reference"]) for row in steps):
         found = {row["metric"]: row for row in steps if (row["arm"], row["reference"]) == pair}

@@ -292,10 +292,11 @@ def equal_specificity(
 ) -> pd.DataFrame:
     """What every arm gains in sensitivity where it is held to the specificity of `reference`, in points.
 
-    Columns `arm, reference, sensitivity, specificity, gain, low, high, p_value, p_holm, note`; the first two numbers
-    are means over seeds (0-1). An arm that tells the classes better apart may gain specificity only, sensitivity only
-    or some of both, as its threshold happens to fall; held to one specificity, all of it shows as sensitivity. The place on a ROC curve converges more slowly than a rate at
-    a threshold: simulated, equally good arms differ "significantly" in 5 to 6 % with 500 patients, in 7 % with 200.
+    Columns `arm, reference, sensitivity, specificity, gain, low, high, p_value, p_holm, note`; the first two
+    numbers are means over seeds (0-1). An arm that tells the classes better apart may gain specificity only,
+    sensitivity only or some of both, as its threshold happens to fall; held to one specificity, all of it
+    shows as sensitivity. The place on a ROC curve converges more slowly than a rate at a threshold: simulated,
+    equally good arms differ "significantly" in 5 to 6 % with 500 patients, in 7 % with 200.
     """
     resampled = resampling.resample_at_specificity_of(frame, reference, n_resamples, seed)
     pairs = [(arm, reference) for arm in resampled.arms if arm != reference]
