@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -117,7 +118,7 @@ def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp
     assert table["n_images"].nunique() == 1
     assert 0 < table.loc[0.25, "n_train"] < table.loc[0.5, "n_train"] < table.loc[1.0, "n_train"]
     assert len(gain_curves.learning(chosen, measured)) == len(measured)
-    assert gain_curves.at_zero(chosen, measured, "auroc").empty
+    assert gain_curves.at_zero(chosen, measured).empty
     members = sweeps.members(chosen)
     films = cohort.load(chosen)
     few, half, whole = (
@@ -125,6 +126,20 @@ def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp
         for share in (0.25, 0.5, 1.0)
     )
     assert few < half < whole == set(films.included.query("split == 'train'")["patient_id"])
+
+
+def test_a_trend_is_the_slope_of_the_gains_with_their_own_errors():
+    chosen = Study.model_validate(SWEPT)
+    known = np.array([0.0, 1.0, 3.0])  # gains at these factors, each with a standard error of 2 points
+    measured = pd.DataFrame(
+        {"sweep": "laterality", "metric": "auroc", "factor": known, "gain": 1 + 4 * known}
+    )
+    half = 2 * 1.959964
+    measured = measured.assign(low=measured["gain"] - half, high=measured["gain"] + half)
+    row = gain_curves.trends(chosen, measured).iloc[0]
+    error = 2 / np.sqrt(((known - known.mean()) ** 2).sum())
+    assert row.slope == pytest.approx(4)
+    assert (row.low, row.high) == pytest.approx((4 - 1.959964 * error, 4 + 1.959964 * error))
 
 
 def test_what_a_control_takes_to_zero_besides_is_named():
@@ -143,7 +158,7 @@ def test_what_a_control_takes_to_zero_besides_is_named():
         [(name, factor, "auroc") for name in chosen.sweeps for factor in (0.0, 1.0)],
         columns=["sweep", "factor", "metric"],
     )
-    rows = gain_curves.at_zero(chosen, measured, "auroc").set_index("sweep")
+    rows = gain_curves.at_zero(chosen, measured).set_index("sweep")
     assert list(rows["factor"]) == [0, 0, 0]
     assert list(rows["control_of"]) == ["", "laterality", ""]
     assert rows.loc["laterality_body", "further"] == "cohort.synthetic.anatomy_sd"

@@ -162,6 +162,7 @@ TABLES = (
     Entry("steps", "06_evaluation", "What each step of the ladder adds"),
     Entry("factorial", "06_evaluation", "Effects and interactions of the factorial study"),
     Entry("gain_curves", "06_evaluation", "Gain against nuisance, and learning curves"),
+    Entry("gain_trends", "06_evaluation", "How much a gain grows with its nuisance"),
     Entry("equal_specificity", "06_evaluation", "Sensitivity at the specificity of the reference"),
     Entry("detectable", "06_evaluation", "The smallest difference this test set can detect with 80 % power"),
     Entry("paired_tests", "06_evaluation", "Paired tests of single trained networks"),

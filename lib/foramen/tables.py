@@ -19,7 +19,17 @@ COHORT_COLUMNS = ("label", "side", "view", "site", "age", "sex")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
-_POINTS = ("gain", "low", "high", "paper_low", "paper_high", "detectable", "standard_error", "difference")
+_POINTS = (
+    "gain",
+    "slope",
+    "low",
+    "high",
+    "paper_low",
+    "paper_high",
+    "detectable",
+    "standard_error",
+    "difference",
+)
 
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
@@ -88,7 +98,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
     A missing number is a dash, so that it cannot be mistaken for an empty cell.
     """
-    in_points = "gain" in frame or "detectable" in frame or "difference" in frame
+    in_points = any(column in frame for column in ("gain", "slope", "detectable", "difference"))
     shown = {}
     for i, column in enumerate(frame.columns):
         cells = frame.iloc[:, i]
