@@ -1,6 +1,6 @@
-"""The README's result table, taken from the committed reference report, so that the two cannot differ.
+"""The README's tables of results, taken from the committed reports, so that the two cannot differ.
 
-`python -m foramen.readme` rewrites the part of README.md between two marks; a test fails when it is out of date.
+`python -m foramen.readme` rewrites the parts of README.md between their marks; a test fails when one is out of date.
 """
 
 import csv
@@ -9,15 +9,15 @@ from pathlib import Path
 from foramen.files import write_text
 from foramen.paths import ROOT
 
-START = "<!-- results of reports/default, written by `python -m foramen.readme` -->"
+START = "<!-- results of reports/{study}, written by `python -m foramen.readme` -->"
 END = "<!-- end of results -->"
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 STEP_METRICS = ("accuracy", "auroc")
-TABLES = ROOT / "reports" / "default" / "tables"
+CURVE_METRIC = "auroc"
 
 
-def block(tables: Path = TABLES) -> str:
-    """Markdown tables: each arm's metrics in percent, the gains beside the paper's ranges, each step, in points."""
+def ladder(tables: Path) -> str:
+    """The reference study as Markdown: each arm in percent; in points the gains beside the paper's, and each step."""
     results, gains, held, steps = (
         _read(tables / f"{name}.csv") for name in ("results", "gains", "equal_specificity", "steps")
     )
@@ -44,13 +44,40 @@ def block(tables: Path = TABLES) -> str:
     return "\n".join(lines)
 
 
-def update(readme: Path = ROOT / "README.md", tables: Path = TABLES) -> None:
-    """Put the current block between the marks of the README. Raises ValueError where the marks are missing."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError(f"{readme}: the marks around the results are missing")
-    write_text(readme, f"{before}{START}\n\n{block(tables)}\n\n{END}{after}")
+def curves(tables: Path) -> str:
+    """The sweeps as Markdown: the gain of an arm over its control at each factor, in points, and how much it grows."""
+    gains = [row for row in _read(tables / "gain_curves.csv") if row["metric"] == CURVE_METRIC]
+    slopes = {
+        row["sweep"]: row | {"gain": row["slope"]}
+        for row in _read(tables / "gain_trends.csv")
+        if row["metric"] == CURVE_METRIC
+    }
+    factors = sorted({float(row["factor"]) for row in gains})
+    heads = [f"× {factor:g}" for factor in factors]
+    lines = [f"| sweep | {' | '.join(heads)} | grows by |", "|---|" + "---|" * (len(factors) + 1)]
+    for sweep in dict.fromkeys(row["sweep"] for row in gains):
+        found = {float(row["factor"]): row for row in gains if row["sweep"] == sweep}
+        first = next(iter(found.values()))
+        cells = [_points(found[factor]) if factor in found else "" for factor in factors]
+        grows = _points(slopes[sweep]) if sweep in slopes else ""
+        name = f"{sweep.replace('_', ' ')}: `{first['arm']}` over `{first['reference']}`"
+        lines.append(f"| {name} | {' | '.join(cells)} | {grows} |")
+    return "\n".join(lines)
+
+
+BLOCKS = {"default": ladder, "nuisance": curves}
+
+
+def current(text: str) -> str:
+    """The text of the README with today's blocks between its marks. Raises ValueError where marks are missing."""
+    for study, block in BLOCKS.items():
+        start = START.format(study=study)
+        before, found, rest = text.partition(start)
+        _, mark, after = rest.partition(END)
+        if not (found and mark):
+            raise ValueError(f"README: the marks around the results of {study} are missing")
+        text = f"{before}{start}\n\n{block(ROOT / 'reports' / study / 'tables')}\n\n{END}{after}"
+    return text
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -69,4 +96,5 @@ def _percent(row: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    update()
+    README = ROOT / "README.md"
+    write_text(README, current(README.read_text(encoding="utf-8")))

@@ -55,7 +55,8 @@ def _multiply(values: dict, knob: str, factor: float) -> None:
             last, [key for key, value in values.items() if isinstance(value, int | float)]
         )
         raise InputError(f"the study has no number {knob!r}{near}")
-    values[last] = factor * number
+    product = factor * number
+    values[last] = int(product) if isinstance(number, int) and product == int(product) else product
 
 
 def others(study: Study) -> list[Study]:
