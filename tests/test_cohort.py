@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -262,3 +263,24 @@ def test_a_synthetic_cohort_written_as_dicom_comes_back(tmp_path, output):
         top, left, bottom, right = box
         a, b = (x[top:bottom, left:right].astype(float).ravel() for x in (ours, theirs))
         assert np.corrcoef(a, b)[0, 1] > 0.97
+
+
+def test_a_guesser_without_the_film_learns_from_training_patients_alone():
+    n = 60
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(n)],
+            "label": np.arange(n) % 2,
+            "split": np.where(np.arange(n) < 40, "train", "test"),
+            "site": "",
+            "side": "",
+            "view": "",
+            "sex": np.where(np.arange(n) % 2, "F", "M"),
+            "age": np.nan,
+        }
+    )
+    scores = audit.without_the_film(SimpleNamespace(included=rows)).to_numpy()
+    assert scores[rows["label"] == 1].min() > 0.8 and scores[rows["label"] == 0].max() < 0.2
+    turned = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
+    assert (audit.without_the_film(SimpleNamespace(included=turned)) == scores).all()
+    assert audit.without_the_film(SimpleNamespace(included=rows.assign(sex=""))) is None

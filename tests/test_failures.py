@@ -9,6 +9,8 @@ import pytest
 from foramen import failures
 from foramen.cohort import Cohort
 
+LEVELS = ["C4/5", "C5/6"]  # that the label is about
+
 
 @pytest.fixture
 def films(tmp_path) -> Cohort:
@@ -28,6 +30,7 @@ def films(tmp_path) -> Cohort:
             "image_id": rows["image_id"],
             "grade_C4_5": rows["label"],
             "grade_C5_6": 2 * rows["label"],
+            "grade_C7_T1": 3,  # not what the label is about
             "label_before_noise": rows["label"],
             "label_visible": rows["label"],
             "rotation": 50.0,
@@ -80,14 +83,16 @@ def test_only_errors_of_the_test_set_that_may_be_shown(frame):
 
 
 def test_truth_is_told(frame, films):
-    notes = failures.with_truth(failures.confident(frame, "basic", 4), films).set_index("image_id")["note"]
+    notes = failures.with_truth(failures.confident(frame, "basic", 4), films, LEVELS).set_index("image_id")[
+        "note"
+    ]
     assert notes["i01"] == "L, 31 years, grade 2 at C5/6, not visible"
     assert notes["i00"] == "L, 30 years, grade 2 at C5/6, reader's error"
     assert notes["i02"] == "R, 32 years, no narrowing"
 
 
 def test_what_errors_have_in_common(frame, films):
-    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films, 50.0)
+    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films, LEVELS, 50.0)
     table = table.set_index("fact")
     assert table.loc["age (years)", "errors"] == pytest.approx(32.5)
     assert table.loc["age (years)", "test_set"] == pytest.approx(49.5)
@@ -100,5 +105,5 @@ def test_what_errors_have_in_common(frame, films):
 def test_what_a_manifest_does_not_say_is_not_said(frame, films):
     rows = films.included.assign(side="", age=np.nan)
     bare = dataclasses.replace(films, included=rows, truth=None)
-    notes = failures.with_truth(failures.confident(frame, "basic", 4), bare)["note"]
+    notes = failures.with_truth(failures.confident(frame, "basic", 4), bare, LEVELS)["note"]
     assert notes.tolist() == [""] * len(notes)

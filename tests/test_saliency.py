@@ -98,6 +98,22 @@ def test_grad_cam_finds_what_the_logit_depends_on():
     assert maps == pytest.approx((expected * gradient).numpy(), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (224, ("layer4", "layer3")),
+        (96, ("layer3", "layer2")),
+        (64, ("layer3", "layer2")),
+        (32, ("layer2", "layer1")),
+    ],
+)
+def test_maps_come_from_stages_that_can_say_where(size, expected):
+    assert saliency.layers(size) == expected
+    network = backbone.resnet50()
+    for layer in expected:
+        assert saliency.grad_cam(network.eval(), torch.rand(1, 1, size, size), layer).shape[-1] >= 4
+
+
 def test_randomising_goes_from_the_output_down_and_keeps_the_values():
     network = backbone.resnet50(seed=3).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}

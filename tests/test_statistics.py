@@ -322,14 +322,36 @@ def test_subgroup_with_one_class_says_so(frame):
 def test_baselines_majority_rule_and_known_ceiling(frame):
     images = frame[frame.split == "test"].drop_duplicates("image_id").set_index("image_id")
     truth = images.label.where(np.arange(len(images)) % 10 != 0, 1 - images.label)
-    found = statistics.baselines(frame, truth, FEW).set_index(["arm", "metric"]).estimate
+    found = statistics.baselines(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
     share = images.label.mean()
     assert found["no-information rate", "accuracy"] == max(share, 1 - share)
     assert found["majority rule", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
     assert found["majority rule", "balanced_accuracy"] == 0.5
     assert found["known ceiling", "accuracy"] == pytest.approx(0.9)
     with pytest.raises(InputError, match="true state of 1 test"):
-        statistics.baselines(frame, truth.iloc[1:], FEW)
+        statistics.baselines(frame, truth.iloc[1:], n_resamples=FEW)
+
+
+def test_a_guess_without_the_film_is_thresholded_and_scored_as_an_arm_is(frame):
+    arm = frame[(frame.arm == "he") & (frame.seed == 1)]
+    guess = statistics.baselines(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
+    guess = guess[guess.arm == "without the film"].set_index("metric").estimate
+    alone = statistics.results(resample(arm, FEW, 0)).set_index("metric").estimate
+    assert guess.to_dict() == pytest.approx(alone[guess.index].to_dict())
+
+
+def test_an_arm_that_every_seed_trains_alike_is_marked(frame):
+    one = frame[(frame.arm == "he") & (frame.seed == 1)]
+    twins = pd.concat([one, one.assign(seed=2)])
+    found = statistics.results(resample(pd.concat([twins, frame[frame.arm == "basic"]]), FEW, 0))
+    assert (found[found.arm == "he"].note == "the same with every seed").all()
+    assert not found[found.arm == "basic"].note.str.contains("same").any()
+
+
+def test_holm_counts_the_steps_within_a_metric(resampled):
+    table = statistics.steps(resampled, [("he", "basic"), ("proposed", "he")])
+    for _, part in table.groupby("metric"):
+        assert part.p_holm.min() == pytest.approx(min(1, 2 * part.p_value.min()))
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:

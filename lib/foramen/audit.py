@@ -1,6 +1,7 @@
 """What notebook 01 asks of a cohort, as tables. Nothing in them names a patient, a file or a row."""
 
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.proportion import proportion_confint
 
 from foramen import privacy
@@ -118,6 +119,28 @@ def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
     table["prevalence"] = table["positive"] / table["images"]
     low, high = proportion_confint(table["positive"], table["images"], method="wilson")
     return table.assign(low=low, high=high).reset_index()
+
+
+def without_the_film(cohort: Cohort) -> pd.Series | None:
+    """Scores (0-1, by image_id) of somebody who never sees a film and knows site, side, view, sex and age only.
+
+    A logistic regression of the label on them, fitted to the training images, for all images. None where the cohort
+    knows nothing of its patients that differs between them.
+    """
+    rows = cohort.included
+    design = facts_of_patients(rows)
+    design = design.loc[:, design.nunique() > 1]
+    if design.empty:
+        return None
+    training = rows["split"] == "train"
+    model = LogisticRegression().fit(design[training], rows.loc[training, "label"])
+    return pd.Series(model.predict_proba(design)[:, 1], index=rows["image_id"])
+
+
+def facts_of_patients(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each image but the film, as numbers: site, side, view and sex as 0 or 1, age in decades."""
+    facts = pd.get_dummies(rows[["site", "side", "view", "sex"]], dtype=float)
+    return facts.assign(age=rows["age"].fillna(rows["age"].mean()).fillna(0) / 10)
 
 
 def montage(cohort: Cohort, per_group: int = 4, seed: int = 0) -> pd.DataFrame:

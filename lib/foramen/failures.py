@@ -1,5 +1,7 @@
 """The most confident errors on the test set, chosen by rule, and what they have in common (notebook 06)."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from foramen.cohort import Cohort
@@ -24,15 +26,24 @@ def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...
     return pd.concat(halves, ignore_index=True).astype({"label": int})
 
 
-def with_truth(rows: pd.DataFrame, films: Cohort) -> pd.DataFrame:
-    """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it."""
+def grades(truth: pd.DataFrame, levels: Sequence[str]) -> pd.DataFrame:
+    """The true grades at the levels that the label is about, a column each (`C5/6`)."""
+    return truth[[f"grade_{level.replace('/', '_')}" for level in levels]].set_axis(list(levels), axis=1)
+
+
+def with_truth(rows: pd.DataFrame, films: Cohort, levels: Sequence[str]) -> pd.DataFrame:
+    """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it.
+
+    `levels` are those that the label is about, `cohort.synthetic.label.levels` of the study.
+    """
     facts = films.included.set_index("image_id").loc[rows["image_id"]]
     notes = [_known(row.side, row.age) for row in facts.itertuples()]
     if films.truth is not None:
         truth = films.truth.set_index("image_id").loc[rows["image_id"]]
+        worst = grades(truth, levels)
         notes = [
-            f"{note}, {_truth(row, label)}"
-            for note, (_, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
+            f"{note}, {_truth(row, worst.loc[image], label)}"
+            for note, (image, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
         ]
     return rows.assign(note=notes)
 
@@ -42,19 +53,20 @@ def _known(side: str, age: float) -> str:
     return ", ".join([*([side] if side else []), *([f"{age:.0f} years"] if pd.notna(age) else [])])
 
 
-def _truth(row: pd.Series, label: int) -> str:
-    grades = row.filter(regex=r"^grade_").astype(int)
-    worst = f"grade {grades.max()} at {grades.idxmax().removeprefix('grade_').replace('_', '/')}"
+def _truth(row: pd.Series, grades: pd.Series, label: int) -> str:
+    worst = f"grade {grades.max()} at {grades.idxmax()}"
     reader = ", reader's error" if row["label_before_noise"] != label else ""
     hidden = ", not visible" if row["label_visible"] != row["label_before_noise"] else ""
     return f"{worst if grades.max() else 'no narrowing'}{reader}{hidden}"
 
 
-def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, rotation_deg: float) -> pd.DataFrame:
+def in_common(
+    rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, levels: Sequence[str], rotation_deg: float
+) -> pd.DataFrame:
     """How the errors differ from the whole test set: fact, errors, test_set (shares, or means with unit).
 
-    `rows` are those of `confident`, best with a large `n`; `rotation_deg` is the nominal rotation of the synthetic
-    patients, `cohort.synthetic.positioning.rotation_deg` of the study.
+    `rows` are those of `confident`, best with a large `n`; `levels` as in `with_truth`; `rotation_deg` is the nominal
+    rotation of the synthetic patients, `cohort.synthetic.positioning.rotation_deg` of the study.
     """
     tested = films.included[films.included["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"])]
     facts = pd.DataFrame(
@@ -62,7 +74,6 @@ def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, rotation_d
             "age (years)": tested["age"],
             "right side (share)": tested["side"] == "R",
             "female (share)": tested["sex"] == "F",
-            "label 1 (share)": tested["label"] == 1,
         }
     )
     if films.truth is not None:
@@ -70,7 +81,7 @@ def in_common(rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, rotation_d
         truth.index = tested.index
         facts["reader's error in the label (share)"] = truth["label_before_noise"] != tested["label"]
         facts["stenosis not visible (share)"] = truth["label_visible"] != truth["label_before_noise"]
-        facts["worst grade 1 (share)"] = truth.filter(regex=r"^grade_").max(axis=1) == 1
+        facts["worst grade 1 (share)"] = grades(truth, levels).max(axis=1) == 1
         facts["in-plane tilt (degrees, size)"] = truth["tilt"].abs()
         facts["rotation off the nominal (degrees, size)"] = (truth["rotation"] - rotation_deg).abs()
     wrong = tested["image_id"].isin(rows["image_id"])

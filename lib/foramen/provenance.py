@@ -41,8 +41,12 @@ def is_current(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bo
 
 
 @contextmanager
-def recording(folder: Path, study: Study, stage: str, inputs: list[Path]) -> Iterator[dict[str, Any]]:
+def recording(
+    folder: Path, study: Study, stage: str, inputs: list[Path], since: float | None = None
+) -> Iterator[dict[str, Any]]:
     """Time the block that makes the files of `folder`, then write its run.json; nothing is written on an error.
+
+    Work done before the block is counted from `since` (seconds of `time.time`).
 
     The block may add facts of its own to the yielded dictionary. A lock keeps a second process out meanwhile; the
     operating system lets go of it when the process ends, however it ends.
@@ -51,7 +55,7 @@ def recording(folder: Path, study: Study, stage: str, inputs: list[Path]) -> Ite
     facts: dict[str, Any] = {}
     with FileLock(folder / ".lock"):
         (folder / "run.json").unlink(missing_ok=True)
-        started = time.time()
+        started = time.time() if since is None else since
         yield facts
         write_json(
             folder / "run.json",

@@ -18,13 +18,16 @@ CURVE_METRIC = "auroc"
 
 def ladder(tables: Path) -> str:
     """The reference study as Markdown: each arm in percent; in points the gains beside the paper's, and each step."""
-    results, gains, held, steps = (
-        _read(tables / f"{name}.csv") for name in ("results", "gains", "equal_specificity", "steps")
+    results, baselines, gains, held, steps = (
+        _read(tables / f"{name}.csv")
+        for name in ("results", "baselines", "gains", "equal_specificity", "steps")
     )
     lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
-    for arm in dict.fromkeys(row["arm"] for row in results):
-        cells = {r["metric"]: r for r in results if r["arm"] == arm}
-        lines.append(f"| `{arm}` | " + " | ".join(_percent(cells[metric]) for metric in METRICS) + " |")
+    for rows, name in ((results, "`{}`"), (baselines, "*{}*")):
+        for arm in dict.fromkeys(row["arm"] for row in rows):
+            cells = {r["metric"]: r for r in rows if r["arm"] == arm}
+            values = " | ".join(_percent(cells[metric]) if metric in cells else "" for metric in METRICS)
+            lines.append(f"| {name.format(arm)} | {values} |")
     lines += [
         "",
         "| `proposed` over `basic`, points | this study (synthetic) | paper (other data) |",
@@ -36,10 +39,11 @@ def ladder(tables: Path) -> str:
             lines.append(f"| {row['metric']} | {_points(row)} | {paper} |")
     row = next(row for row in held if row["arm"] == "proposed")
     lines.append(f"| sensitivity at the specificity of `basic` | {_points(row)} | – |")
-    lines += ["", "| step, points | " + " | ".join(STEP_METRICS) + " |", "|---|" + "---|" * len(STEP_METRICS)]
+    heads = " | ".join(f"{metric} | p, Holm" for metric in STEP_METRICS)
+    lines += ["", f"| step, points | {heads} |", "|---|" + "---|---|" * len(STEP_METRICS)]
     for pair in dict.fromkeys((row["arm"], row["reference"]) for row in steps):
         found = {row["metric"]: row for row in steps if (row["arm"], row["reference"]) == pair}
-        cells = " | ".join(_points(found[metric]) for metric in STEP_METRICS)
+        cells = " | ".join(f"{_points(found[m])} | {_p_value(found[m]['p_holm'])}" for m in STEP_METRICS)
         lines.append(f"| `{pair[0]}` over `{pair[1]}` | {cells} |")
     return "\n".join(lines)
 
@@ -91,8 +95,15 @@ def _points(row: dict[str, str]) -> str:
 
 
 def _percent(row: dict[str, str]) -> str:
-    estimate, low, high = (100 * float(row[key]) for key in ("estimate", "low", "high"))
-    return f"{estimate:.1f} ({low:.1f}–{high:.1f})"
+    """An estimate with its interval, where it has one."""
+    if not row["estimate"]:
+        return "–"
+    interval = f" ({100 * float(row['low']):.1f}–{100 * float(row['high']):.1f})" if row["low"] else ""
+    return f"{100 * float(row['estimate']):.1f}{interval}"
+
+
+def _p_value(text: str) -> str:
+    return "< 0.001" if float(text) < 0.001 else f"{float(text):.3f}"
 
 
 if __name__ == "__main__":

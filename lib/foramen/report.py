@@ -361,12 +361,13 @@ def _run(folder: Path) -> dict:
 
 
 def facts(study: Study) -> dict:
-    """Study hash, cohort hash, code version, date, Python and packages: where the numbers come from."""
+    """Study hash, cohort hash, code versions, date, Python and packages: where the numbers come from."""
     cohort, last = (_record(folder) for folder in (study.paths.cohort, study.paths.evaluation))
     return {
         "study_hash": study.hash,
         "cohort_hash": cohort.get("key", "unknown"),
         "code_version": last.get("code_version", "unknown"),
+        "code_versions": len({run["code_version"] for run in runs(study)}),
         "date": str(last.get("finished", "unknown"))[:10],
         "python": last.get("python", ""),
         "packages": last.get("packages", {}),

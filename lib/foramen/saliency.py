@@ -31,7 +31,8 @@ from foramen import augmentation, backbone, cohort, training
 from foramen.predictions import thresholds
 from foramen.study import Study
 
-LAYERS = ("layer4", "layer3")
+STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of the input to a cell of the stage
+FEWEST_CELLS = 4  # along a side: a map of fewer says little about where
 OUTCOMES = ("true positive", "true negative", "false positive", "false negative")
 GRAD_CAM, RANDOMISED, EDGES, CENTRE = "Grad-CAM", "randomised network", "edge detector", "centre prior"
 TOLERANCE = (
@@ -99,27 +100,39 @@ def _spread(rows: pd.DataFrame) -> list[pd.Series]:
 def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
     """Maps of the images in `rows` (from `choose`) by one trained network, and what to compare them with.
 
-    Methods: Grad-CAM at layer4 (the usual place) and at layer3 (finer), Grad-CAM at layer4 of the same
-    network with all stages randomised, an edge detector (Sobel) and the middle of the valid area.
+    Methods: Grad-CAM at the two stages of `layers`, Grad-CAM at the first of them of the same network with all stages
+    randomised (for the class that this one calls), an edge detector (Sobel) and the middle of the valid area.
     """
     films, model = cohort.load(study), training.load_model(study, arm, seed).eval()
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     inputs, theta, mirrored = network_inputs(study, arm, model, index)
     sign = _sign(study, rows, mirrored)
     size = study.cohort.image_size
-    maps = {}
-    for layer in LAYERS:
+    chosen, maps = layers(study.training.input_size), {}
+    for layer in chosen:
         signed = grad_cam(model.network, inputs, layer)
         maps[f"{GRAD_CAM} {layer}"] = to_radiograph(
             np.maximum(signed * sign[:, None, None], 0), theta, mirrored, size
         )
     *_, (_, shuffled) = randomised(model.network, seed)
-    signed = grad_cam(shuffled, inputs, LAYERS[0])
-    maps[RANDOMISED] = to_radiograph(np.maximum(signed * sign[:, None, None], 0), theta, mirrored, size)
+    signed = grad_cam(shuffled, inputs, chosen[0])
+    with torch.inference_mode():
+        own = torch.where(shuffled(inputs)[:, 0] >= 0, 1, -1).numpy()
+    maps[RANDOMISED] = to_radiograph(np.maximum(signed * own[:, None, None], 0), theta, mirrored, size)
     images, boxes = np.asarray(films.images[index]), films.boxes[index]
     maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
     masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
     return Explained(rows, images, boxes, masks, maps)
+
+
+def layers(input_size: int) -> tuple[str, str]:
+    """The two deepest stages whose maps have FEWEST_CELLS a side at this input size (layer4 and layer3 from 128 px).
+
+    Grad-CAM is usually taken at layer4; of a small input that has 2 x 2 cells and cannot say where.
+    """
+    fine = [name for name, stride in STRIDES.items() if input_size // stride >= FEWEST_CELLS]
+    first, second = (*fine, "layer1", "layer1")[:2]
+    return first, second
 
 
 def _sign(study: Study, rows: pd.DataFrame, mirrored: np.ndarray) -> np.ndarray:
@@ -244,17 +257,18 @@ def cascade(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> pd.DataFra
 
     Columns: arm, randomised, similarity, low, high, zero_maps.
 
-    Similarity is Spearman's rank correlation with the trained network's map over the cells of layer3 (layer4
-    has few), mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A
-    map that depends on what was learned falls to 0.
+    Similarity is Spearman's rank correlation with the trained network's map over the cells of the finer stage of
+    `layers`, mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A map that
+    depends on what was learned falls to 0, though not evenly: a single randomised stage can turn its sign.
     """
     model = training.load_model(study, arm, seed).eval()
     index = cohort.load(study).included.set_index("image_id").index.get_indexer(rows["image_id"])
     inputs, _, _ = network_inputs(study, arm, model, index)
-    trained = grad_cam(model.network, inputs, LAYERS[1])
+    _, layer = layers(study.training.input_size)
+    trained = grad_cam(model.network, inputs, layer)
     results = [(arm, "nothing", 1.0, 1.0, 1.0, _zero(trained))]
     for stage, network in randomised(model.network, seed):
-        maps = grad_cam(network, inputs, LAYERS[1])
+        maps = grad_cam(network, inputs, layer)
         similar = np.array([_similarity(a, b) for a, b in zip(trained, maps, strict=True)])
         results.append((arm, stage, *_mean(similar), _zero(maps)))
     return pd.DataFrame(results, columns=["arm", "randomised", "similarity", "low", "high", "zero_maps"])

@@ -65,6 +65,8 @@ def _estimate(resampled: Resampled, arm: str, metric: str, level: float) -> tupl
     if reason := _no_interval(resampled, [arm], metric):
         return estimate, np.nan, np.nan, reason
     notes = [_ONE_SEED] if len(points) == 1 else []
+    if len(points) > 1 and np.ptp(points) == 0 and np.ptp(draws, axis=0).max() == 0:
+        notes.append("the same with every seed")
     if np.ptp(draws, axis=1).max() == 0 and np.ptp(points) == 0:
         low, high, note = _interval_without_variation(resampled, metric, estimate, level)
         return estimate, low, high, "; ".join([note, *notes])
@@ -279,11 +281,13 @@ def gains(
 def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]], level: float = 0.95) -> pd.DataFrame:
     """Each step of the ladder, the gain of an arm over its predecessor; `ladder` holds pairs of them.
 
-    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points, Holm over the whole
-    table.
+    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points. Holm over the steps within each
+    metric: the metrics say much the same of one step, so all of them together would be corrected far too much.
     """
     frame = _differences(resampled, ladder, _gain_names(resampled), level)
-    frame.insert(7, "p_holm", _holm(frame.p_value))
+    frame.insert(7, "p_holm", np.nan)
+    for _, part in frame.groupby("metric"):
+        frame.loc[part.index, "p_holm"] = _holm(part.p_value)
     return frame
 
 
@@ -490,12 +494,18 @@ def _grouped(values: pd.Series) -> pd.Series:
 
 
 def baselines(
-    frame: pd.DataFrame, truth: pd.Series | None = None, n_resamples: int = 2000, seed: int = 0
+    frame: pd.DataFrame,
+    truth: pd.Series | None = None,
+    blind: pd.Series | None = None,
+    n_resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """What every accuracy must be read beside, with the columns of `results`.
 
     `majority rule` always answers the commoner label of the validation images (of the test images where there
-    are none); `no-information rate` is the share of the commoner label of the test images. `known ceiling`,
+    are none); `no-information rate` is the share of the commoner label of the test images. `without the film`, where
+    there are scores from what is known of the patients alone (`blind`, by image_id: `audit.without_the_film`), is
+    thresholded as an arm is. `known ceiling`,
     where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees the true state and
     is marked against the recorded, noisy label: no arm can be expected to do better.
     """
@@ -503,6 +513,9 @@ def baselines(
     known = frame[frame.split == "val"].drop_duplicates("image_id")
     majority = int((known if len(known) else images).label.mean() >= 0.5)
     arms = [images.assign(arm="majority rule", score=float(majority))]
+    if blind is not None:
+        both = pd.concat([known.assign(seed=0), images])
+        arms.append(both.assign(arm="without the film", score=both.image_id.map(blind)))
     if truth is not None:
         state = images.image_id.map(truth)
         if state.isna().any():

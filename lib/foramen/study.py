@@ -235,7 +235,7 @@ class Evaluation(Section):
     reference: str = Field("basic", description="gains are over this arm")
     primary: Contrast = Contrast()
     steps: list[list[str]] = Field([], description="[arm, arm before it]: the steps of the ladder")
-    resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients and seeds")
+    resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients")
     seed: int = Field(0, ge=0)
     external: dict[str, OwnPath] = Field({}, description="arm name: predictions table of another system")
     saliency_images: int = Field(8, ge=0, le=200, description="test images to explain, chosen by rule")

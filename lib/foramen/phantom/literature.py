@@ -61,13 +61,16 @@ def foramen_sizes(truth: pd.DataFrame) -> pd.DataFrame:
     SD.
 
     The source's abstract gives no SD, so the synthetic cohort's own is used; it is smaller than that of
-    published foraminal diameters (1.2 to 1.4 mm), so the comparison is the stricter one.
+    published foraminal diameters (1.2 to 1.4 mm), so the comparison is the stricter one. Areas on both sides are those
+    of the ellipse of height and width, as in the source; the truth's own column counts the whole opening.
     """
     rows = []
     for level in LEVELS:
         normal = truth[unaffected(truth, level)]
-        for measure in UNITS:
-            values, published = normal[column(measure, level)], FORAMEN.loc[level, measure]
+        sizes = {measure: normal[column(measure, level)] for measure in ("height", "width")}
+        sizes["area"] = np.pi / 4 * sizes["height"] * sizes["width"]
+        for measure, values in sizes.items():
+            published = FORAMEN.loc[level, measure]
             rows.append([level, measure, published, values.mean(), values.std(), len(values)])
     table = pd.DataFrame(rows, columns=["level", "measure", "published", "synthetic", "sd", "n"])
     table["difference_in_sd"] = (table["synthetic"] - table["published"]) / table["sd"]
