@@ -101,7 +101,7 @@ def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
     """Maps of the images in `rows` (from `choose`) by one trained network, and what to compare them with.
 
     Methods: Grad-CAM at the two stages of `layers`, Grad-CAM at the first of them of the same network with all stages
-    randomised (for the class that this one calls), an edge detector (Sobel) and the middle of the valid area.
+    randomised (its size alone, as its sign means nothing), an edge detector (Sobel) and the middle of the valid area.
     """
     films, model = cohort.load(study), training.load_model(study, arm, seed).eval()
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
@@ -116,9 +116,7 @@ def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
         )
     *_, (_, shuffled) = randomised(model.network, seed)
     signed = grad_cam(shuffled, inputs, chosen[0])
-    with torch.inference_mode():
-        own = torch.where(shuffled(inputs)[:, 0] >= 0, 1, -1).numpy()
-    maps[RANDOMISED] = to_radiograph(np.maximum(signed * own[:, None, None], 0), theta, mirrored, size)
+    maps[RANDOMISED] = to_radiograph(np.abs(signed), theta, mirrored, size)
     images, boxes = np.asarray(films.images[index]), films.boxes[index]
     maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
     masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
