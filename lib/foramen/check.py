@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen import provenance
 from foramen.errors import InputError
 from foramen.findings import Finding, judge
 from foramen.study import Study, load
@@ -83,10 +82,8 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
 def before_run(study: Study) -> None:
     """Print the warnings on a reader's own radiographs before a study runs; InputError with all faults.
 
-    Headers only, and nothing where the cohort is made already: notebook 01, which decodes every image, finds the rest.
+    Headers only: notebook 01, which decodes every image, finds the rest.
     """
-    if study.cohort.source == "synthetic" or provenance.is_current(study.paths.cohort, study, "cohort", []):
-        return
     found = check(study, progress=_bar())
     faults = [str(finding) for finding in found if finding.severity == "fault"]
     if faults:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from foramen import check, execution, progress, study, sweeps
+from foramen import execution, progress, provenance, study, sweeps
 from foramen.errors import InputError
 from foramen.files import write_if_changed
 from foramen.study import Study
@@ -33,7 +33,12 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     radiographs have faults (before anything is written) or another process runs this study, KeyboardInterrupt (with all
     jobs ended) on Ctrl-C and on SIGTERM.
     """
-    check.before_run(chosen)
+    if chosen.cohort.source == "manifest" and not provenance.is_current(
+        chosen.paths.cohort, chosen, "cohort", []
+    ):
+        from foramen import check  # imports what a finished study need not wait for
+
+        check.before_run(chosen)
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
     trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
     return all(trained) and _run(chosen, cores, arguments)
