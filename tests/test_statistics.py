@@ -9,7 +9,7 @@ from sklearn.metrics import roc_curve
 from foramen import comparisons, metrics, predictions, statistics
 from foramen.benchmarks import statistics as benchmark
 from foramen.errors import InputError
-from foramen.resampling import patient_strata, patient_weights, resample
+from foramen.resampling import patient_strata, patient_weights, pooled, resample
 
 FEW = 200  # resamples: these tests are about structure; tests/test_statistics_coverage.py is about truth
 
@@ -352,6 +352,27 @@ def test_holm_counts_the_steps_within_a_metric(resampled):
     table = statistics.steps(resampled, [("he", "basic"), ("proposed", "he")])
     for _, part in table.groupby("metric"):
         assert part.p_holm.min() == pytest.approx(min(1, 2 * part.p_value.min()))
+
+
+def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resampled):
+    own = statistics.seed_gains(resampled, "proposed", "basic", "auroc")
+    alone = pooled([own])
+    assert (alone.variance, alone.freedom) == (pytest.approx(own.var(ddof=1)), 2)
+    both = pooled([own, own + 1, own[:1]])
+    assert (both.variance, both.freedom) == (pytest.approx(own.var(ddof=1)), 4)
+    assert pooled([own[:1]]) is None
+
+    def width(between):
+        row = (
+            statistics.one_gain(resampled, "proposed", "basic", {"auroc": between})
+            .set_index("metric")
+            .loc["auroc"]
+        )
+        return row.high - row.low
+
+    step = statistics.steps(resampled, [("proposed", "basic")]).set_index("metric").loc["auroc"]
+    assert width(alone) == width(None) == pytest.approx(step.high - step.low)
+    assert width(both) <= width(alone)
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:

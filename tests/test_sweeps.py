@@ -155,13 +155,18 @@ def test_what_a_control_takes_to_zero_besides_is_named():
         }
     )
     measured = pd.DataFrame(
-        [(name, factor, "auroc") for name in chosen.sweeps for factor in (0.0, 1.0)],
+        [
+            (name, factor, metric)
+            for name in chosen.sweeps
+            for factor in (0.0, 1.0)
+            for metric in gain_curves.METRICS
+        ],
         columns=["sweep", "factor", "metric"],
     )
-    rows = gain_curves.at_zero(chosen, measured).set_index("sweep")
-    assert list(rows["factor"]) == [0, 0, 0]
-    assert list(rows["control_of"]) == ["", "laterality", ""]
-    assert rows.loc["laterality_body", "further"] == "cohort.synthetic.anatomy_sd"
+    rows = gain_curves.at_zero(chosen, measured)
+    assert len(rows) == 6 and (rows["factor"] == 0).all()
+    assert list(rows["control_of"]) == ["", "", "laterality", "laterality", "", ""]
+    assert set(rows.loc[rows["sweep"] == "laterality_body", "further"]) == {"cohort.synthetic.anatomy_sd"}
 
 
 @pytest.mark.slow

@@ -17,21 +17,25 @@ def measure(study: Study) -> pd.DataFrame:
     Columns `sweep, factor, arm, reference, metric, gain, low, high, p_value` (in points, paired, 95 %), `estimate,
     estimate_low, estimate_high` of the arm, `reference_estimate, reference_low, reference_high` of its control,
     `n_train, n_images` (radiographs learned from and tested on), `note`. A missing training is made; one whose
-    transformer has collapsed is left out.
+    transformer has collapsed is left out. With two or three seeds the variance between them is hardly known, so that of
+    a gain is pooled over the factors of its sweep, which are taken to share it.
     """
+    measured = {key: _resampled(study, key[0], member) for key, member in sweeps.members(study).items()}
     rows = []
     for (name, factor), member in sweeps.members(study).items():
-        sweep = study.sweeps[name]
-        for arm in (sweep.control, sweep.arm):
-            for seed in member.seeds:
-                training.prepare(member, arm, seed)
+        sweep, resampled = study.sweeps[name], measured[name, factor]
+        alike = [one for (other, _), one in measured.items() if other == name]
+        between = {
+            metric: resampling.pooled(
+                gains
+                for one in alike
+                if (gains := statistics.seed_gains(one, sweep.arm, sweep.control, metric)).any()
+            )
+            for metric in METRICS
+        }
         films = cohort.load(member)
-        frame = predictions.gather(member, films)
-        frame = predictions.standing(frame, predictions.collapsed(member))
-        pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
-        resampled = resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed)
-        gained = statistics.steps(resampled, [(sweep.arm, sweep.control)])
-        gained = gained[gained["metric"].isin(METRICS)].assign(sweep=name, factor=factor)
+        gained = statistics.one_gain(resampled, sweep.arm, sweep.control, between)
+        gained = gained.assign(sweep=name, factor=factor)
         own = statistics.results(resampled).set_index(["arm", "metric"])
         for arm, prefix in ((sweep.arm, "estimate"), (sweep.control, "reference")):
             part = own.loc[arm]
@@ -45,6 +49,18 @@ def measure(study: Study) -> pd.DataFrame:
     columns += ["estimate", "estimate_low", "estimate_high"]
     columns += ["reference_estimate", "reference_low", "reference_high", "n_train", "n_images", "note"]
     return pd.concat(rows, ignore_index=True)[columns]
+
+
+def _resampled(study: Study, name: str, member: Study) -> resampling.Resampled:
+    """The arm and the control of a sweep at one factor, under resampled test patients."""
+    sweep = study.sweeps[name]
+    for arm in (sweep.control, sweep.arm):
+        for seed in member.seeds:
+            training.prepare(member, arm, seed)
+    frame = predictions.gather(member, cohort.load(member))
+    frame = predictions.standing(frame, predictions.collapsed(member))
+    pair = frame[frame["arm"].isin([sweep.control, sweep.arm])]
+    return resampling.resample(pair, study.evaluation.resamples, study.evaluation.seed, METRICS)
 
 
 def learning(study: Study, measured: pd.DataFrame) -> pd.DataFrame:
@@ -84,12 +100,13 @@ def at_zero(study: Study, measured: pd.DataFrame) -> pd.DataFrame:
     rows = measured[measured["factor"] == 0].copy()
     controlled = {name: _controlled(study, name) for name in rows["sweep"]}
     rows["control_of"] = [controlled[name] for name in rows["sweep"]]
-    rows["further"] = [
-        ", ".join(knob for knob in study.sweeps[name].knobs if knob not in study.sweeps[base].knobs)
+    further = {
+        name: ", ".join(knob for knob in study.sweeps[name].knobs if knob not in study.sweeps[base].knobs)
         if base
         else ""
         for name, base in controlled.items()
-    ]
+    }
+    rows["further"] = rows["sweep"].map(further)
     return rows
 
 

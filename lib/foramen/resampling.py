@@ -290,21 +290,44 @@ class Error:
         return self.half_width(level) + float(stats.norm.ppf(power)) * self.standard_error
 
 
-def error(points: Array, draws: Array, freedom: int, understated: float) -> Error:
+@dataclass(frozen=True)
+class Spread:
+    """A variance between seeds with its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+
+def pooled(points: Iterable[Array]) -> Spread | None:
+    """The variance between seeds that several sets of values (seeds,) share; None where no set has two seeds."""
+    several = [values for values in points if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in several)
+    if not freedom:
+        return None
+    return Spread(sum(((v - v.mean()) ** 2).sum() for v in several) / freedom, freedom)
+
+
+def error(
+    points: Array, draws: Array, freedom: int, understated: float, between: Spread | None = None
+) -> Error:
     """The error of a mean over seeds, of `points` (k,) with `draws` (k, resamples) under resampled patients.
+
+    `between` is the variance between seeds where it is known better than from these few (`pooled`).
 
     `freedom` and `understated` are those of `Resampled`. With one seed, or where all seeds give the same
     value, there is nothing to tell the two parts by: all is the patients'.
     """
     k = len(points)
     shared = float(np.nanvar(draws.mean(axis=0), ddof=1)) / understated
-    own = float(points.var(ddof=1)) / k if k > 1 else 0.0
+    between = between or pooled([points]) or Spread(0.0, 1)
+    own = between.variance / k
     if own < 1e-20:
         return Error(float(np.sqrt(shared)), freedom)
-    scatter = float(np.nanmean((draws - points[:, None]).var(axis=0, ddof=1))) / understated
-    shared = max(0.0, shared - scatter / k)
+    if k > 1:
+        scatter = float(np.nanmean((draws - points[:, None]).var(axis=0, ddof=1))) / understated
+        shared = max(0.0, shared - scatter / k)
     total = shared + own
-    return Error(float(np.sqrt(total)), total / (shared / freedom + own / (k - 1)))
+    return Error(float(np.sqrt(total)), total / (shared / freedom + own / between.freedom))
 
 
 def percentile_interval(

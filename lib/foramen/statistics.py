@@ -19,7 +19,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from foramen import metrics, resampling
 from foramen.errors import InputError
-from foramen.resampling import Error, Resampled, resample
+from foramen.resampling import Error, Resampled, Spread, resample
 
 #: Claimed gains of the proposed method over the basic ResNet50, in percentage points, as ranges: abstract of
 #: Park J., Yang J., Park S., Kim J., Electronics 2023, 12(1), 195, doi:10.3390/electronics12010195. On other
@@ -144,10 +144,12 @@ class Contrast:
         return self.error is not None and self.error.standard_error < _NOTHING
 
 
-def contrast(resampled: Resampled, coefficients: dict[str, float], metric: str) -> Contrast:
+def contrast(
+    resampled: Resampled, coefficients: dict[str, float], metric: str, between: Spread | None = None
+) -> Contrast:
     """A linear contrast of arms (coefficients that sum to 0), paired over patients and seeds.
 
-    Positive means better. Used with {arm: 1, reference: -1} it is a gain.
+    Positive means better. Used with {arm: 1, reference: -1} it is a gain. `between` as in `resampling.error`.
     """
     arms = list(coefficients)
     if reason := next(filter(None, (_no_value(resampled, arm, metric) for arm in arms)), ""):
@@ -162,7 +164,7 @@ def contrast(resampled: Resampled, coefficients: dict[str, float], metric: str) 
     draws = sum(sign * f * resampled.draws(arm, metric, seeds) for arm, f in coefficients.items())
     found = Contrast(
         float(points.mean()),
-        resampling.error(points, draws, resampled.freedom, resampled.understated),
+        resampling.error(points, draws, resampled.freedom, resampled.understated, between),
         _seed_note(resampled, arms, seeds),
     )
     if not found.nothing:
@@ -205,7 +207,11 @@ def _holm(p_values: pd.Series, apart: pd.Series | None = None) -> np.ndarray:
 
 
 def _differences(
-    resampled: Resampled, pairs: Iterable[tuple[str, str]], names: Iterable[str], level: float
+    resampled: Resampled,
+    pairs: Iterable[tuple[str, str]],
+    names: Iterable[str],
+    level: float,
+    between: dict[str, Spread | None] | None = None,
 ) -> pd.DataFrame:
     """One row a pair of arms and metric: `arm, reference, metric, gain, low, high, p_value, note`."""
     pairs = [tuple(pair) for pair in pairs]
@@ -218,7 +224,7 @@ def _differences(
             "arm": arm,
             "reference": reference,
             "metric": metric,
-            **_row(contrast(resampled, {arm: 1, reference: -1}, metric), level),
+            **_row(contrast(resampled, {arm: 1, reference: -1}, metric, (between or {}).get(metric)), level),
         }
         for arm, reference in pairs
         for metric in names
@@ -320,6 +326,23 @@ def equal_specificity(
         for arm, note in table.loc[fixed, ["arm", "note"]].itertuples(index=False)
     ]
     return table
+
+
+def one_gain(
+    resampled: Resampled, arm: str, reference: str, between: dict[str, Spread | None], level: float = 0.95
+) -> pd.DataFrame:
+    """The gain of one arm over another: `arm, reference, metric, gain, low, high, p_value, note`, in points.
+
+    `between` has the variance between seeds of each metric's gain, pooled over studies that are like this one.
+    """
+    return _differences(resampled, [(arm, reference)], _gain_names(resampled), level, between)
+
+
+def seed_gains(resampled: Resampled, arm: str, reference: str, metric: str) -> np.ndarray:
+    """The gain of one arm over another at each seed, (seeds,); positive is better."""
+    seeds = resampled.seeds_in_common([arm, reference])
+    sign = -1 if metric in metrics.LOWER_IS_BETTER else 1
+    return sign * (resampled.points(arm, metric, seeds) - resampled.points(reference, metric, seeds))
 
 
 def detectable(resampled: Resampled, reference: str, power: float = 0.8, level: float = 0.95) -> pd.DataFrame:
