@@ -373,6 +373,8 @@ def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resa
     step = statistics.steps(resampled, [("proposed", "basic")]).set_index("metric").loc["auroc"]
     assert width(alone) == width(None) == pytest.approx(step.high - step.low)
     assert width(both) <= width(alone)
+    twins = resample(table({"one": 1.0}).pipe(lambda t: pd.concat([t, t.assign(arm="two")])), FEW, 0)
+    assert (statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample").all()
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:

@@ -162,6 +162,8 @@ def contrast(
     sign = -1 if metric in metrics.LOWER_IS_BETTER else 1
     points = sum(sign * f * resampled.points(arm, metric, seeds) for arm, f in coefficients.items())
     draws = sum(sign * f * resampled.draws(arm, metric, seeds) for arm, f in coefficients.items())
+    if not draws.any():  # arms that never differ
+        between = None
     found = Contrast(
         float(points.mean()),
         resampling.error(points, draws, resampled.freedom, resampled.understated, between),
