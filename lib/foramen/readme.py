@@ -24,7 +24,7 @@ def ladder(tables: Path) -> str:
     )
     lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
     for rows, name in ((results, "`{}`"), (baselines, "*{}*")):
-        for arm in dict.fromkeys(row["arm"] for row in rows):
+        for arm in dict.fromkeys(row["arm"] for row in rows if row["metric"] == "f1"):
             cells = {r["metric"]: r for r in rows if r["arm"] == arm}
             values = " | ".join(_percent(cells[metric]) if metric in cells else "" for metric in METRICS)
             lines.append(f"| {name.format(arm)} | {values} |")
