@@ -116,7 +116,7 @@ def test_no_random_change_leaves_the_view_alone():
     none = Augmentation()
     assert not augmentation.moves(none)
     theta = geometry.crop_frame(1.8)[None, :2].repeat(3, 1, 1)
-    assert torch.equal(augmentation.random_views(theta, none, torch.Generator()), theta)
+    assert torch.equal(augmentation.random_changes(theta, none, torch.Generator()), theta)
 
 
 def test_random_gain_changes_contrast_about_the_mean():

@@ -83,7 +83,9 @@ def executed(folder: Path, stem: str, title: str) -> None:
 def record_trainings(study: Study, record: dict, collapsed: tuple = ()) -> None:
     """run.json of every arm and seed; those named in `collapsed` have a collapsed transformer."""
     for run in product(study.arms, study.seeds):
-        write_json(study.paths.arm(*run) / "run.json", {**record, "view": {"collapsed": run in collapsed}})
+        write_json(
+            study.paths.arm(*run) / "run.json", {**record, "transformer": {"collapsed": run in collapsed}}
+        )
 
 
 def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = ()) -> None:

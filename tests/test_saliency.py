@@ -64,13 +64,13 @@ def test_a_spot_seen_through_the_transformer_returns_to_its_place(mirrored):
     given = given.flip(-1) if mirrored else given
     pose = torch.tensor([[0.3, np.log(1.1), -0.1 if mirrored else 0.1, -0.2]], dtype=torch.float32)
     theta = (geometry.matrices(pose) @ geometry.crop_frame(1.5))[:, :2]
-    view = geometry.sample(given, theta, SIZE)[:, 0].numpy()
-    back = saliency.to_radiograph(view, theta, np.array([mirrored]), SIZE)
+    seen = geometry.sample(given, theta, SIZE)[:, 0].numpy()
+    back = saliency.to_radiograph(seen, theta, np.array([mirrored]), SIZE)
     assert np.unravel_index(back[0].argmax(), back[0].shape) == pytest.approx((21.5, 37.5), abs=1.1)
     assert back[0].sum() == pytest.approx(radiograph.sum(), rel=0.1)
 
 
-def test_outside_the_view_a_map_is_zero():
+def test_outside_what_is_seen_a_map_is_zero():
     theta = geometry.crop_frame(2.0)[None, :2]
     back = saliency.to_radiograph(np.ones((1, 3, 3)), theta, np.array([False]), SIZE)[0]
     inside = np.zeros((SIZE, SIZE), bool)

@@ -374,7 +374,9 @@ def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resa
     assert width(alone) == width(None) == pytest.approx(step.high - step.low)
     assert width(both) <= width(alone)
     twins = resample(table({"one": 1.0}).pipe(lambda t: pd.concat([t, t.assign(arm="two")])), FEW, 0)
-    assert (statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample").all()
+    assert (
+        statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample"
+    ).all()
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:

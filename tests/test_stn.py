@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from foramen import compute, geometry, stn, stn_comparison
-from foramen.study import Arm, Study, View
+from foramen.study import Arm, Region, Study
 
 SIZE = 64
 
@@ -93,32 +93,33 @@ def test_minified_stripes_turn_grey_instead_of_aliasing():
 
 def test_every_way_starts_at_its_reference():
     study, images = study_of(), torch.rand(2, 1, SIZE, SIZE)
-    crop = stn.view(study, study.arms["crop"]).theta(images)
+    crop = stn.transformer_of(study, study.arms["crop"]).theta(images)
     for way in ("self_supervised", "true_pose"):
-        torch.testing.assert_close(stn.view(study, study.arms[way]).eval().theta(images), crop)
+        torch.testing.assert_close(stn.transformer_of(study, study.arms[way]).eval().theta(images), crop)
     for way in ("none", "identity", "joint"):
-        theta = stn.view(study, study.arms[way]).eval().theta(images)
+        theta = stn.transformer_of(study, study.arms[way]).eval().theta(images)
         torch.testing.assert_close(theta, torch.eye(3)[:2].expand(2, 2, 3))
 
 
 def test_a_region_is_what_every_arm_without_an_stn_sees():
     images = torch.rand(2, 1, SIZE, SIZE)
-    study = study_of().model_copy(update={"view": View(magnification=2.0, centre_down=0.25)})
+    study = study_of().model_copy(update={"region": Region(magnification=2.0, centre_down=0.25)})
     region = geometry.crop_frame(2.0, (0.0, 0.25))[:2].expand(2, 2, 3)
     for way in ("none", "identity", "joint"):
-        torch.testing.assert_close(stn.view(study, study.arms[way]).eval().theta(images), region)
+        torch.testing.assert_close(stn.transformer_of(study, study.arms[way]).eval().theta(images), region)
 
 
 def test_crop_and_stn_sample_equally_finely():
     study = study_of()
     assert (
-        stn.view(study, study.arms["crop"]).samples == stn.view(study, study.arms["self_supervised"]).samples
+        stn.transformer_of(study, study.arms["crop"]).samples
+        == stn.transformer_of(study, study.arms["self_supervised"]).samples
     )
 
 
 def test_no_answer_leaves_the_limits():
     study = study_of()
-    transformer = stn.view(study, study.arms["self_supervised"]).eval()
+    transformer = stn.transformer_of(study, study.arms["self_supervised"]).eval()
     with torch.no_grad():
         transformer.localisation[-1].bias.copy_(torch.tensor([1e4, -1e4, 1e4, -1e4]))
     pose = transformer.pose(torch.rand(1, 1, SIZE, SIZE))[0]
@@ -145,7 +146,7 @@ def taught(
     images = necks(true)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        transformer = stn.view(study, arm)
+        transformer = stn.transformer_of(study, arm)
     stn.teach(transformer, images[:256], torch.zeros(256, 4), study.stn.rounds, study, seed)
     return transformer, stn.answers(transformer, images[256:]), true[256:]
 
@@ -199,7 +200,7 @@ def test_a_working_stn_is_not_called_collapsed(pupil):
 def test_a_collapsed_stn_is_detected():
     study, images, films = study_of(), necks(random_poses(20, 9)), films_of(20)
     arm = study.arms["self_supervised"]
-    constant = stn.view(study, arm)
+    constant = stn.transformer_of(study, arm)
     assert stn.diagnose(constant, images, films, arm)["collapsed"]  # untaught: the same for every image
 
     class Astray(stn.SpatialTransformer):
@@ -218,9 +219,9 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
         {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
     )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
-    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.view.centre_down)
+    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.region.centre_down)
     torch.testing.assert_close(pose[0], pose[1])
-    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.view.centre_down))
+    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.region.centre_down))
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
     torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)
 

@@ -241,7 +241,7 @@ def test_localisation_learns_slowly_and_without_weight_decay(outputs: Path, monk
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
     tiny = study.load(outputs / "tiny.yaml")
     groups = {group["name"]: group for group in training.start(tiny, "proposed", 1).optimiser.param_groups}
-    view, head = groups["view"], groups["head weights"]
-    assert (view["weight_decay"], view["lr"]) == (0.0, tiny.stn.joint_learning_rate)
+    transformer, head = groups["transformer"], groups["head weights"]
+    assert (transformer["weight_decay"], transformer["lr"]) == (0.0, tiny.stn.joint_learning_rate)
     assert head["lr"] == pytest.approx(tiny.training.learning_rate * tiny.training.head_factor)
     assert all(p.ndim == 1 for name, g in groups.items() if name.endswith("biases") for p in g["params"])

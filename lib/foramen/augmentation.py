@@ -129,7 +129,7 @@ def random_poses(n: int, parameters: Augmentation, generator: torch.Generator) -
 
 
 def moves(parameters: Augmentation) -> bool:
-    """True where random changes move the image, so that its view cannot be computed beforehand."""
+    """True where random changes move the image, so that what the network sees cannot be computed beforehand."""
     return max(parameters.rotation, parameters.zoom, parameters.shift) > 0
 
 
@@ -145,7 +145,7 @@ def random_gain(batch: torch.Tensor, parameters: Augmentation, generator: torch.
     return mean + (batch - mean) * gain.to(batch.device)
 
 
-def random_views(theta: torch.Tensor, parameters: Augmentation, generator: torch.Generator) -> torch.Tensor:
+def random_changes(theta: torch.Tensor, parameters: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """`theta` (n, 2, 3) followed by a random pose each: the network sees the same output moved about its centre."""
     change = geometry.matrices(random_poses(len(theta), parameters, generator)).to(theta.device)
     return theta @ change

@@ -151,7 +151,7 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
 def collapsed(study: Study) -> set[tuple[str, int]]:
     """The finished trainings (arm, seed) whose spatial transformer has collapsed (`stn.diagnose`); notebook 06."""
     runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
-    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["view"]["collapsed"]}
+    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["transformer"]["collapsed"]}
 
 
 def standing(frame: pd.DataFrame, fallen: set[tuple[str, int]]) -> pd.DataFrame:

@@ -1,15 +1,16 @@
 """The spatial transformer network: how it looks at a radiograph, how it is taught, and whether it works (notebook 04).
 
-A view turns a radiograph (n, 1, S, S) into the network's input (n, 1, s, s) by sampling it through a similarity
+A transformer turns a radiograph (n, 1, S, S) into the network's input (n, 1, s, s) by sampling it through a similarity
 transform theta (Jaderberg et al. 2015, Spatial Transformer Networks). Ways, the switch `stn` of an arm:
 
-- `none`, `identity`: the study's region of the image (`view`), by default all of it. The two are the same numbers;
+- `none`, `identity`: the study's region of the image (`region`), by default all of it. The two are the same numbers;
   `identity` is named so that the comparison of notebook 04 has its control.
 - `crop`: a fixed part of the image at the STN's magnification, the same for every radiograph: the fair control.
 - `joint`: a localisation network trained with the classifier from the study's region (the whole film: the identity),
   as in the original paper.
 - `self_supervised`: a localisation network first taught to undo known random transforms of the training images.
-- `true_pose`: one first taught the phantom's true pose. Only a synthetic cohort has it: an upper bound.
+- `true_pose`: one first taught the phantom's true pose, which only a synthetic cohort has: a comparison, no upper bound
+  (at an equal budget, `self_supervised` recovers the pose better).
 """
 
 from pathlib import Path
@@ -37,7 +38,7 @@ TAUGHT_SHARE = 0.6
 VARIES, OUTSIDE = 0.02, 0.5
 
 
-class FixedView(nn.Module):
+class FixedTransformer(nn.Module):
     """The same part of every image."""
 
     def __init__(self, magnification: float, centre: tuple[float, float], size: int, samples: int):
@@ -51,10 +52,10 @@ class FixedView(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """A view whose place, rotation and zoom a localisation network chooses for each image.
+    """A transformer whose place, rotation and zoom a localisation network chooses for each image.
 
     `pose` bounds what it chooses by tanh, so that no step of training can throw the image out of the frame; the last
-    layer starts at zero, so that the first view is the reference crop.
+    layer starts at zero, so that it starts as the reference crop.
     """
 
     def __init__(
@@ -121,16 +122,16 @@ def standardised_disc(small: torch.Tensor) -> torch.Tensor:
     return centred / (sd + 1e-6)
 
 
-def view(study: Study, arm: Arm) -> nn.Module:
-    """The view of an arm, untrained. Crop and STN sample equally finely, so that they differ in place alone."""
+def transformer_of(study: Study, arm: Arm) -> nn.Module:
+    """The transformer of an arm, untrained. Crop and STN sample equally finely, so that they differ in place alone."""
     parameters, size = study.stn, study.training.input_size
     starts_from_region = arm.stn in ("none", "identity", "joint")
-    magnification = study.view.magnification if starts_from_region else parameters.magnification
+    magnification = study.region.magnification if starts_from_region else parameters.magnification
     finest = magnification if arm.stn in ("none", "identity") else magnification / parameters.max_zoom
     samples = geometry.supersampling(study.cohort.image_size, size, finest)
-    centre = (0.0, study.view.centre_down if magnification > 1 else 0.0)
+    centre = (0.0, study.region.centre_down if magnification > 1 else 0.0)
     if arm.stn in FIXED_STN:
-        return FixedView(magnification, centre, size, samples)
+        return FixedTransformer(magnification, centre, size, samples)
     max_zoom = parameters.max_zoom * parameters.magnification / magnification
     return SpatialTransformer(parameters, magnification, centre, max_zoom, size, samples)
 
@@ -173,10 +174,10 @@ def taught(
     """A localisation network taught on the training images in the way that the arm names, and its history."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        transformer = view(study, arm)
+        transformer = transformer_of(study, arm)
     train = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
     if arm.stn == "true_pose":
-        known, rounds = true_poses(films, arm, study.view.centre_down)[train], 1
+        known, rounds = true_poses(films, arm, study.region.centre_down)[train], 1
     else:
         known, rounds = torch.zeros(len(train), len(geometry.POSE)), study.stn.rounds
     return transformer, teach(transformer, images[train], known, rounds, study, seed)
@@ -217,7 +218,7 @@ def load(path: Path, transformer: SpatialTransformer) -> None:
 
 
 @torch.inference_mode()
-def diagnose(view: nn.Module, images: torch.Tensor, films: Cohort, arm: Arm) -> dict:
+def diagnose(transformer: nn.Module, images: torch.Tensor, films: Cohort, arm: Arm) -> dict:
     """Does the STN work? Over the validation images (n, 1, S, S) uint8; the verdict follows a stated rule.
 
     `det`: mean determinant of theta, the share of the image's area that the network sees; `outside`: mean share of the
@@ -227,19 +228,19 @@ def diagnose(view: nn.Module, images: torch.Tensor, films: Cohort, arm: Arm) -> 
     """
     validation = np.flatnonzero(films.included["split"] == "val")
     chosen = images[torch.from_numpy(validation)]
-    view.eval()
-    theta = torch.cat([view.theta(batch / 255.0) for batch in chosen.split(256)])
+    transformer.eval()
+    theta = torch.cat([transformer.theta(batch / 255.0) for batch in chosen.split(256)])
     facts = {
         "images": len(chosen),
         "det": torch.linalg.det(theta[:, :, :2]).mean().item(),
         "outside": geometry.outside(theta).mean().item(),
         "collapsed": False,
     }
-    if isinstance(view, SpatialTransformer):
-        poses = answers(view, chosen)
+    if isinstance(transformer, SpatialTransformer):
+        poses = answers(transformer, chosen)
         spread = poses.std(dim=0)
         facts["variation"] = dict(zip(geometry.POSE, spread.tolist(), strict=True))
-        constant = bool((spread < VARIES * view.limits).all())
+        constant = bool((spread < VARIES * transformer.limits).all())
         facts["collapsed"] = constant or facts["outside"] > OUTSIDE
         if films.poses is not None:
             facts["recovery"] = recovery(poses, films, arm, validation)

@@ -21,12 +21,12 @@ SIZE = 32  # pixels that the classifier of the joint way sees here: cheap enough
 def compare(
     study: Study, arm_name: str, seed: int, passes: int = 9
 ) -> tuple[pd.DataFrame, dict[str, nn.Module]]:
-    """Views of an arm's images, each trained in another way on IMAGES training images.
+    """Transformers of an arm's images, each trained in another way on IMAGES training images.
 
-    Ways: the controls `identity` and `crop`, which train nothing; `joint`, with a classifier, the view from
+    Ways: the controls `identity` and `crop`, which train nothing; `joint`, with a classifier, starting from
     the study's region and the classifier from scratch, as in the original paper; `self_supervised`; and, where true
-    poses are known, `true_pose`, an upper bound. Returns one row a way (det, outside, collapsed, SD between
-    images of each part of the pose and its recovery: see `stn.diagnose`) and the trained views by way.
+    poses are known, `true_pose`. Returns one row a way (det, outside, collapsed, SD between
+    images of each part of the pose and its recovery: see `stn.diagnose`) and the trained transformers by way.
     """
     films = cohort.prepare(study)
     ways = [*CONTROLS, "joint", "self_supervised", *(["true_pose"] if films.poses is not None else [])]
@@ -35,9 +35,9 @@ def compare(
     arms = {way: arm.model_copy(update={"stn": way}) for way in ways}
     small = _small(study, arms, passes)
     images = stn.upright(films, preprocessing.prepare(study, arms["crop"].equalization), arms["crop"])
-    views = {way: _trained(small, way, films, images, seed) for way in ways}
-    facts = {way: stn.diagnose(view, images, films, arms[way]) for way, view in views.items()}
-    return pd.DataFrame([{"way": way, **_flat(row)} for way, row in facts.items()]), views
+    transformers = {way: _trained(small, way, films, images, seed) for way in ways}
+    facts = {way: stn.diagnose(one, images, films, arms[way]) for way, one in transformers.items()}
+    return pd.DataFrame([{"way": way, **_flat(row)} for way, row in facts.items()]), transformers
 
 
 def _small(study: Study, arms: dict[str, Arm], passes: int) -> Study:
@@ -49,33 +49,33 @@ def _small(study: Study, arms: dict[str, Arm], passes: int) -> Study:
 
 
 def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: int) -> nn.Module:
-    """The view of one way after its training."""
+    """The transformer of one way after its training."""
     if way in CONTROLS:
-        return stn.view(study, study.arms[way])
+        return stn.transformer_of(study, study.arms[way])
     few = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))[:IMAGES]
     if way == "joint":
         return _jointly(study, few, seed)
     known, rounds = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds
     if way == "true_pose":
         known, epochs = (
-            stn.true_poses(films, study.arms[way], study.view.centre_down)[few],
+            stn.true_poses(films, study.arms[way], study.region.centre_down)[few],
             study.stn.epochs * rounds,
         )
         study, rounds = study.model_copy(update={"stn": study.stn.model_copy(update={"epochs": epochs})}), 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        view = stn.view(study, study.arms[way])
-    stn.teach(view, images[few], known, rounds, study, seed)
-    return view
+        transformer = stn.transformer_of(study, study.arms[way])
+    stn.teach(transformer, images[few], known, rounds, study, seed)
+    return transformer
 
 
 def _jointly(study: Study, few: torch.Tensor, seed: int) -> nn.Module:
-    """The view of arm `joint`, trained with the classifier on the images at `few`."""
+    """The transformer of arm `joint`, trained with the classifier on the images at `few`."""
     run = training.start(study, "joint", seed)
     run.films.splits |= {"train": few, "val": run.films.splits["val"][: IMAGES // 4]}
     with tempfile.TemporaryDirectory() as folder:
         training.train(run, Path(folder), key="", frozen=False)
-    return run.model.view
+    return run.model.transformer
 
 
 def _flat(facts: dict) -> dict[str, float | bool]:
@@ -97,8 +97,8 @@ def foramina_in_view(study: Study, arm: Arm, films: Cohort, theta: torch.Tensor,
 
 
 @torch.inference_mode()
-def shown(view: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a view makes of images (n, 1, S, S) uint8: outputs (n, s, s) in 0 to 1 and theta (n, 2, 3)."""
-    view.eval()
-    theta = view.theta(images / 255.0)
-    return geometry.sample(images / 255.0, theta, view.size, view.samples)[:, 0], theta
+def shown(transformer: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a transformer makes of images (n, 1, S, S) uint8: outputs (n, s, s) in 0 to 1 and theta (n, 2, 3)."""
+    transformer.eval()
+    theta = transformer.theta(images / 255.0)
+    return geometry.sample(images / 255.0, theta, transformer.size, transformer.samples)[:, 0], theta

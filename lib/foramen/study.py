@@ -115,7 +115,7 @@ class Augmentation(Section):
     gain: float = Field(0.0, ge=0, le=0.9, description="up to this relative change of contrast either way")
 
 
-class View(Section):
+class Region(Section):
     """What arms without crop or STN see of a film: a fixed region, the same for all (notebook 04)."""
 
     magnification: float = Field(
@@ -265,7 +265,7 @@ class Study(Section):
     split: Split = Split()
     preprocessing: Preprocessing = Preprocessing()
     augmentation: Augmentation = Augmentation()
-    view: View = View()
+    region: Region = Region()
     stn: StnParameters = StnParameters()
     pretraining: Pretraining = Pretraining()
     arms: dict[Name, Arm] = Field(min_length=1)
@@ -312,7 +312,7 @@ class Study(Section):
                 "arm": switches,
                 "augmentation": everything["augmentation"],
                 "training": everything["training"],
-                "view": everything["view"],
+                "region": everything["region"],
             }
             if self.arms[name].stn != "none":
                 parts["stn"] = everything["stn"]
@@ -343,7 +343,7 @@ class Study(Section):
             }
         if stage == "stn":
             recipe = {key: everything["training"][key] for key in ("threads", "share")}
-            return {"stn": everything["stn"], "view": everything["view"], **recipe}
+            return {"stn": everything["stn"], "region": everything["region"], **recipe}
         if stage == "evaluation":
             chosen = ("evaluation", "arms", "seeds", "sweeps")
             return {name: everything[name] for name in chosen}

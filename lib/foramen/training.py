@@ -43,18 +43,18 @@ CLIP = 1.0  # of the gradient's norm
 
 
 class Classifier(nn.Module):
-    """A view (see `stn`), the normalisation of its output, and a ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits."""
+    """Transformer (see `stn`), normalisation of its output, ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits."""
 
-    def __init__(self, view: nn.Module, network: nn.Module, mean: float, std: float):
+    def __init__(self, transformer: nn.Module, network: nn.Module, mean: float, std: float):
         super().__init__()
-        self.view, self.network = view, network
+        self.transformer, self.network = transformer, network
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
     def look(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
         """What the network sees of the images, (n, 1, s, s), normalised; through `theta` where given."""
-        theta = self.view.theta(images) if theta is None else theta
-        seen = geometry.sample(images, theta, self.view.size, self.view.samples)
+        theta = self.transformer.theta(images) if theta is None else theta
+        seen = geometry.sample(images, theta, self.transformer.size, self.transformer.samples)
         return (seen - self.mean) / self.std
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ def prepare(study: Study, arm_name: str, seed: int) -> Path:
                 "epochs": len(run.history),
                 "device": str(run.films.images.device),
             }
-            facts["view"] = _diagnose(run)
+            facts["transformer"] = _diagnose(run)
         checkpoints.remove(home / "checkpoints")
         paths.progress(home).unlink(missing_ok=True)
     return home
@@ -143,7 +143,7 @@ def start(study: Study, arm_name: str, seed: int) -> Run:
     run = Run(
         study, arm, films, model, _optimiser(study, arm, model), torch.Generator().manual_seed(seed), None
     )
-    if _view_is_fixed(run):
+    if _sight_is_fixed(run):
         run.seen = look_at_all(run)
     return run
 
@@ -162,18 +162,18 @@ def resident(study: Study, arm: Arm, rows: Cohort, device: torch.device) -> Film
 
 
 def classifier(study: Study, arm_name: str, seed: int, films: Films, rows: Cohort) -> Classifier:
-    """The untrained classifier of an arm: its view, the ResNet50 with its initial weights, the normalisation."""
+    """The untrained classifier of an arm: its transformer, the ResNet50 with its initial weights, the normalisation."""
     arm = study.arms[arm_name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        view = stn.view(study, arm)
+        transformer = stn.transformer_of(study, arm)
     if arm.localisation_key:
-        stn.load(stn.folder(study, arm_name, seed) / "localisation.safetensors", view)
+        stn.load(stn.folder(study, arm_name, seed) / "localisation.safetensors", transformer)
     weights = pretraining.prepare(study) if arm.initialisation == "pretrained" else None
     train = films.splits["train"].numpy()
     variant = preprocessing.prepare(study, arm.equalization)
     mean, std = preprocessing.normalisation(variant[train], rows.boxes[train])
-    return Classifier(view, backbone.resnet50(weights, seed), mean, std)
+    return Classifier(transformer, backbone.resnet50(weights, seed), mean, std)
 
 
 def _optimiser(study: Study, arm: Arm, model: Classifier) -> torch.optim.Optimizer:
@@ -183,18 +183,23 @@ def _optimiser(study: Study, arm: Arm, model: Classifier) -> torch.optim.Optimiz
     groups = backbone.parameter_groups(
         model.network, recipe.learning_rate, recipe.head_factor, recipe.layer_decay, recipe.weight_decay
     )
-    rate = _view_rate(study, arm)
-    model.view.requires_grad_(rate > 0)
+    rate = _transformer_rate(study, arm)
+    model.transformer.requires_grad_(rate > 0)
     if rate:
         groups.append(
-            {"params": list(model.view.parameters()), "lr": rate, "weight_decay": 0.0, "name": "view"}
+            {
+                "params": list(model.transformer.parameters()),
+                "lr": rate,
+                "weight_decay": 0.0,
+                "name": "transformer",
+            }
         )
     for group in groups:
         group["peak"] = group["lr"]
     return torch.optim.AdamW(groups, fused=True)
 
 
-def _view_rate(study: Study, arm: Arm) -> float:
+def _transformer_rate(study: Study, arm: Arm) -> float:
     """Learning rate of the localisation network beside the classifier; 0 where it does not learn there."""
     if arm.trainable == "head":
         return 0.0
@@ -203,10 +208,10 @@ def _view_rate(study: Study, arm: Arm) -> float:
     return study.stn.joint_learning_rate if arm.localisation_key else 0.0
 
 
-def _view_is_fixed(run: Run) -> bool:
+def _sight_is_fixed(run: Run) -> bool:
     """Does the network see the same of an image each time? Then it is sampled once."""
     moved = augmentation.moves(run.study.augmentation) and run.arm.trainable != "head"
-    return not moved and not _view_rate(run.study, run.arm)
+    return not moved and not _transformer_rate(run.study, run.arm)
 
 
 @torch.inference_mode()
@@ -245,8 +250,8 @@ def _epoch(run: Run) -> dict[str, float]:
         run.model.network, "head" if run.epoch < run.study.training.unfreeze else run.arm.trainable
     )
     backbone.train_mode(run.model.network)
-    run.model.view.train(_view_rate(run.study, run.arm) > 0)
-    _hold_statistics(run.model.view)
+    run.model.transformer.train(_transformer_rate(run.study, run.arm) > 0)
+    _hold_statistics(run.model.transformer)
     rows = run.films.splits["train"]
     order = rows[torch.randperm(len(rows), generator=run.generator)]
     batches = order.split(run.study.training.batch_size)
@@ -267,9 +272,9 @@ def _epoch(run: Run) -> dict[str, float]:
     }
 
 
-def _hold_statistics(view: nn.Module) -> None:
+def _hold_statistics(transformer: nn.Module) -> None:
     """The taught localisation network keeps its batch statistics: the classifier's batches are too small."""
-    for module in view.modules():
+    for module in transformer.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
 
@@ -298,9 +303,9 @@ def _batch(run: Run, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         seen = run.seen[rows]
     else:
         images = run.films.images[rows] / 255.0
-        theta = run.model.view.theta(images)
+        theta = run.model.transformer.theta(images)
         if augmentation.moves(changes):
-            theta = augmentation.random_views(theta, changes, run.generator)
+            theta = augmentation.random_changes(theta, changes, run.generator)
         seen = run.model.look(images, theta)
     if changes.gain:
         seen = augmentation.random_gain(seen, changes, run.generator)
@@ -453,9 +458,9 @@ def _write_results(run: Run, home: Path, arm_name: str, seed: int) -> None:
 
 
 def _diagnose(run: Run) -> dict:
-    """Diagnostics of the view after training: a collapsed STN is reported with the run that has it."""
+    """Diagnostics of the transformer after training: a collapsed STN is reported with the run that has it."""
     films = cohort.load(run.study)
-    return stn.diagnose(run.model.view, run.films.images, films, run.arm)
+    return stn.diagnose(run.model.transformer, run.films.images, films, run.arm)
 
 
 def load_model(study: Study, arm_name: str, seed: int) -> Classifier:

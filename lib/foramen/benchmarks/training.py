@@ -56,7 +56,7 @@ def study_of(way: str) -> Study:
 
 def classifier(study: Study) -> training.Classifier:
     """The network of the study's arm, untrained."""
-    return training.Classifier(stn.view(study, study.arms["arm"]), backbone.resnet50(), 0.5, 0.25)
+    return training.Classifier(stn.transformer_of(study, study.arms["arm"]), backbone.resnet50(), 0.5, 0.25)
 
 
 def study_loop(way: str) -> Loop:

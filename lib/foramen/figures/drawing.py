@@ -66,7 +66,7 @@ def _transformer(axes: Axes, study: Study, arm: str) -> None:
             linewidth=1,
         )
     )
-    region = study.view.magnification
+    region = study.region.magnification
     whole = "whole film" if region == 1 else f"fixed region, ×{region:g}"
     titles = {"none": f"no spatial transformer: {whole}", "crop": f"fixed crop, ×{stn.magnification:g}"}
     axes.text(
