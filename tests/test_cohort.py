@@ -1,6 +1,8 @@
 """The finished cohort: one split by patient, images in order, pseudonyms, resumption, scale."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -142,6 +144,37 @@ def test_a_changed_table_makes_a_new_cohort(folder):
     table["label"] = 1 - table["label"]
     table.to_csv(folder / "manifest.csv", index=False)
     assert (cohort.prepare(load(folder)).included["label"].to_numpy() == 1 - before).all()
+
+
+def test_a_replaced_film_makes_a_new_cohort_and_a_touched_one_the_same(folder):
+    made = cohort.prepare(load(folder))
+    before, images = files.read_json(made.folder / "run.json")["key"], np.array(made.images)
+    film = folder / "films/003_R.png"
+    film.write_bytes(film.read_bytes())
+    os.utime(film, (1, 1))
+    seen = []
+    made = cohort.prepare(load(folder), lambda done, total: seen.append((done, total)))
+    assert seen == [(48, 48)] and files.read_json(made.folder / "run.json")["key"] == before
+    films.save_png(film, films.picture(99))
+    made = cohort.prepare(load(folder))
+    assert (made.images != images).any(axis=(1, 2)).nonzero()[0].tolist() == [7]
+    assert files.read_json(made.folder / "run.json")["key"] != before
+
+
+def test_a_finished_cohort_does_without_its_films(folder):
+    made = cohort.prepare(load(folder))
+    before = files.read_json(made.folder / "run.json")
+    shutil.rmtree(folder / "films")
+    assert files.read_json(cohort.prepare(load(folder)).folder / "run.json") == before
+
+
+def test_an_unreadable_film_that_is_mended_comes_in(folder):
+    film = folder / "films/003_R.png"
+    good = film.read_bytes()
+    film.write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    assert len(cohort.prepare(load(folder, unreadable_share=0.05)).images) == 47
+    film.write_bytes(good)
+    assert len(cohort.prepare(load(folder, unreadable_share=0.05)).images) == 48
 
 
 def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):

@@ -16,7 +16,7 @@ import yaml
 from rich.console import Console
 
 import films
-from foramen import execution, paths, progress, study, workflow
+from foramen import cohort, execution, paths, progress, study, workflow
 from foramen.errors import InputError
 
 # A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
@@ -62,7 +62,7 @@ TRAININGS = [
     "05_fine_tuning sharp 1",
     "05_fine_tuning sharp 2",
 ]
-UNTIL = ("--until", "evaluation")
+UNTIL, TRAIN = ("--until", "evaluation"), ("--until", "fine_tuning")
 THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
 TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
 VARIANTS = ["02_preprocessing clahe", "02_preprocessing none"]
@@ -112,9 +112,9 @@ class Place:
             text=True,
         )
 
-    def run(self, *overrides: str, **environment: str) -> tuple[int, str]:
+    def run(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> tuple[int, str]:
         """Run the study to its end: exit code and what was printed."""
-        process = self.start(*overrides, **environment)
+        process = self.start(*overrides, snakemake=snakemake, **environment)
         output, _ = process.communicate(timeout=300)
         return process.returncode, output
 
@@ -214,6 +214,22 @@ def test_edited_notebook_and_deleted_result_run_again(tmp_path: Path, finished: 
     assert place.planned() == ["05_fine_tuning plain 2", "06_evaluation"]
 
 
+def test_an_older_report_hides_nothing_that_was_interrupted(tmp_path: Path, finished: Place):
+    """Receipts are lost where a job was broken off, and newer than what depends on them where it was not."""
+    place = copy_of(finished, tmp_path)
+    page = place.folder / "reports" / "stand_in" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("a report")
+    assert place.planned() == []
+    code, output = place.run("training.epochs=3", "evaluation.resamples=300", STAND_IN_DIES="plain-2")
+    assert code == 1, output
+    rest = ["05_fine_tuning plain 2", "06_evaluation"]
+    assert place.planned("training.epochs=3", "evaluation.resamples=300") == rest
+    code, output = place.run("training.epochs=3", "evaluation.resamples=300", snakemake=TRAIN)
+    assert code == 0, output
+    assert place.planned("training.epochs=3", "evaluation.resamples=300") == ["06_evaluation"]
+
+
 @pytest.mark.parametrize("how", ["FAILS", "DIES"])
 def test_failure_is_named_and_the_others_finish(tmp_path: Path, finished: Place, how: str):
     place = copy_of(finished, tmp_path)
@@ -301,6 +317,17 @@ def test_warnings_of_own_radiographs_are_told_before_a_study_runs(place: Place):
     code, output = place.run(*own_radiographs(place))
     assert code == 0, output
     assert output.index("smaller than cohort.image_size") < output.index("01_data_audit: done")
+
+
+def test_a_replaced_film_is_read_again_with_all_that_depends_on_it(place: Place, monkeypatch):
+    overrides = own_radiographs(place)
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(place.folder))
+    cohort.prepare(study.load(place.study, list(overrides)))
+    code, output = place.run(*overrides)
+    assert code == 0, output
+    assert place.planned(*overrides) == []
+    films.save_png(place.folder / "own" / "films" / "003_R.png", films.picture(99))
+    assert place.planned(*overrides) == sorted(ALL)
 
 
 def test_own_radiographs_are_looked_at_before_anything_is_pretrained(place: Place):

@@ -81,9 +81,7 @@ def _add_jobs(commands: argparse._SubParsersAction) -> None:
     notebook.add_argument(
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
     )
-    notebook.add_argument(
-        "--record", type=Path, help="file that tells state, time and error (used by the workflow)"
-    )
+    _job_files(notebook)
 
     for name, command, text in (
         ("pretrain", pretrain, "make the pre-trained weights that a study starts from"),
@@ -91,9 +89,13 @@ def _add_jobs(commands: argparse._SubParsersAction) -> None:
     ):
         step = _add(commands, name, command, text)
         _study(step)
-        step.add_argument(
-            "--record", type=Path, help="file that tells state, time and error (used by the workflow)"
-        )
+        _job_files(step)
+
+
+def _job_files(job: argparse.ArgumentParser) -> None:
+    """What the workflow wants to be told of a job."""
+    job.add_argument("--record", type=Path, help="file that tells state, time and error, for the workflow")
+    job.add_argument("--receipt", type=Path, help="file that is written at the end, for the workflow")
 
 
 def _add_tools(commands: argparse._SubParsersAction) -> None:
@@ -156,7 +158,7 @@ def run_notebook(given: argparse.Namespace) -> int:
     execution.end_with_parent()
     parameters = {name: yaml.safe_load(value) for name, value in given.parameters}
     try:
-        execution.execute(given.notebook, given.output, parameters, given.record)
+        execution.execute(given.notebook, given.output, parameters, given.record, given.receipt)
     except execution.NotebookError as error:
         print(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
         return 1
@@ -168,7 +170,7 @@ def pretrain(given: argparse.Namespace) -> int:
     from foramen import execution
 
     execution.end_with_parent()
-    with execution.recorded(given.record):
+    with execution.recorded(given.record, given.receipt):
         from foramen import pretraining
 
         print(pretraining.prepare(_load(given)))
@@ -180,7 +182,7 @@ def make_report(given: argparse.Namespace) -> int:
     from foramen import execution
 
     execution.end_with_parent()
-    with execution.recorded(given.record):
+    with execution.recorded(given.record, given.receipt):
         from foramen import report
 
         print(report.prepare(_load(given)))

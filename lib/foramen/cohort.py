@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from foramen import adapters, decoding, findings, inspection, parallel, privacy, provenance
 from foramen.adapters import Source
 from foramen.errors import InputError
-from foramen.files import read_json, replacing, write_json
+from foramen.files import digest_file, read_json, replacing, write_json
 from foramen.findings import Verdict
 from foramen.study import Split, Study
 
@@ -107,6 +107,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
                 _make_synthetic(study, folder, progress)
             else:
                 _make_from_files(study, folder, *decoded)
+                facts["content"] = digest_file(folder / "images.npy")
             facts["images"] = len(np.load(folder / "boxes.npy", mmap_mode="r"))
     cohort = load(study)
     faults = [f for f in findings.sides(study, cohort.included) if f.severity == "fault"]
@@ -236,6 +237,9 @@ def _make_from_files(
     _write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     acquisition = kept[[c for c in ACQUISITION if c in kept]].reset_index(drop=True)
     acquisition.insert(0, "image_id", manifest.loc[~manifest["excluded"], "image_id"].to_numpy())
+    seen = facts.loc[facts["modified"] > 0, "modified"]
+    files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
+    provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
     for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
         (folder / name).unlink(missing_ok=True)
     if source.keypoints is not None:

@@ -11,13 +11,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from foramen import paths
 from foramen.errors import InputError
-from foramen.files import read_json, write_json
+from foramen.files import read_json, write_json, write_text
 
 # A job computes with the threads that its study states (torch.set_num_threads), not with as many as a machine
 # has.
@@ -52,8 +52,8 @@ def end_with_parent(interval: float = 0.5) -> None:
 
 
 @contextmanager
-def recorded(record: Path | None) -> Iterator[None]:
-    """Keep the record of the job that the block does; None keeps none."""
+def recorded(record: Path | None, receipt: Path | None = None) -> Iterator[None]:
+    """Keep the record of the job that the block does, and write its receipt (`paths.receipt`) once it is done."""
     if record is None:
         yield
         return
@@ -66,6 +66,8 @@ def recorded(record: Path | None) -> Iterator[None]:
         write_json(record, {"state": "failed", "started": started, "seconds": seconds, **describe(error)})
         raise
     write_json(record, {"state": "done", "started": started, "seconds": round(time.time() - started, 1)})
+    if receipt:
+        write_text(receipt, f"{time.time_ns()}\n")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -83,7 +85,13 @@ class NotebookError(Exception):
         super().__init__(message)
 
 
-def execute(notebook: str, output: Path, parameters: dict[str, Any], record: Path | None = None) -> None:
+def execute(
+    notebook: str,
+    output: Path,
+    parameters: dict[str, Any],
+    record: Path | None = None,
+    receipt: Path | None = None,
+) -> None:
     """Execute a notebook (a name such as `05_fine_tuning`, or a path) with papermill and write it with
     outputs to `output`.
 
@@ -96,7 +104,7 @@ def execute(notebook: str, output: Path, parameters: dict[str, Any], record: Pat
     output.parent.mkdir(parents=True, exist_ok=True)
     names = [os.path.relpath(path, root) for path in (source, output.resolve())]
     with (
-        recorded(record) if record else nullcontext(),
+        recorded(record, receipt),
         tempfile.TemporaryDirectory("", "foramen-", _short()) as sockets,
     ):
         os.environ.update(SINGLE_THREAD)

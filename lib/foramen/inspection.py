@@ -27,10 +27,10 @@ class Job:
 
 
 def inspect(job: Job) -> dict[str, Any]:
-    """Facts of one file: `slot`, `fault` ("" where it is usable), header facts, and with pixels box, digests,
-    sketch.
+    """Facts of one file: `slot`, `fault` ("" where it is usable), `modified` (ns; 0: unknown), header facts, and
+    with pixels box, digests, sketch.
     """
-    facts: dict[str, Any] = {"slot": job.slot, "fault": ""}
+    facts: dict[str, Any] = {"slot": job.slot, "fault": "", "modified": 0}
     try:
         path = inside(Path(job.root), job.path)
         facts["modified"] = path.stat().st_mtime_ns
@@ -53,7 +53,7 @@ def inspect(job: Job) -> dict[str, Any]:
 
 def crashed(job: Job) -> dict[str, Any]:
     """Facts of a file whose decoder took its process down."""
-    return {"slot": job.slot, "fault": "damaged: its decoder crashed"}
+    return {"slot": job.slot, "fault": "damaged: its decoder crashed", "modified": 0}
 
 
 def inside(root: Path, name: str) -> Path:

@@ -135,7 +135,10 @@ class StudyPaths:
 
 
 def receipt(folder: Path) -> Path:
-    """Empty file beside a result: the workflow has executed the notebook that makes it to its end."""
+    """File beside a result: the workflow has executed the notebook that makes it to its end, at this time in ns.
+
+    Snakemake takes files of equal content for the same, so each receipt says something else.
+    """
     return folder / "executed"
 
 

@@ -28,16 +28,40 @@ from foramen.study import Study
 PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "timm", "torch", "torchvision")
 
 
-def key(study: Study, stage: str, inputs: list[Path]) -> str:
-    """Digest of a stage's parameters and of what it reads: a folder counts by its run.json, a file by its content."""
+# Beside a result that was made of a reader's own files: when each of them was last changed. Never leaves runs/.
+OUTSIDE = "outside.json"
+
+
+def key(study: Study, stage: str, inputs: list[Path], content: str = "") -> str:
+    """Digest of a stage's parameters and of what it reads: a folder counts by its run.json, a file by its content.
+
+    `content` stands for what was read from a reader's own files, which are too many to be read for every key.
+    """
     upstream = [digest_file(p) if p.is_file() else read_json(p / "run.json")["key"] for p in inputs]
-    return digest({"stage": stage, "parameters": study.stage(stage), "inputs": upstream})
+    parts = {"stage": stage, "parameters": study.stage(stage), "inputs": upstream, "content": content}
+    return digest(parts)
 
 
 def is_current(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bool:
-    """True where `folder` holds a complete result of this stage for these parameters and inputs."""
+    """True where `folder` holds a complete result of this stage for these parameters, inputs and outside files."""
     record = folder / "run.json"
-    return record.exists() and read_json(record).get("key") == key(study, stage, inputs)
+    if not record.exists() or changed_outside(folder):
+        return False
+    made = read_json(record)
+    return made.get("key") == key(study, stage, inputs, made.get("content", ""))
+
+
+def write_outside(folder: Path, changed: dict[str, int]) -> None:
+    """Note when the outside files (absolute paths) that the result in `folder` is made of were changed, in ns."""
+    write_json(folder / OUTSIDE, changed)
+
+
+def changed_outside(folder: Path) -> list[str]:
+    """Outside files that were changed since; one that is no longer there leaves a finished result as good as it was."""
+    noted = read_json(folder / OUTSIDE) if (folder / OUTSIDE).exists() else {}
+    return [
+        path for path, when in noted.items() if os.path.exists(path) and os.stat(path).st_mtime_ns != when
+    ]
 
 
 @contextmanager
@@ -48,8 +72,8 @@ def recording(
 
     Work done before the block is counted from `since` (seconds of `time.time`).
 
-    The block may add facts of its own to the yielded dictionary. A lock keeps a second process out meanwhile; the
-    operating system lets go of it when the process ends, however it ends.
+    The block may add facts of its own to the yielded dictionary; `content` is the digest that `key` speaks of. A lock
+    keeps a second process out meanwhile; the operating system lets go of it when the process ends, however it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {}
@@ -61,7 +85,7 @@ def recording(
             folder / "run.json",
             {
                 **facts,
-                "key": key(study, stage, inputs),
+                "key": key(study, stage, inputs, facts.get("content", "")),
                 "stage": stage,
                 "study": study.name,
                 "study_hash": study.hash,

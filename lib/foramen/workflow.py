@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from foramen import execution, progress, provenance, study, sweeps
+from foramen import execution, paths, progress, provenance, study, sweeps
 from foramen.errors import InputError
 from foramen.files import write_if_changed
 from foramen.study import Study
@@ -33,9 +33,7 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     radiographs have faults (before anything is written) or another process runs this study, KeyboardInterrupt (with all
     jobs ended) on Ctrl-C and on SIGTERM.
     """
-    if chosen.cohort.source == "manifest" and not provenance.is_current(
-        chosen.paths.cohort, chosen, "cohort", []
-    ):
+    if _has_new_films(chosen):
         from foramen import check  # imports what a finished study need not wait for
 
         check.before_run(chosen)
@@ -52,10 +50,18 @@ def _run_member(member: Study, cores: int, arguments: list[str]) -> bool:
     return done
 
 
+def _has_new_films(chosen: Study) -> bool:
+    """True where a reader's own radiographs are still to be read, or have changed since they were."""
+    own = chosen.cohort.source == "manifest"
+    return own and not provenance.is_current(chosen.paths.cohort, chosen, "cohort", [])
+
+
 def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
     """Let Snakemake make what is missing or stale of one study."""
     started = time.time()
     with locked(chosen):
+        if _has_new_films(chosen):
+            paths.receipt(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
         write_parameters(chosen)
         chosen.paths.plan.unlink(missing_ok=True)
         command = snakemake_command(chosen, cores, arguments)
