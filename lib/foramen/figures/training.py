@@ -21,7 +21,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
     figure, axes = subplots(
         2,
         len(arms),
-        figsize=(max(PAGE * len(arms) / 6, PAGE / 2), 3.0),
+        figsize=(max(PAGE * len(arms) / 6, PAGE / 2), 3.2),
         sharex="col",
         sharey="row",
     )
@@ -38,7 +38,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
         lower.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     axes[0, 0].set_ylabel("cross-entropy loss")
     axes[1, 0].set_ylabel("validation AUROC")
-    axes[0, 0].legend(fontsize=6, loc="lower left")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.supxlabel("epoch", fontsize=8)
     last = (
         history.sort_values("epoch").groupby(["arm", "seed"], sort=False).last().groupby("arm")["val_auroc"]
