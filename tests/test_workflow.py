@@ -369,6 +369,24 @@ def test_time_left_is_shared_among_cores_and_learns_from_jobs_of_the_same_kind()
     assert progress.remaining(known[:2], cores=2) == 0
 
 
+def test_time_left_is_not_guessed_while_no_training_has_told_its_length():
+    known = [progress.Job("01_data_audit", "done", 10), progress.Job("05_fine_tuning-a-1", "running", 20)]
+    waiting = [progress.Job(f"05_fine_tuning-a-{seed}") for seed in (2, 3)]
+    assert progress.remaining(known + waiting, cores=2) is None
+    assert "left" not in progress.summary(known + waiting, 2, 30)
+    assert progress.remaining([known[0], progress.Job("06_evaluation")], cores=2) == 10
+
+
+def test_time_left_learns_from_the_same_arm_first():
+    known = [
+        progress.Job("05_fine_tuning-slow-1", "done", 100),
+        progress.Job("05_fine_tuning-fast-1", "done", 20),
+        progress.Job("05_fine_tuning-fast-2"),
+        progress.Job("05_fine_tuning-new-1"),
+    ]
+    assert progress.remaining(known, cores=1) == 20 + 60
+
+
 def test_table_shows_epoch_and_time_left(tmp_path: Path):
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(STUDY))

@@ -40,8 +40,13 @@ class Job:
     message: str = ""
 
     @property
+    def likes(self) -> list[str]:
+        """What jobs that take about as long have in common, the best first: all but the seed, the notebook."""
+        return [self.name.rsplit("-", 1)[0], self.kind]
+
+    @property
     def kind(self) -> str:
-        """The notebook or step; jobs of one kind take about as long as each other."""
+        """The notebook or step."""
         return self.name.split("-")[0]
 
     def describe(self) -> str:
@@ -95,25 +100,26 @@ def _read(path: Path) -> Any:
 
 
 def remaining(known: list[Job], cores: int) -> float | None:
-    """Seconds until the last job will be done, shared among the cores; None until something is known of their
-    length.
+    """Seconds until the last job will be done, shared among the cores; None until enough is known of their length.
 
-    A waiting job is taken to last as long as its like did or will; one without its like, as long as the mean
-    of all.
+    A waiting job is taken to last as long as its like did or will; a single one without its like, as long as the
+    mean of all. Several that wait without their like (the trainings, at first) may be most of the work.
     """
     lengths: dict[str, list[float]] = {}
     for job in known:
         if job.state == "done" or job.left is not None:
-            lengths.setdefault(job.kind, []).append(job.seconds + (job.left or 0.0))
-    if not lengths:
+            for like in job.likes:
+                lengths.setdefault(like, []).append(job.seconds + (job.left or 0.0))
+    waiting = Counter(job.kind for job in known if job.state == "waiting")
+    if not lengths or any(count > 1 and kind not in lengths for kind, count in waiting.items()):
         return None
-    means = {kind: statistics.mean(values) for kind, values in lengths.items()}
+    means = {like: statistics.mean(values) for like, values in lengths.items()}
     typical = statistics.mean(means.values())
-    left = [
-        job.left if job.left is not None else max(0.0, means.get(job.kind, typical) - job.seconds)
-        for job in known
-        if job.state in ("waiting", "running")
-    ]
+    left = []
+    for job in known:
+        if job.state in ("waiting", "running"):
+            length = next((means[like] for like in job.likes if like in means), typical)
+            left.append(max(0.0, length - job.seconds) if job.left is None else job.left)
     return max([sum(left) / cores, *left], default=0.0)
 
 
