@@ -1,6 +1,7 @@
 """The training loop: the same bytes twice and after kill -9, what trains, what chooses, and what no label can teach."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -199,6 +200,18 @@ def test_permuted_labels_teach_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     )  # of the Mann-Whitney statistic under no effect
     assert abs(auroc[True] - 0.5) < 2.58 * spread
     assert auroc[False] > 0.5 + 4 * spread
+
+
+def test_checkpoint_on_a_full_disk_is_named_as_that_and_leaves_nothing(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # a file may grow to 1 MiB, the nearest to a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoints.save(tmp_path, 1, {"key": "k", "weights": torch.zeros(1 << 20)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_newest_checkpoints_are_kept_and_a_damaged_one_passed_over(tmp_path: Path):

@@ -110,6 +110,8 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # a test run that was itself started in the background has Ctrl-C ignored, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def run(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> tuple[int, str]:
