@@ -19,7 +19,12 @@ from foramen import backbone, fractals, hub, paths, pretraining, study
 from foramen.errors import InputError
 from foramen.study import Pretraining, Study
 
-TINY = ["pretraining.images=640", "pretraining.classes=4", "pretraining.image_size=32"]
+TINY = [
+    "pretraining.images=640",
+    "pretraining.classes=4",
+    "pretraining.image_size=32",
+    "training.checkpoint_seconds=0",
+]
 
 
 def smoke(*overrides: str) -> Study:
