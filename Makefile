@@ -24,7 +24,7 @@ check: .venv/ready
 	$(FORAMEN) check $(OPTIONS) $(if $(PIXELS),--pixels)
 
 test: .venv/ready
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 test-slow: .venv/ready
 	.venv/bin/pytest -m slow
