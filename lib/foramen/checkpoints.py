@@ -4,8 +4,6 @@ A checkpoint is a file `epoch_0003.pt` (tensors and plain values only) and, writ
 SHA-256. A process killed at any moment leaves either a complete pair or one that is not used.
 """
 
-import hashlib
-import io
 import logging
 import os
 import shutil
@@ -21,16 +19,17 @@ log = logging.getLogger(__name__)
 
 
 def save(folder: Path, epoch: int, state: dict[str, Any]) -> None:
-    """Write the checkpoint of the end of `epoch` and drop all but the newest ones."""
+    """Write the checkpoint of the end of `epoch` and drop all but the newest ones; OSError where the disk is full."""
     path = folder / f"epoch_{epoch:04d}.pt"
-    buffer = io.BytesIO()  # torch's own writer reports a full disk as "unexpected pos"
-    torch.save(state, buffer)
-    with replacing(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(buffer.getbuffer())
-        stream.flush()
-        os.fsync(stream.fileno())
-    sha256 = hashlib.sha256(buffer.getbuffer()).hexdigest()
-    write_json(path.with_suffix(".json"), {"epoch": epoch, "sha256": sha256})
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # of a full disk torch says "unexpected pos" alone
+            free = shutil.disk_usage(folder).free / 1e6
+            raise OSError(f"{path} cannot be written; its disk has {free:,.0f} MB left") from error
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+    write_json(path.with_suffix(".json"), {"epoch": epoch, "sha256": digest_file(path)})
     for old in sorted(folder.glob("epoch_*.pt"))[:-KEPT]:
         old.with_suffix(".json").unlink(missing_ok=True)
         old.unlink()
