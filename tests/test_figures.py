@@ -228,6 +228,20 @@ def test_words_are_read_from_the_data(frame, drawn):
     )
 
 
+def test_the_architecture_says_what_transforms_an_arms_image():
+    titles = {
+        "none": "no spatial transformer",
+        "crop": "fixed crop, ×1.8",
+        "joint": "spatial transformer (joint)",
+    }
+    ways = Study(
+        name="ways", arms={f"arm_{way}": Arm(stn=way) for way in titles}, evaluation={"reference": "arm_none"}
+    )
+    for way, title in titles.items():
+        figure = figures.architecture(ways, f"arm_{way}", STAGES)
+        assert any(text.get_text().startswith(title) for text in figure.findobj(plt.Text)), way
+
+
 def test_chance_lines_stand_in_the_curves(drawn):
     for name in ("roc", "precision_recall", "reliability"):
         panels = [axes for axes in drawn[name].axes if axes.get_title()]
