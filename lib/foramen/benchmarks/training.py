@@ -71,7 +71,7 @@ def study_loop(way: str) -> Loop:
     model = classifier(study).to(device, memory_format=torch.channels_last)
     optimiser, generator = training._optimiser(study, arm, model), torch.Generator().manual_seed(0)
     run = training.Run(study, arm, films, model, optimiser, generator, None)
-    if training._view_is_fixed(run):
+    if training._sight_is_fixed(run):
         run.seen = training.look_at_all(run)
     backbone.train_mode(model.network)
 
@@ -163,6 +163,19 @@ def timm_loop(folder: Path) -> Loop:
     return epoch
 
 
+def loops(folder: Path) -> dict[str, Loop]:
+    """All loops that are compared; those that read files read them from `folder`, where they are written first."""
+    write_files(folder)
+    return {
+        "study": study_loop("none"),
+        "ceiling": ceiling("none"),
+        "study, STN": study_loop("joint"),
+        "ceiling, STN": ceiling("joint"),
+        "tutorial": tutorial(folder),
+        "timm": timm_loop(folder),
+    }
+
+
 def rates(loops: dict[str, Loop], rounds: int) -> pd.DataFrame:
     """Images a second of each loop, the median over rounds in which they take turns after one to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in loops}
@@ -230,12 +243,7 @@ def main() -> None:
         f"ResNet50, {SIZE} px, batches of {BATCH}, {device.type}, one thread, {precision} (tutorial: fp32)\n"
     )
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_files(folder)
-        loops = {"study": study_loop("none"), "ceiling": ceiling("none")}
-        loops |= {"study, STN": study_loop("joint"), "ceiling, STN": ceiling("joint")}
-        loops |= {"tutorial": tutorial(folder), "timm": timm_loop(folder)}
-        print(rates(loops, given.rounds).round(2).to_string(), "\n")
+        print(rates(loops(Path(name)), given.rounds).round(2).to_string(), "\n")
     if device.type == "cpu":
         print(side_by_side(given.rounds).round(1).to_string())
 
