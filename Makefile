@@ -37,7 +37,7 @@ lab: .venv/ready
 	$(FORAMEN) lab
 
 bench: .venv/ready
-	$(FORAMEN) bench
+	.venv/bin/python -m benchmarks
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

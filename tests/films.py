@@ -51,9 +51,7 @@ def save_png(path: Path, values: np.ndarray, bits: int = 8) -> None:
     Image.fromarray(np.rint(values * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)).save(path)
 
 
-def save_dicom(
-    path: Path, values: np.ndarray, syntax: str = "explicit", bits: int = 12, **tags: object
-) -> None:
+def save_dicom(path: Path, values: np.ndarray, syntax: str = "explicit", bits: int = 12, **tags: object) -> None:
     """`values` in 0..1 as a DX image; `tags` by keyword; `syntax` is a key of NATIVE or ENCAPSULATED."""
     dataset = dicom(values, bits, **tags)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,10 +73,7 @@ def dicom(values: np.ndarray, bits: int = 12, **tags: object) -> Dataset:
     meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset = Dataset()
     dataset.file_meta = meta
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
+    dataset.SOPClassUID, dataset.SOPInstanceUID = (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID)
     dataset.Modality = "DX"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows, dataset.Columns = values.shape

@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 import films
-from foramen import adapters, audit, cohort, study
-from foramen.adapters import example
-from foramen.errors import InputError
-from foramen.study import ManifestCohort
+from foramen.cohort import adapters, audit
+from foramen.cohort import step as cohort
+from foramen.cohort.adapters import example
+from foramen.core.errors import InputError
+from foramen.study import model as study
+from foramen.study.model import ManifestCohort
 
 BOX = {"xmin": 10.0, "ymin": 20.0, "xmax": 30.0, "ymax": 40.0}
 
@@ -79,12 +81,7 @@ def test_vindr_readers_are_combined_by_the_stated_rule(tmp_path, rule, expected)
     rows = []
     for image, readers in marked.items():
         for reader, positive in enumerate(readers):
-            base = {
-                "study_id": f"study_{image}",
-                "series_id": "s",
-                "image_id": image,
-                "rad_id": f"rad{reader}",
-            }
+            base = {"study_id": f"study_{image}", "series_id": "s", "image_id": image, "rad_id": f"rad{reader}"}
             rows += [base | {"lesion_type": "Foraminal stenosis"} | BOX] * 2 if positive == "1" else []
             rows.append(base | {"lesion_type": "Osteophytes"} | BOX)
     (tmp_path / "annotations").mkdir()
@@ -113,9 +110,7 @@ def test_vindr_with_a_lesion_that_was_never_published(tmp_path):
     vindr(root)
     path = root / "annotations/train.csv"
     path.write_text(path.read_text().replace("Foraminal stenosis", "Foraminal stenosys"))
-    with pytest.raises(
-        InputError, match="'Foraminal stenosys' is not one of the published; the nearest one is"
-    ):
+    with pytest.raises(InputError, match="'Foraminal stenosys' is not one of the published; the nearest one is"):
         prepare(root, path=str(root), adapter="vindr_spinexr")
 
 
@@ -127,15 +122,11 @@ def csxa(root, cases: int = 40) -> None:
         films.save_png(root / f"datasets-PNG/{name}.png", films.picture(number, 120, 90))
         along = np.linspace(-40, 40, 23)
         points = np.stack([45 - along * np.sin(0.3), 60 + along * np.cos(0.3)], axis=1)
-        shapes = [
-            {"label": str(k), "points": [p.tolist()], "shape_type": "point"} for k, p in enumerate(points)
-        ]
+        shapes = [{"label": str(k), "points": [p.tolist()], "shape_type": "point"} for k, p in enumerate(points)]
         path = root / f"datasets-JSON/{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"shapes": shapes}))
-        rows.append(
-            {"Number": number, "Gender": "F", "Curvature: 1.Lordotic, 2.Straight, 3.Sigmoid1": 1 + number % 5}
-        )
+        rows.append({"Number": number, "Gender": "F", "Curvature: 1.Lordotic, 2.Straight, 3.Sigmoid1": 1 + number % 5})
     pd.DataFrame(rows).to_excel(root / "datasets.xlsx", sheet_name="Sheet1", index=False)
 
 

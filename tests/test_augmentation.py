@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from foramen import augmentation, geometry, stn, training
-from foramen.errors import InputError
-from foramen.study import Arm, Augmentation, Study
+from foramen.augmentation import flip as augmentation
+from foramen.core import geometry
+from foramen.core.errors import InputError
+from foramen.fine_tuning import step as training
+from foramen.stn import transformer as stn
+from foramen.study.model import Arm, Augmentation, Study
 
 
 def study_of(flip: str, **manifest: object) -> Study:

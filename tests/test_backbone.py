@@ -7,8 +7,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from foramen import backbone
-from foramen.errors import InputError
+from foramen.core.errors import InputError
+from foramen.training import backbone
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +124,7 @@ def test_the_stages_in_a_row_are_the_network(model):
 @pytest.mark.parametrize("trainable", ["head", "layer4", "layer3", "layer2", "layer1", "all"])
 def test_frozen_stages_stay_as_they_are_and_the_others_move(trainable):
     model = backbone.resnet50(seed=1)
-    for (
-        parameter
-    ) in model.parameters():  # timm starts each block's last scale at 0, so that nothing before it moves
+    for parameter in model.parameters():  # timm starts each block's last scale at 0, so that nothing before it moves
         if parameter.ndim == 1:
             torch.nn.init.uniform_(parameter, 0.5, 1.0)
     backbone.freeze(model, trainable)

@@ -17,8 +17,11 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 import films
-from foramen import check, cohort, inspection, parallel, study
-from foramen.errors import InputError
+from foramen.cohort import check
+from foramen.cohort import step as cohort
+from foramen.core.errors import InputError
+from foramen.study import model as study
+from radiographs import inspection, parallel
 
 Break = Callable[[Path], str | None]
 CASES: dict[str, tuple[Break, str]] = {}
@@ -132,24 +135,18 @@ def study_unknown_adapter(folder):
 @case("'labell' is no column of a cohort; the nearest one is 'label'")
 def study_maps_an_unknown_column(folder):
     path = str(folder / "manifest.csv")
-    edit_study(
-        folder, cohort={"source": "manifest", "manifest": {"path": path, "columns": {"labell": "label"}}}
-    )
+    edit_study(folder, cohort={"source": "manifest", "manifest": {"path": path, "columns": {"labell": "label"}}})
 
 
 @case("no folder")
 def study_names_a_missing_image_folder(folder):
     path = str(folder / "manifest.csv")
-    edit_study(
-        folder, cohort={"source": "manifest", "manifest": {"path": path, "images": str(folder / "none")}}
-    )
+    edit_study(folder, cohort={"source": "manifest", "manifest": {"path": path, "images": str(folder / "none")}})
 
 
 @case("no folder annotations/")
 def study_vindr_without_annotations(folder):
-    edit_study(
-        folder, cohort={"source": "manifest", "manifest": {"path": str(folder), "adapter": "vindr_spinexr"}}
-    )
+    edit_study(folder, cohort={"source": "manifest", "manifest": {"path": str(folder), "adapter": "vindr_spinexr"}})
 
 
 @case("no folder datasets-PNG/")
@@ -457,9 +454,7 @@ def image_tiff_with_nan(folder):
 
 @case(f"{FILM}: holds 3 pages")
 def image_tiff_of_three_pages(folder):
-    tifffile.imwrite(
-        folder / FILM, np.stack([films.picture(3).astype(np.float32)] * 3), photometric="minisblack"
-    )
+    tifffile.imwrite(folder / FILM, np.stack([films.picture(3).astype(np.float32)] * 3), photometric="minisblack")
 
 
 @case(f"{FILM}: 40000 x 40000 pixels is larger than any radiograph")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foramen.benchmarks import training
+from benchmarks import training
 
 
 def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,16 +9,16 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 import films
-from foramen import check, parallel, study
+from foramen.cohort import check
+from foramen.study import model as study
+from radiographs import parallel
 
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
     """Results below the test's folder; everything in this process, which is faster for a few films."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
-    monkeypatch.setattr(
-        parallel, "over_files", lambda function, items, crashed, processes=None: map(function, items)
-    )
+    monkeypatch.setattr(parallel, "over_files", lambda function, items, crashed, processes=None: map(function, items))
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +138,7 @@ def test_linked_patients_in_two_splits_are_a_fault(folder):
     assert found(folder)["fault"] == []
     films.save_png(folder / "films/025_L.png", films.picture(2)[:, ::-1])
     fault = found(folder)["fault"]
-    assert (
-        len(fault) == 1
-        and "patients linked by near-identical images" in fault[0]
-        and "test and train" in fault[0]
-    )
+    assert len(fault) == 1 and "patients linked by near-identical images" in fault[0] and "test and train" in fault[0]
 
 
 def test_private_data_in_headers_is_told_without_telling_it(folder):
@@ -178,10 +174,7 @@ def test_mixed_resolutions(folder):
     listed = found(folder, pixels=False)
     assert "pixel spacings range from 0.1 to 0.2 mm" in listed["warning"][0]
     notes = "\n".join(listed["note"])
-    assert (
-        "1 of 60 images state no pixel spacing" in notes
-        and "mixed depths: 10 bits (1), 12 bits (59)" in notes
-    )
+    assert "1 of 60 images state no pixel spacing" in notes and "mixed depths: 10 bits (1), 12 bits (59)" in notes
 
 
 def test_images_smaller_than_the_study_asks_for(folder):

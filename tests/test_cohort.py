@@ -12,9 +12,12 @@ import pandas as pd
 import pytest
 
 import films
-from foramen import adapters, audit, cohort, decoding, files, privacy, study
-from foramen.errors import InputError
-from foramen.study import Split
+from foramen.cohort import adapters, audit, decoding, privacy
+from foramen.cohort import step as cohort
+from foramen.core import files
+from foramen.core.errors import InputError
+from foramen.study import model as study
+from foramen.study.model import Split
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +68,7 @@ def test_excluded_rows_are_counted_and_never_opened(folder):
     (folder / "films/000_L.png").unlink()
     made = cohort.prepare(load(folder))
     assert len(made.images) == 45
-    assert audit.exclusions(made).to_dict("records") == [
-        {"reason": "by the table", "images": 3, "patients": 2}
-    ]
+    assert audit.exclusions(made).to_dict("records") == [{"reason": "by the table", "images": 3, "patients": 2}]
 
 
 def test_the_split_is_by_patient_stratified_and_as_large_as_asked():
@@ -194,7 +195,7 @@ def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
 
 def test_a_killed_study_goes_on(folder, output):
     code = (
-        "import os, signal, sys; from foramen import cohort, study\n"
+        "import os, signal, sys; from foramen.cohort import step as cohort; from foramen.study import model as study\n"
         "def stop(done, total):\n"
         "    if done == 20: os.kill(os.getpid(), signal.SIGKILL)\n"
         "if __name__ == '__main__': cohort.prepare(study.load(sys.argv[1]), stop)\n"
@@ -235,7 +236,7 @@ def test_canonical_flip_without_sides_is_a_fault(folder):
 def test_memory_does_not_grow_with_the_cohort(tmp_path):
     """A cohort six times as large takes no more memory: images never stay in it."""
     code = (
-        "import resource, sys; from foramen import cohort, study\n"
+        "import resource, sys; from foramen.cohort import step as cohort; from foramen.study import model as study\n"
         "if __name__ == '__main__':\n"
         "    cohort.prepare(study.load(sys.argv[1]))\n"
         "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
@@ -248,29 +249,18 @@ def test_memory_does_not_grow_with_the_cohort(tmp_path):
         path = films.study_file(folder, name=f"films{patients}")
         text = path.read_text().replace("image_size: 64", "image_size: 512")
         path.write_text(text)
-        done = subprocess.run(
-            [sys.executable, tmp_path / "run.py", path], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, tmp_path / "run.py", path], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.split()[-1]) / 1024)
     decoded = 200 * 512 * 512 * 2 / 2**20
     assert peaks[1] - peaks[0] < decoded / 4
 
 
 def test_the_synthetic_cohort_has_the_same_form(output):
-    made = cohort.prepare(
-        study.load("params/smoke.yaml", ["cohort.synthetic.patients=12", "cohort.image_size=48"])
-    )
+    made = cohort.prepare(study.load("params/smoke.yaml", ["cohort.synthetic.patients=12", "cohort.image_size=48"]))
     assert list(made.manifest.columns) == cohort.MANIFEST
     assert made.images.shape[1:] == (48, 48) and made.masks.shape == made.images.shape
     assert len(made.poses) == len(made.truth) == len(made.images) == len(made.acquisition)
-    for table in (
-        audit.flow,
-        audit.findings,
-        audit.leakage,
-        audit.acquisition,
-        audit.prevalence,
-        audit.montage,
-    ):
+    for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence, audit.montage):
         assert isinstance(table(made), pd.DataFrame)
     assert "synthetic" in audit.questions(made)[0]
 
@@ -283,7 +273,7 @@ def test_run_json_is_written_last(folder):
 
 
 def test_a_synthetic_cohort_written_as_dicom_comes_back(tmp_path, output):
-    from foramen.phantom import dicom
+    from cervical_phantom import dicom
 
     drawn = cohort.prepare(study.load("params/smoke.yaml", ["cohort.synthetic.patients=16"]))
     dicom.write_dicom_folder(drawn.folder, tmp_path / "dicom")

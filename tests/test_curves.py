@@ -7,7 +7,7 @@ from dcurves import dca
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc, average_precision_score, confusion_matrix, roc_auc_score
 
-from foramen import curves, predictions
+from foramen.evaluation import curves, predictions
 
 
 def frame_of(labels, scores, patients=None, arm="basic", seed=1) -> pd.DataFrame:
@@ -37,9 +37,7 @@ def data():
 def test_roc_encloses_the_area_of_scikit_learn(data):
     curve = curves.roc(frame_of(*data), 20)
     assert auc(curve["x"], curve["y"]) == pytest.approx(roc_auc_score(*data), abs=0.003)
-    assert (curve["low"] <= curve["y"] + 1e-9).mean() > 0.95 and (
-        curve["y"] <= curve["high"] + 1e-9
-    ).mean() > 0.95
+    assert (curve["low"] <= curve["y"] + 1e-9).mean() > 0.95 and (curve["y"] <= curve["high"] + 1e-9).mean() > 0.95
 
 
 def test_precision_recall_has_the_average_precision_of_scikit_learn(data):
@@ -52,9 +50,7 @@ def test_decision_curve_agrees_with_dcurves(data):
     # dcurves calls positive above the threshold, we at it: take thresholds between the scores
     between = scores + 0.001
     ours = curves.decision(frame_of(labels, between), 20)
-    theirs = dca(
-        pd.DataFrame({"y": labels, "model": between}), "y", ["model"], thresholds=ours["threshold"].to_numpy()
-    )
+    theirs = dca(pd.DataFrame({"y": labels, "model": between}), "y", ["model"], thresholds=ours["threshold"].to_numpy())
     theirs = theirs[theirs["model"] == "model"]
     assert ours["net_benefit"].to_numpy() == pytest.approx(theirs["net_benefit"].to_numpy(), abs=1e-9)
 

@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from foramen import paths
+from foramen.core import paths
 
 LINE = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)$")
 # torch brings and pins the libraries of its graphics card build itself, where it has one.

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen import failures
-from foramen.cohort import Cohort
+from foramen.cohort.step import Cohort
+from foramen.evaluation import confident_errors as failures
 
 LEVELS = ["C4/5", "C5/6"]  # that the label is about
 
@@ -62,8 +62,7 @@ def frame(films) -> pd.DataFrame:
         rows = films.included[["image_id", "patient_id", "label"]].copy()
         score = np.where(rows["label"] == 1, 0.8, 0.2)
         score[:6] = (
-            np.where(rows["label"][:6] == 1, 0.01, 0.99)
-            + np.where(rows["label"][:6] == 1, 1, -1) * np.arange(6) * 0.05
+            np.where(rows["label"][:6] == 1, 0.01, 0.99) + np.where(rows["label"][:6] == 1, 1, -1) * np.arange(6) * 0.05
         )
         tables.append(rows.assign(split="test", arm="basic", seed=seed, score=score))
     return pd.concat(tables, ignore_index=True)
@@ -83,9 +82,7 @@ def test_only_errors_of_the_test_set_that_may_be_shown(frame):
 
 
 def test_truth_is_told(frame, films):
-    notes = failures.with_truth(failures.confident(frame, "basic", 4), films, LEVELS).set_index("image_id")[
-        "note"
-    ]
+    notes = failures.with_truth(failures.confident(frame, "basic", 4), films, LEVELS).set_index("image_id")["note"]
     assert notes["i01"] == "L, 31 years, grade 2 at C5/6, not visible"
     assert notes["i00"] == "L, 30 years, grade 2 at C5/6, reader's error"
     assert notes["i02"] == "R, 32 years, no narrowing"

@@ -9,10 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from foramen import curves, figures
+from foramen import figures
+from foramen.evaluation import curves
 from foramen.figures import drawing, evaluation, radiographs, training
 from foramen.figures.style import BLUE, ORANGE, PALETTE, balanced, listing
-from foramen.study import Arm, Study
+from foramen.study.model import Arm, Study
 
 ARMS = ("basic", "he", "proposed")
 STAGES = [
@@ -92,19 +93,11 @@ def drawn(frame) -> dict[str, Figure]:
         ],
     )  # fmt: skip
     history = pd.DataFrame(
-        [
-            (arm, seed, e, 0.7 - 0.1 * e, 0.7, 0.5 + 0.1 * e)
-            for arm in ARMS
-            for seed in (1, 2)
-            for e in (1, 2, 3)
-        ],
+        [(arm, seed, e, 0.7 - 0.1 * e, 0.7, 0.5 + 0.1 * e) for arm in ARMS for seed in (1, 2) for e in (1, 2, 3)],
         columns=["arm", "seed", "epoch", "train_loss", "val_loss", "val_auroc"],
     )
     gains = pd.DataFrame(
-        [
-            ("he", "accuracy", 1.0, -1.0, 3.0, 0.3, None, None),
-            ("proposed", "accuracy", 6.0, 4.0, 8.0, 0.01, 5.3, 6.9),
-        ],
+        [("he", "accuracy", 1.0, -1.0, 3.0, 0.3, None, None), ("proposed", "accuracy", 6.0, 4.0, 8.0, 0.01, 5.3, 6.9)],
         columns=["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"],
     )
     subgroups = pd.DataFrame(
@@ -146,9 +139,7 @@ def drawn(frame) -> dict[str, Figure]:
         "roc": figures.roc(curves.roc(frame, 50), table),
         "precision_recall": figures.precision_recall(curves.precision_recall(frame, 50), table, 0.5),
         "confusion": figures.confusion(table),
-        "reliability": figures.reliability(
-            curves.reliability(frame, resamples=50), frame[frame["split"] == "test"]
-        ),
+        "reliability": figures.reliability(curves.reliability(frame, resamples=50), frame[frame["split"] == "test"]),
         "decision_curve": figures.decision_curve(curves.decision(frame, 50), 0.5),
         "gains": figures.gains(gains),
         "gain_curves": figures.gain_curves(swept),
@@ -223,20 +214,13 @@ def test_words_are_read_from_the_data(frame, drawn):
     assert "magnification 2.00" in drawn["stn"].get_label()
     assert "exposure, accuracy: +0.0 at 0 and +4.0 at 1" in drawn["gain_curves"].get_label()
     assert (
-        "AUROC of proposed 0.65 with 500, 0.70 with 1,000 and 0.80 with 2,000"
-        in drawn["learning_curves"].get_label()
+        "AUROC of proposed 0.65 with 500, 0.70 with 1,000 and 0.80 with 2,000" in drawn["learning_curves"].get_label()
     )
 
 
 def test_the_architecture_says_what_transforms_an_arms_image():
-    titles = {
-        "none": "no spatial transformer",
-        "crop": "fixed crop, ×1.8",
-        "joint": "spatial transformer (joint)",
-    }
-    ways = Study(
-        name="ways", arms={f"arm_{way}": Arm(stn=way) for way in titles}, evaluation={"reference": "arm_none"}
-    )
+    titles = {"none": "no spatial transformer", "crop": "fixed crop, ×1.8", "joint": "spatial transformer (joint)"}
+    ways = Study(name="ways", arms={f"arm_{way}": Arm(stn=way) for way in titles}, evaluation={"reference": "arm_none"})
     for way, title in titles.items():
         figure = figures.architecture(ways, f"arm_{way}", STAGES)
         assert any(text.get_text().startswith(title) for text in figure.findobj(plt.Text)), way

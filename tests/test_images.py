@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 import films
-from foramen import images
+from radiographs import images
 
 PICTURE = films.picture(3)
 SIZE = 64
@@ -176,9 +176,7 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path, expected):
 def test_padding_value_is_black_in_monochrome1(tmp_path):
     values = 1 - PICTURE
     values[:20] = 0
-    films.save_dicom(
-        tmp_path / "film.dcm", values, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0
-    )
+    films.save_dicom(tmp_path / "film.dcm", values, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0)
     _, box = images.letterbox(images.read(tmp_path / "film.dcm", SIZE), SIZE)
     assert abs(box[0] - 20 * SIZE / 96) <= 1
 
@@ -228,8 +226,6 @@ def test_burnt_in_text_is_noticed(tmp_path):
 
     clean = Image.fromarray(np.rint(films.picture(5, 900, 700) * 230).astype(np.uint8))
     named = clean.copy()
-    ImageDraw.Draw(named).text(
-        (20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28)
-    )
+    ImageDraw.Draw(named).text((20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28))
     assert images.looks_like_text(np.asarray(named))
     assert not images.looks_like_text(np.asarray(clean))

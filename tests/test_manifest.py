@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen import manifest
-from foramen.errors import InputError
+from foramen.cohort import manifest
+from foramen.core.errors import InputError
 
 ROWS = pd.DataFrame(
     {

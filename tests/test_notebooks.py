@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from foramen import paths
+from foramen.core import paths
 
 NOTEBOOKS = [paths.NOTEBOOKS / f"{name}.ipynb" for name in paths.NOTEBOOK_NAMES]
 PARAMETERS = {
@@ -38,9 +38,7 @@ def test_opens_with_its_question_then_its_parameters(path: Path):
     tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     first = next(cell for cell in cells if cell.cell_type == "code")
     assert tagged == [first]
-    names = [
-        line.split(":")[0].split("=")[0].strip() for line in first.source.splitlines() if line[:1].isalpha()
-    ]
+    names = [line.split(":")[0].split("=")[0].strip() for line in first.source.splitlines() if line[:1].isalpha()]
     assert names == PARAMETERS.get(path.stem, ["study"])
     assert "params/smoke.yaml" in first.source
 

@@ -8,7 +8,7 @@ import psutil
 
 CODE = """
 import time
-from foramen import parallel
+from radiographs import parallel
 list(parallel.over_files(time.sleep, [0.1] * 16 + [60.0] * 64, str, 2))
 """
 

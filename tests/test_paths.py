@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foramen import paths
+from foramen.core import paths
 
 
 def names(study: paths.StudyPaths) -> list[Path]:
@@ -43,10 +43,7 @@ def test_studies_share_nothing_but_pretrained_weights():
 
 
 def test_executed_notebooks_are_named_after_notebook_and_parts():
-    assert (
-        paths.StudyPaths("smoke").executed("05_fine_tuning", "basic", 1).name
-        == "05_fine_tuning-basic-1.ipynb"
-    )
+    assert paths.StudyPaths("smoke").executed("05_fine_tuning", "basic", 1).name == "05_fine_tuning-basic-1.ipynb"
 
 
 def test_notebooks_are_the_six_of_the_study():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from foramen.phantom import acquisition as acq
+from cervical_phantom import acquisition as acq
 
 POSE = acq.Pose(
     side=1, anterior=False, rotation=50, tube_angle=15, tilt=0, shift_right=0, shift_down=0,
@@ -25,9 +25,7 @@ def test_displayed_as_if_the_patient_faced_the_reader(side, anterior):
     pose = replace(POSE, side=side, anterior=anterior)
     assert at(pose, LEFT)[0] > 0, "the patient's left is on the right of the image"
     assert at(pose, UP)[1] < 0, "the head is up"
-    assert np.sign(at(pose, BACK)[0]) == side, (
-        "RPO and LAO (left foramina) turn the back to the right of the image"
-    )
+    assert np.sign(at(pose, BACK)[0]) == side, "RPO and LAO (left foramina) turn the back to the right of the image"
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -44,9 +42,7 @@ def test_magnification_and_shift():
     pose = replace(POSE, shift_right=12.0, shift_down=-5.0)
     assert pose.view().magnification(np.zeros((1, 3)))[0] == pytest.approx(1800 / 1600)
     assert at(pose, np.zeros(3)) == pytest.approx([12.0, -5.0])
-    assert at(
-        replace(POSE, shift_right=3.0, rotation=90, tube_angle=0, tilt=90), np.zeros(3)
-    ) == pytest.approx([3, 0])
+    assert at(replace(POSE, shift_right=3.0, rotation=90, tube_angle=0, tilt=90), np.zeros(3)) == pytest.approx([3, 0])
 
 
 @pytest.mark.parametrize("kev", [40, 50, 60, 80])
@@ -58,11 +54,7 @@ def test_attenuation_is_nist_at_the_tabulated_energies(kev):
 
 
 def detected(noise: float, scatter: float, equipment=acq.EQUIPMENT["A"], seed: int = 0) -> np.ndarray:
-    paths = {
-        "cortex": np.zeros((240, 180)),
-        "spongy": np.zeros((240, 180)),
-        "soft": np.full((240, 180), 120.0),
-    }
+    paths = {"cortex": np.zeros((240, 180)), "spongy": np.zeros((240, 180)), "soft": np.full((240, 180), 120.0)}
     exposed = replace(EXPOSED, noise=noise, scatter=scatter, box=(-500, -500, 500, 500))
     return acq.detect(paths, equipment, exposed, 1.0, 1, np.random.default_rng(seed))
 
@@ -107,9 +99,7 @@ def test_the_marker_lies_where_it_is_put(letter):
     signal = np.ones((240, 180))
     acq.put_marker(signal, letter, 40.0, -60.0, 12.0, 0.0, 1.0)
     rows, columns = np.nonzero(signal < 0.5)
-    assert rows.mean() - 119.5 == pytest.approx(-60, abs=3) and columns.mean() - 89.5 == pytest.approx(
-        40, abs=3
-    )
+    assert rows.mean() - 119.5 == pytest.approx(-60, abs=3) and columns.mean() - 89.5 == pytest.approx(40, abs=3)
     assert 8 <= np.ptp(rows) <= 16
 
 

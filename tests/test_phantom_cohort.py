@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.phantom import cohort
-from foramen.phantom.anatomy import LEVELS
-from foramen.phantom.parameters import SyntheticCohort
-from foramen.phantom.rendering import factor_for
+from cervical_phantom import cohort
+from cervical_phantom.anatomy import LEVELS
+from cervical_phantom.parameters import SyntheticCohort
+from cervical_phantom.rendering import factor_for
 
 SIZE = 96
 PARAMETERS = SyntheticCohort(patients=12, seed=2)
@@ -52,12 +52,7 @@ def test_truth_has_every_level(tables):
     truth = tables[1]
     for level in LEVELS:
         key = level.replace("/", "_")
-        for column in (
-            f"area_mm2_{key}",
-            f"width_mm_{key}",
-            f"height_mm_{key}",
-            f"narrowest_projected_mm_{key}",
-        ):
+        for column in (f"area_mm2_{key}", f"width_mm_{key}", f"height_mm_{key}", f"narrowest_projected_mm_{key}"):
             assert truth[column].between(0, 200).all()
         assert truth[f"grade_{key}"].between(0, 3).all()
     assert truth.select_dtypes("number").notna().all(axis=None)
@@ -71,11 +66,7 @@ def test_draw_gives_the_same_tables_without_images(tables):
 
 def test_images_boxes_and_masks(written, tables):
     images, boxes, masks = (np.load(written / f"{name}.npy") for name in ("images", "boxes", "masks"))
-    assert (
-        images.shape == masks.shape == (24, SIZE, SIZE)
-        and images.dtype == np.uint16
-        and masks.dtype == np.uint8
-    )
+    assert images.shape == masks.shape == (24, SIZE, SIZE) and images.dtype == np.uint16 and masks.dtype == np.uint8
     assert boxes.shape == (24, 4) and boxes.dtype == np.int16
     for image, (top, left, bottom, right) in zip(images, boxes, strict=True):
         inside = image[top:bottom, left:right]

@@ -7,12 +7,16 @@ import pytest
 from pydicom.valuerep import validate_value
 
 import films
-from foramen import adapters, cli, images, study, training
-from foramen import cohort as cohorts
-from foramen.phantom import cohort
-from foramen.phantom.dicom import write_dicom_folder
-from foramen.phantom.parameters import SyntheticCohort
-from foramen.study import Arm, ManifestCohort
+from cervical_phantom import cohort
+from cervical_phantom.dicom import write_dicom_folder
+from cervical_phantom.parameters import SyntheticCohort
+from foramen import cli
+from foramen.cohort import adapters
+from foramen.cohort import step as cohorts
+from foramen.fine_tuning import step as training
+from foramen.study import model as study
+from foramen.study.model import Arm, ManifestCohort
+from radiographs import images
 
 SIZE = 96
 # Of types 1 and 2 in those modules of PS3.3 A.26.3 that do not depend on a condition.
@@ -48,9 +52,7 @@ def test_every_required_attribute(datasets):
         assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
         assert dataset.SOPClassUID == pydicom.uid.DigitalXRayImageStorageForPresentation
         assert len(dataset.PixelData) == dataset.Rows * dataset.Columns * 2
-    assert (
-        len({d.SOPInstanceUID for d in datasets}) == 12 and len({d.StudyInstanceUID for d in datasets}) == 6
-    )
+    assert len({d.SOPInstanceUID for d in datasets}) == 12 and len({d.StudyInstanceUID for d in datasets}) == 6
 
 
 def test_values_obey_their_representations(datasets):
@@ -96,9 +98,7 @@ def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch)
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
     own = study.load(films.study_file(tmp_path))
     arm = Arm(equalization="global", initialisation="random")
-    recipe = own.training.model_copy(
-        update={"input_size": 32, "epochs": 4, "batch_size": 8, "learning_rate": 1e-3}
-    )
+    recipe = own.training.model_copy(update={"input_size": 32, "epochs": 4, "batch_size": 8, "learning_rate": 1e-3})
     own = own.model_copy(update={"arms": {"basic": arm}, "training": recipe})
     # Views and sites of a few patients only would be pooled as names that could identify somebody.
     common = {"laterality": {"anterior_share": 0}, "site": {"b_share": 0.5}}
@@ -111,9 +111,7 @@ def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch)
     again = cohorts.prepare(own)
     for column in ("label", "side", "view", "site", "age", "sex", "split", "excluded"):
         assert (again.manifest[column] == source.manifest[column]).all(), column
-    assert (
-        pd.factorize(again.manifest["patient_id"])[0] == pd.factorize(source.manifest["patient_id"])[0]
-    ).all()
+    assert (pd.factorize(again.manifest["patient_id"])[0] == pd.factorize(source.manifest["patient_id"])[0]).all()
     assert (again.boxes == source.boxes).all()
     assert np.abs(again.images.astype(int) - source.images).max() <= 1
     scores = []

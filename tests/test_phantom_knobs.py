@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.phantom import cohort
-from foramen.phantom.anatomy import LEVELS
-from foramen.phantom.case import Case
-from foramen.phantom.disease import reader_error
-from foramen.phantom.parameters import SyntheticCohort
-from foramen.phantom.rendering import render
+from cervical_phantom import cohort
+from cervical_phantom.anatomy import LEVELS
+from cervical_phantom.case import Case
+from cervical_phantom.disease import reader_error
+from cervical_phantom.parameters import SyntheticCohort
+from cervical_phantom.rendering import render
 
 N = 60
 KEYS = [level.replace("/", "_") for level in LEVELS]
@@ -47,9 +47,7 @@ def test_positioning_zero_is_none_and_touches_nothing_else(default, knob, column
         assert (table[other] == default[other]).all(), other
 
 
-@pytest.mark.parametrize(
-    ("knob", "column", "value"), [("exposure_sd", "log_exposure", 0), ("contrast_sd", "slope", 1)]
-)
+@pytest.mark.parametrize(("knob", "column", "value"), [("exposure_sd", "log_exposure", 0), ("contrast_sd", "slope", 1)])
 def test_exposure_zero_is_none(default, knob, column, value):
     table = drawn(exposure={knob: 0})
     assert (table[column] == value).all() and default[column].std() > 0
@@ -93,9 +91,7 @@ def test_site_and_label(correlation):
     table = drawn(site={"b_share": 0.5, "label_correlation": correlation}, patients=150)
     patients = table.groupby("patient_id").agg(any=("label_before_noise", "max"), site=("site", "first"))
     patients["b"] = patients["site"] == "B"
-    assert difference(patients, "b", "any") == pytest.approx(
-        correlation, abs=0.25 if correlation == 0 else 0.15
-    )
+    assert difference(patients, "b", "any") == pytest.approx(correlation, abs=0.25 if correlation == 0 else 0.15)
 
 
 def test_one_site():
@@ -111,9 +107,7 @@ def test_laterality():
 
 def lost(table: pd.DataFrame) -> np.ndarray:
     """Lost share of the width, (images, levels), soft disc included."""
-    return np.stack(
-        [table[f"spur_front_{k}"] + table[f"spur_back_{k}"] + table[f"soft_disc_{k}"] for k in KEYS], 1
-    )
+    return np.stack([table[f"spur_front_{k}"] + table[f"spur_back_{k}"] + table[f"soft_disc_{k}"] for k in KEYS], 1)
 
 
 def left_right(correlation: float) -> float:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from foramen.phantom import cohort, literature
-from foramen.phantom.parameters import SyntheticCohort
+from cervical_phantom import cohort, literature
+from cervical_phantom.parameters import SyntheticCohort
 
 
 @pytest.fixture(scope="module")

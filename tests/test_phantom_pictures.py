@@ -2,9 +2,9 @@
 
 import pytest
 
-from foramen.benchmarks import rendering
-from foramen.phantom import pictures
-from foramen.phantom.parameters import SyntheticCohort
+from benchmarks import rendering
+from cervical_phantom import pictures
+from cervical_phantom.parameters import SyntheticCohort
 
 PARAMETERS = SyntheticCohort(patients=5)
 

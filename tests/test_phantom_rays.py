@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 
-from foramen.phantom.anatomy import frame_along, unit
-from foramen.phantom.rays import Grid, Rays, SolidList, View, chords, tiles, union_length
+from cervical_phantom.anatomy import frame_along, unit
+from cervical_phantom.rays import Grid, Rays, SolidList, View, chords, tiles, union_length
 
 VIEW = View(
-    np.array([20.0, -900.0, 10.0]),
-    np.array([-20.0, 1100.0, -10.0]),
-    np.array([1.0, 0, 0]),
-    np.array([0, 0, -1.0]),
+    np.array([20.0, -900.0, 10.0]), np.array([-20.0, 1100.0, -10.0]), np.array([1.0, 0, 0]), np.array([0, 0, -1.0])
 )
 GRID = Grid(41, 41, 2.0, -40.0, -40.0)
 
@@ -57,9 +54,7 @@ def test_union_of_chords_is_the_path_through_the_solids(seed):
     assert length.max() > 20
     for _ in range(60):
         i, j = rng.integers(8, 33, 2)
-        slant = np.linalg.norm(
-            VIEW.centre + (GRID.left + 2 * j) * VIEW.right + (GRID.top + 2 * i) * VIEW.down
-        )
+        slant = np.linalg.norm(VIEW.centre + (GRID.left + 2 * j) * VIEW.right + (GRID.top + 2 * i) * VIEW.down)
         assert length[i, j] * slant / 1100 == pytest.approx(marched(solids, i, j), abs=0.15)
 
 
@@ -87,9 +82,7 @@ def test_the_shrunk_solid_leaves_a_shell():
     parts = SolidList()
     parts.add((0, 0, 0), np.eye(3), (10, 10, 10), 0, shell=1.0)
     ray = Rays(np.array([0]), np.array([0]), np.zeros(1, np.float32), np.zeros(1, np.float32))
-    view = View(
-        np.array([0, -1000.0, 0]), np.array([0, 1200.0, 0]), np.array([1.0, 0, 0]), np.array([0, 0, -1.0])
-    )
+    view = View(np.array([0, -1000.0, 0]), np.array([0, 1200.0, 0]), np.array([1.0, 0, 0]), np.array([0, 0, -1.0]))
     outer, inner = (chords(parts.solids(), view, ray, shrink)[1:] for shrink in (False, True))
     assert (outer[1] - outer[0])[0] * 1200 == pytest.approx(20, abs=0.01)
     assert (inner[1] - inner[0])[0] * 1200 == pytest.approx(18, abs=0.01)

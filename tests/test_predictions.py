@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from foramen import predictions
-from foramen.errors import InputError
+from foramen.core.errors import InputError
+from foramen.evaluation import predictions
 
 
 @pytest.fixture
@@ -47,9 +47,7 @@ def test_read_gives_back_what_was_written(frame, manifest, tmp_path, suffix):
 
 def test_external_table_needs_neither_arm_nor_seed_and_keeps_leading_zeros(frame, tmp_path):
     path = tmp_path / "external.csv"
-    frame.assign(image_id="007", patient_id="NA").drop(columns=["arm", "seed"]).head(1).to_csv(
-        path, index=False
-    )
+    frame.assign(image_id="007", patient_id="NA").drop(columns=["arm", "seed"]).head(1).to_csv(path, index=False)
     read = predictions.read(path, arm="radiologist")
     assert read.loc[0, ["image_id", "patient_id", "arm", "seed"]].tolist() == ["007", "NA", "radiologist", 0]
 
@@ -166,7 +164,5 @@ def test_a_collapsed_run_is_left_out_unless_nothing_else_of_its_arm_stands():
     runs = [("basic", 1), ("proposed", 1), ("proposed", 2), ("fallen", 1), ("fallen", 2)]
     table = pd.DataFrame(runs, columns=["arm", "seed"]).assign(score=0.5)
     kept = predictions.standing(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
-    assert list(zip(kept["arm"], kept["seed"], strict=True)) == [
-        run for run in runs if run != ("proposed", 2)
-    ]
+    assert list(zip(kept["arm"], kept["seed"], strict=True)) == [run for run in runs if run != ("proposed", 2)]
     pd.testing.assert_frame_equal(predictions.standing(table, set()), table)

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from skimage import exposure
 
-from foramen import preprocessing, study
-from foramen.study import Preprocessing
+from foramen.preprocessing import equalization as preprocessing
+from foramen.study import model as study
+from foramen.study.model import Preprocessing
 
 PARAMETERS = Preprocessing()
 METHODS = ["none", "minmax", "global", "clahe"]

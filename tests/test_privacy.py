@@ -11,7 +11,10 @@ import yaml
 from PIL import Image
 
 import films
-from foramen import audit, cohort, paths, privacy, study, tables
+from foramen.cohort import audit, privacy
+from foramen.cohort import step as cohort
+from foramen.core import paths, tables
+from foramen.study import model as study
 
 PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
 
@@ -101,16 +104,10 @@ def test_no_name_reaches_the_report_of_a_whole_study(planted, output):
     """The whole workflow on the planted cohort; every file below reports/ is searched, names and contents."""
     path = planted / "study.yaml"
     values = yaml.safe_load((paths.PARAMS / "smoke.yaml").read_text())
-    cohort_section = {
-        "source": "manifest",
-        "image_size": 64,
-        "manifest": {"path": str(planted / "manifest.csv")},
-    }
+    cohort_section = {"source": "manifest", "image_size": 64, "manifest": {"path": str(planted / "manifest.csv")}}
     values |= {"name": "planted", "title": "Planted names", "seeds": [1], "cohort": cohort_section}
     path.write_text(yaml.safe_dump(values))
-    run = subprocess.run(
-        [sys.executable, "-m", "foramen", "run", path], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "-m", "foramen", "run", path], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     report = output / "reports" / "planted"
     assert (report / "index.html").is_file()

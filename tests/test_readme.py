@@ -2,8 +2,8 @@
 
 import re
 
-from foramen import readme
-from foramen.paths import ROOT
+from foramen.core.paths import ROOT
+from foramen.report import readme
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 

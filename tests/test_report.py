@@ -17,11 +17,14 @@ from nbformat import v4
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from foramen import figures, pages, paths, report, tables
-from foramen.errors import InputError
+from foramen import figures
+from foramen.core import paths, tables
+from foramen.core.errors import InputError
+from foramen.core.files import write_json
 from foramen.figures.style import subplots
-from foramen.files import write_json
-from foramen.study import Arm, Study
+from foramen.report import index as report
+from foramen.report import pages
+from foramen.study.model import Arm, Study
 
 HOSTILE = '<img src=x onerror="alert(1)"> & {{ 7*7 }} \\alpha'
 RANGES = {"accuracy": (5.3, 6.9), "sensitivity": (0.8, 4.3)}
@@ -32,10 +35,7 @@ def made_up_study() -> Study:
         name="made_up",
         title=f"Title {HOSTILE}",
         seeds=[1, 2],
-        arms={
-            "basic": Arm(description="the reference"),
-            "proposed": Arm(equalization="global", stn="self_supervised"),
-        },
+        arms={"basic": Arm(description="the reference"), "proposed": Arm(equalization="global", stn="self_supervised")},
         evaluation={"external": {HOSTILE: "other.csv"}},
     )
 
@@ -83,9 +83,7 @@ def executed(folder: Path, stem: str, title: str) -> None:
 def record_trainings(study: Study, record: dict, collapsed: tuple = ()) -> None:
     """run.json of every arm and seed; those named in `collapsed` have a collapsed transformer."""
     for run in product(study.arms, study.seeds):
-        write_json(
-            study.paths.arm(*run) / "run.json", {**record, "transformer": {"collapsed": run in collapsed}}
-        )
+        write_json(study.paths.arm(*run) / "run.json", {**record, "transformer": {"collapsed": run in collapsed}})
 
 
 def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = ()) -> None:
@@ -108,12 +106,7 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
         path = where.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
         executed(path.parent, path.stem, notebook.replace("_", " "))
     record = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "code_version": "1 (abc)"}
-    record |= {
-        "peak_memory_mib": 10,
-        "python": "3.11",
-        "packages": {"torch": "2"},
-        "machine": "Linux, 2 cores",
-    }
+    record |= {"peak_memory_mib": 10, "python": "3.11", "packages": {"torch": "2"}, "machine": "Linux, 2 cores"}
     for key, folder in {"cohorthash": where.cohort, "evalkey": where.evaluation}.items():
         write_json(folder / "run.json", {**record, "key": key})
     record_trainings(study, {**record, "key": "armkey"}, collapsed)
@@ -196,14 +189,10 @@ def test_every_link_and_picture_leads_somewhere(output):
 def test_nothing_of_the_readers_text_becomes_markup(output):
     for path, page in every_page(output).items():
         assert not page.find_all(["script", "iframe", "object", "embed"]), path
-        assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)], (
-            path
-        )
+        assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)], path
         assert not page.find_all("img", src="x"), path
     text = (output / "index.html").read_text(encoding="utf-8")
-    assert text.count("&lt;img src=x onerror=") >= 5 and "49" not in re.findall(
-        r"\d+", text.split("<h1>")[1][:80]
-    )
+    assert text.count("&lt;img src=x onerror=") >= 5 and "49" not in re.findall(r"\d+", text.split("<h1>")[1][:80])
 
 
 def test_pages_ask_for_nothing_outside(output):
@@ -258,15 +247,7 @@ def test_synthetic_stands_beside_every_result(index):
 
 def test_provenance_is_complete(index):
     text = index.find(id="provenance").find_parent("section").get_text(" ", strip=True)
-    for fact in (
-        made_up_study().hash,
-        "cohorthash",
-        "1 (abc)",
-        "2026-01-02",
-        "basic, seed 1",
-        "armkey",
-        "50",
-    ):
+    for fact in (made_up_study().hash, "cohorthash", "1 (abc)", "2026-01-02", "basic, seed 1", "armkey", "50"):
         assert fact in text, fact
 
 
@@ -300,13 +281,9 @@ def test_a_kept_notebook_has_radiographs_as_jpeg_and_drawings_as_they_were(tmp_p
     notebook = v4.new_notebook(cells=[v4.new_code_cell("show()", outputs=outputs)])
     pages.write_notebook(notebook, tmp_path / "kept.ipynb")
     first, second = nbformat.read(tmp_path / "kept.ipynb", as_version=4).cells[0].outputs
-    assert list(first["data"]) == ["image/jpeg"] and first["metadata"] == {
-        "image/jpeg": {"alt": "radiograph"}
-    }
+    assert list(first["data"]) == ["image/jpeg"] and first["metadata"] == {"image/jpeg": {"alt": "radiograph"}}
     assert second["data"] == outputs[1]["data"]
-    assert list(notebook.cells[0].outputs[0]["data"]) == ["image/png"], (
-        "the page is made from the notebook as it was"
-    )
+    assert list(notebook.cells[0].outputs[0]["data"]) == ["image/png"], "the page is made from the notebook as it was"
 
 
 def test_headings_go_down_one_level_at_a_time(output):
@@ -418,8 +395,7 @@ def test_page_in_a_browser(browser, output, page, width):
 
 def test_everything_that_scrolls_is_reached_by_keyboard(browser, output):
     browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True},
+        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True}
     )
     for page in ("index.html", "notebooks/05_fine_tuning-proposed-1.html"):
         browser.get((output / page).as_uri())

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from foramen import backbone, geometry, saliency
-from foramen.saliency import Explained
+from foramen.core import geometry
+from foramen.evaluation import saliency
+from foramen.evaluation.saliency import Explained
+from foramen.training import backbone
 
 SIZE = 64
 
@@ -100,12 +102,7 @@ def test_grad_cam_finds_what_the_logit_depends_on():
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [
-        (224, ("layer4", "layer3")),
-        (96, ("layer3", "layer2")),
-        (64, ("layer3", "layer2")),
-        (32, ("layer2", "layer1")),
-    ],
+    [(224, ("layer4", "layer3")), (96, ("layer3", "layer2")), (64, ("layer3", "layer2")), (32, ("layer2", "layer1"))],
 )
 def test_maps_come_from_stages_that_can_say_where(size, expected):
     assert saliency.layers(size) == expected
@@ -162,9 +159,7 @@ def test_overlap_tells_a_perfect_map_from_a_blind_one(masks):
 def test_what_does_not_look_at_the_network_stands_once(masks):
     maps = {"Grad-CAM layer4": masks.astype(float), "edge detector": masks.astype(float)}
     table = saliency.overlap({"basic": explained(maps, masks), "proposed": explained(maps, masks)})
-    assert (table["method"] == "edge detector").sum() == 2 and (
-        table["method"] == "Grad-CAM layer4"
-    ).sum() == 4
+    assert (table["method"] == "edge detector").sum() == 2 and (table["method"] == "Grad-CAM layer4").sum() == 4
 
 
 def test_without_the_truth_there_is_no_overlap():

@@ -6,10 +6,12 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from foramen import comparisons, metrics, predictions, statistics
-from foramen.benchmarks import statistics as benchmark
-from foramen.errors import InputError
-from foramen.resampling import patient_strata, patient_weights, pooled, resample
+from benchmarks import statistics as benchmark
+from foramen.core.errors import InputError
+from foramen.evaluation import metrics, predictions
+from foramen.evaluation import paired_tests as comparisons
+from foramen.evaluation import performance as statistics
+from foramen.evaluation.resampling import patient_strata, patient_weights, pooled, resample
 
 FEW = 200  # resamples: these tests are about structure; tests/test_statistics_coverage.py is about truth
 
@@ -73,9 +75,7 @@ def test_results_have_a_row_for_each_arm_and_metric(frame, resampled):
         "n_seeds",
         "note",
     ]
-    assert list(zip(found.arm, found.metric, strict=True)) == [
-        (a, m) for a in LADDER for m in metrics.METRICS
-    ]
+    assert list(zip(found.arm, found.metric, strict=True)) == [(a, m) for a in LADDER for m in metrics.METRICS]
     assert (found.low <= found.estimate).all() and (found.estimate <= found.high).all()
     assert found[["n_images", "n_patients", "n_seeds"]].drop_duplicates().to_numpy().tolist() == [[80, 40, 3]]
 
@@ -91,14 +91,12 @@ def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, res
 
 
 def test_resampling_does_not_depend_on_row_order_threads_or_blocks(frame, resampled, monkeypatch):
-    monkeypatch.setattr("foramen.resampling._BLOCK", 80 * 7)
+    monkeypatch.setattr("foramen.evaluation.resampling._BLOCK", 80 * 7)
     shuffled = frame.sample(frac=1, random_state=0).sort_values(["arm", "seed"], kind="stable")
     again = resample(shuffled, FEW, 0, threads=1)
     for arm in LADDER:
         for metric in metrics.METRICS:
-            np.testing.assert_allclose(
-                again.draws(arm, metric), resampled.draws(arm, metric), rtol=0, atol=1e-9
-            )
+            np.testing.assert_allclose(again.draws(arm, metric), resampled.draws(arm, metric), rtol=0, atol=1e-9)
 
 
 def test_patients_are_drawn_whole_and_within_their_stratum():
@@ -115,32 +113,20 @@ def test_patients_are_drawn_whole_and_within_their_stratum():
 def test_resampling_draws_without_strata_on_request(frame):
     free = resample(frame, FEW, 0, ("accuracy", "brier"), stratify=False)
     assert free.draws("basic", "accuracy").shape == (3, FEW)
-    assert not np.allclose(
-        free.draws("basic", "brier"), resample(frame, FEW, 0, ("brier",)).draws("basic", "brier")
-    )
+    assert not np.allclose(free.draws("basic", "brier"), resample(frame, FEW, 0, ("brier",)).draws("basic", "brier"))
 
 
 def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(resampled):
     gains = statistics.gains(resampled, "basic", ("proposed", "accuracy"))
     estimates = statistics.results(resampled).set_index(["arm", "metric"]).estimate
-    assert list(gains.columns[:8]) == [
-        "arm",
-        "metric",
-        "gain",
-        "low",
-        "high",
-        "p_value",
-        "paper_low",
-        "paper_high",
-    ]
+    assert list(gains.columns[:8]) == ["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"]
     for row in gains.itertuples():
         sign = -1 if row.metric == "brier" else 1
         difference = estimates[row.arm, row.metric] - estimates["basic", row.metric]
         assert row.gain == pytest.approx(100 * sign * difference, abs=1e-9)
     claimed = gains[gains.paper_low.notna()]
     assert {
-        m: (low, high)
-        for m, low, high in zip(claimed.metric, claimed.paper_low, claimed.paper_high, strict=True)
+        m: (low, high) for m, low, high in zip(claimed.metric, claimed.paper_low, claimed.paper_high, strict=True)
     } == {"accuracy": (5.3, 6.9), "f1": (5.2, 6.5), "specificity": (5.4, 9.2), "sensitivity": (0.8, 4.3)}
     assert set(claimed.arm) == {"proposed"} and set(claimed.paper_data) == {"other data"}
 
@@ -275,9 +261,7 @@ def test_seeds_that_only_one_arm_has_are_left_out_of_the_gain_and_said():
     expected = resampled.points("b", "accuracy").mean() - resampled.points("a", "accuracy")[:2].mean()
     assert (row.gain, row.note) == (pytest.approx(100 * expected), "from the seeds in common: 1, 2")
     other = resample(
-        frame[(frame.arm == "a") == (frame.seed < 3)].pipe(
-            lambda f: pd.concat([f, f[f.arm == "b"].assign(seed=4)])
-        ),
+        frame[(frame.arm == "a") == (frame.seed < 3)].pipe(lambda f: pd.concat([f, f[f.arm == "b"].assign(seed=4)])),
         FEW,
         0,
         ("accuracy",),
@@ -299,13 +283,7 @@ def test_subgroups_partition_the_test_images(frame):
     found = statistics.subgroups(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
     sizes = found.drop_duplicates(["subgroup", "value"]).groupby("subgroup").n_images.sum()
     assert sizes.to_dict() == {"all": 80, "side": 80, "age_band": 80, "severity": 80, "site": 40}
-    assert found[found.subgroup == "age_band"].value.unique().tolist() == [
-        "0-44",
-        "45-54",
-        "55-64",
-        "65-74",
-        "75+",
-    ]
+    assert found[found.subgroup == "age_band"].value.unique().tolist() == ["0-44", "45-54", "55-64", "65-74", "75+"]
     assert found[found.subgroup == "severity"].value.nunique() == 4
     whole = statistics.results(resample(frame, 50, 0, ("accuracy", "auroc")))
     pd.testing.assert_frame_equal(found[found.subgroup == "all"].iloc[:, 2:], whole)
@@ -363,20 +341,14 @@ def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resa
     assert pooled([own[:1]]) is None
 
     def width(between):
-        row = (
-            statistics.one_gain(resampled, "proposed", "basic", {"auroc": between})
-            .set_index("metric")
-            .loc["auroc"]
-        )
+        row = statistics.one_gain(resampled, "proposed", "basic", {"auroc": between}).set_index("metric").loc["auroc"]
         return row.high - row.low
 
     step = statistics.steps(resampled, [("proposed", "basic")]).set_index("metric").loc["auroc"]
     assert width(alone) == width(None) == pytest.approx(step.high - step.low)
     assert width(both) <= width(alone)
     twins = resample(table({"one": 1.0}).pipe(lambda t: pd.concat([t, t.assign(arm="two")])), FEW, 0)
-    assert (
-        statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample"
-    ).all()
+    assert (statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample").all()
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:
@@ -445,9 +417,7 @@ def test_identical_arms_have_no_gain_with_certainty():
 
 def test_arms_without_the_same_test_images_are_refused(frame):
     with pytest.raises(InputError, match="arm 'he', seed 2: 1 images of the test split are missing"):
-        resample(
-            frame.drop(frame[(frame.arm == "he") & (frame.seed == 2) & (frame.split == "test")].index[:1]), 10
-        )
+        resample(frame.drop(frame[(frame.arm == "he") & (frame.seed == 2) & (frame.split == "test")].index[:1]), 10)
     with pytest.raises(InputError, match="no rows of the test split"):
         resample(frame[frame.split == "val"], 10)
     with pytest.raises(InputError, match="duplicate"):
@@ -481,8 +451,7 @@ def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame)
     gains = []
     for seed in (1, 2, 3):
         basic, proposed = (
-            test[(test.arm == arm) & (test.seed == seed)].sort_values("image_id")
-            for arm in ("basic", "proposed")
+            test[(test.arm == arm) & (test.seed == seed)].sort_values("image_id") for arm in ("basic", "proposed")
         )
         called = (basic.score >= limits["basic", seed]) & (basic.label == 0)
         at = []

@@ -15,8 +15,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from foramen import comparisons, metrics, statistics
-from foramen.resampling import error, patient_strata, patient_weights, percentile_interval
+from foramen.evaluation import metrics
+from foramen.evaluation import paired_tests as comparisons
+from foramen.evaluation import performance as statistics
+from foramen.evaluation.resampling import error, patient_strata, patient_weights, percentile_interval
 
 QUICK = ("accuracy", "sensitivity", "f1", "auroc")
 NAIVE = ("accuracy", "auroc")
@@ -43,9 +45,7 @@ class World:
     def network(self, rng: np.random.Generator, labels: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
         """Scores (patients, 2) of one newly trained network."""
         separation = 1.6 + self.spread * rng.normal()
-        own = self.own_patient * rng.normal(size=(len(labels), 1)) + self.own_image * rng.normal(
-            size=labels.shape
-        )
+        own = self.own_patient * rng.normal(size=(len(labels), 1)) + self.own_image * rng.normal(size=labels.shape)
         return expit(separation * (labels - 0.5) + self.spread * rng.normal() / 2 + difficulty + own)
 
     def difficulty(self, rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
@@ -56,9 +56,7 @@ class World:
         """Labels (images,) and scores (2 equally good arms, seeds, images); image i is of patient i // 2."""
         labels = self.labels(self.patients)
         difficulty = self.difficulty(rng, labels)
-        scores = [
-            [self.network(rng, labels, difficulty).ravel() for _ in range(self.seeds)] for _ in range(2)
-        ]
+        scores = [[self.network(rng, labels, difficulty).ravel() for _ in range(self.seeds)] for _ in range(2)]
         return labels.ravel(), np.array(scores)
 
     @lru_cache  # noqa: B019 (worlds are few and frozen)
@@ -70,9 +68,7 @@ class World:
         for _ in range(networks):
             labels = self.labels(patients)
             scores = self.network(rng, labels, self.difficulty(rng, labels))
-            values.append(
-                metrics.evaluate(np.ones((1, labels.size)), labels.ravel(), scores.ravel(), 0.5)[:, 0]
-            )
+            values.append(metrics.evaluate(np.ones((1, labels.size)), labels.ravel(), scores.ravel(), 0.5)[:, 0])
         return dict(zip(metrics.METRICS, np.mean(values, axis=0), strict=True))
 
 
@@ -109,17 +105,14 @@ class Sample:
         """The same for percentiles of draws of patients and, with replacement, seeds."""
         draws = self.draws[0]
         chosen = rng.integers(len(draws), size=(len(draws), 1, draws.shape[2]))
-        low, high = np.quantile(
-            np.take_along_axis(draws, chosen, axis=0).mean(axis=0), [0.025, 0.975], axis=1
-        )
+        low, high = np.quantile(np.take_along_axis(draws, chosen, axis=0).mean(axis=0), [0.025, 0.975], axis=1)
         return (low <= truth) & (truth <= high)
 
     def rejected(self) -> list[bool]:
         """Is the gain of the second arm over the first significant?"""
         points, draws = np.diff(self.points, axis=0)[0], np.diff(self.draws, axis=0)[0]
         errors = [
-            error(p, d, self.freedom, self.understated)
-            for p, d in zip(points.T, draws.transpose(1, 0, 2), strict=True)
+            error(p, d, self.freedom, self.understated) for p, d in zip(points.T, draws.transpose(1, 0, 2), strict=True)
         ]
         return [e.p_value(gain) < 0.05 for e, gain in zip(errors, points.mean(axis=0), strict=True)]
 
@@ -129,11 +122,7 @@ def rejected_tests(labels, scores, clusters) -> dict[str, bool]:
     first, second = scores[1, 0], scores[0, 0]
     right, other = (first >= 0.5) == labels, (second >= 0.5) == labels
     p_values = {"auroc": comparisons.auroc_difference(labels, first, second, clusters)[2]}
-    for name, chosen in {
-        "accuracy": labels >= 0,
-        "sensitivity": labels == 1,
-        "specificity": labels == 0,
-    }.items():
+    for name, chosen in {"accuracy": labels >= 0, "sensitivity": labels == 1, "specificity": labels == 0}.items():
         p_values[name] = comparisons.clustered_mcnemar(right[chosen], other[chosen], clusters[chosen])[1]
     return {name: p < 0.05 for name, p in p_values.items()}
 
@@ -180,9 +169,9 @@ def test_intervals_and_tests_keep_their_promise_with_correlated_images(quick):
 def test_naive_forms_fail_with_correlated_images(quick):
     naive = quick.loc[list(NAIVE)]
     assert (naive.coverage_images < 0.90).all()
-    assert (
-        naive[["gains_images", "tests_images"]] > quick.loc[list(NAIVE), ["gains"]].to_numpy() + 0.03
-    ).all(axis=None)
+    assert (naive[["gains_images", "tests_images"]] > quick.loc[list(NAIVE), ["gains"]].to_numpy() + 0.03).all(
+        axis=None
+    )
 
 
 def test_drawing_seeds_with_replacement_fails_with_three_seeds():
@@ -249,12 +238,7 @@ def test_coverage_and_false_positive_rates_over_seeds(seeds):
 def predictions_of(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """A simulated study as a predictions table of the arms `reference` and `arm`."""
     image = np.arange(len(labels))
-    facts = {
-        "image_id": image.astype(str),
-        "patient_id": (image // 2).astype(str),
-        "split": "test",
-        "label": labels,
-    }
+    facts = {"image_id": image.astype(str), "patient_id": (image // 2).astype(str), "split": "test", "label": labels}
     parts = [
         pd.DataFrame({**facts, "arm": arm, "seed": seed, "score": one})
         for arm, runs in zip(("reference", "arm"), scores, strict=True)

@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
-from foramen import comparisons, metrics
-from foramen.metrics import METRICS, evaluate, operating_threshold
+from foramen.evaluation import metrics
+from foramen.evaluation import paired_tests as comparisons
+from foramen.evaluation.metrics import METRICS, evaluate, operating_threshold
 
 SCIKIT = {
     "accuracy": lambda y, s, w, t: sk.accuracy_score(y, s >= t, sample_weight=w),
@@ -58,9 +59,7 @@ def test_weighted_metrics_agree_with_scikit_learn(seed, digits):
 def test_calibration_agrees_with_statsmodels(seed, digits):
     y, s, weights = images(seed, digits=digits)
     values = evaluate(weights, y, s, 0.5, metrics.CALIBRATION)
-    np.testing.assert_allclose(
-        values.T, [statsmodels_calibration(y, s, w) for w in weights], rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(values.T, [statsmodels_calibration(y, s, w) for w in weights], rtol=0, atol=1e-6)
 
 
 def test_calibration_of_an_overconfident_network_agrees_with_statsmodels():
@@ -68,9 +67,7 @@ def test_calibration_of_an_overconfident_network_agrees_with_statsmodels():
     s = expit(9 * logit(s))
     values = evaluate(weights, y, s, 0.5, metrics.CALIBRATION)
     clipped = np.clip(s, metrics.SCORE_MARGIN, 1 - metrics.SCORE_MARGIN)
-    np.testing.assert_allclose(
-        values.T, [statsmodels_calibration(y, clipped, w) for w in weights], rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(values.T, [statsmodels_calibration(y, clipped, w) for w in weights], rtol=0, atol=1e-6)
 
 
 def test_weights_equal_repeated_images():
@@ -88,18 +85,8 @@ def test_mcc_is_zero_where_all_are_called_alike():
 @pytest.mark.parametrize(
     "y, s, t, undefined",
     [
-        (
-            [0, 0, 0],
-            [0.1, 0.7, 0.3],
-            0.5,
-            {"sensitivity": "no image with label 1", "auroc": "no image with label 1"},
-        ),
-        (
-            [1, 1, 1],
-            [0.1, 0.7, 0.3],
-            0.5,
-            {"specificity": "no image with label 0", "mcc": "no image with label 0"},
-        ),
+        ([0, 0, 0], [0.1, 0.7, 0.3], 0.5, {"sensitivity": "no image with label 1", "auroc": "no image with label 1"}),
+        ([1, 1, 1], [0.1, 0.7, 0.3], 0.5, {"specificity": "no image with label 0", "mcc": "no image with label 0"}),
         (
             [0, 1, 0, 1],
             [0.5] * 4,
@@ -107,32 +94,15 @@ def test_mcc_is_zero_where_all_are_called_alike():
             {"precision": "no image is called positive", "calibration_slope": "all scores are equal"},
         ),
         ([0, 1, 0, 1], [0.5] * 4, 0.1, {"npv": "no image is called negative"}),
-        (
-            [0, 0, 1, 1],
-            [0.1, 0.2, 0.8, 0.9],
-            0.5,
-            {"calibration_slope": "the scores separate the classes perfectly"},
-        ),
-        (
-            [0, 0, 1, 1],
-            [0.1, 0.4, 0.4, 0.9],
-            0.5,
-            {"calibration_slope": "the scores separate the classes perfectly"},
-        ),
-        (
-            [0, 0, 1, 1],
-            [0.0, 0.0, 1.0, 1.0],
-            0.5,
-            {"calibration_slope": "the scores separate the classes perfectly"},
-        ),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], 0.5, {"calibration_slope": "the scores separate the classes perfectly"}),
+        ([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.9], 0.5, {"calibration_slope": "the scores separate the classes perfectly"}),
+        ([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0], 0.5, {"calibration_slope": "the scores separate the classes perfectly"}),
     ],
 )
 @pytest.mark.filterwarnings("error")
 def test_degenerate_images_give_a_value_or_a_reason(y, s, t, undefined):
     values = dict(zip(METRICS, evaluate(np.ones((1, len(y))), y, s, t)[:, 0], strict=True))
-    reasons = {
-        name: metrics.why_not_estimable(name, y, s, t) for name, value in values.items() if np.isnan(value)
-    }
+    reasons = {name: metrics.why_not_estimable(name, y, s, t) for name, value in values.items() if np.isnan(value)}
     assert undefined.items() <= reasons.items()
     assert all(np.isfinite(values[name]) for name in ("accuracy", "brier"))
 
@@ -184,12 +154,8 @@ def test_clustered_delong_agrees_with_obuchowski_written_out():
 
     x_sums, y_sums, areas = np.zeros((2, 60)), np.zeros((2, 60)), []
     for k, s in enumerate(scores):
-        v10 = {
-            i: np.mean([kernel(s[i], s[j]) for j in np.flatnonzero(y == 0)]) for i in np.flatnonzero(y == 1)
-        }
-        v01 = {
-            j: np.mean([kernel(s[i], s[j]) for i in np.flatnonzero(y == 1)]) for j in np.flatnonzero(y == 0)
-        }
+        v10 = {i: np.mean([kernel(s[i], s[j]) for j in np.flatnonzero(y == 0)]) for i in np.flatnonzero(y == 1)}
+        v01 = {j: np.mean([kernel(s[i], s[j]) for i in np.flatnonzero(y == 1)]) for j in np.flatnonzero(y == 0)}
         areas.append(np.mean(list(v10.values())))
         for p in range(60):
             x_sums[k, p] = sum(v - areas[k] for i, v in v10.items() if patients[i] == p)
@@ -211,10 +177,7 @@ def test_clustered_delong_agrees_with_obuchowski_written_out():
 def test_mcnemar_agrees_with_statsmodels(seed):
     rng = np.random.default_rng(seed)
     right, other = rng.random(80) < 0.8, rng.random(80) < 0.7
-    table = [
-        [(right & other).sum(), (right & ~other).sum()],
-        [(~right & other).sum(), (~right & ~other).sum()],
-    ]
+    table = [[(right & other).sum(), (right & ~other).sum()], [(~right & other).sum(), (~right & ~other).sum()]]
     difference, p_value = comparisons.clustered_mcnemar(right, other, np.arange(80))
     assert p_value == pytest.approx(mcnemar(table, exact=True).pvalue, abs=1e-6)
     assert difference == pytest.approx(right.mean() - other.mean())

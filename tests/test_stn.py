@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from foramen import compute, geometry, stn, stn_comparison
-from foramen.study import Arm, Region, Study
+from foramen.core import compute, geometry
+from foramen.stn import comparison as stn_comparison
+from foramen.stn import transformer as stn
+from foramen.study.model import Arm, Region, Study
 
 SIZE = 64
 
@@ -66,9 +68,7 @@ def test_identity_returns_the_image_and_a_crop_its_middle():
     whole = torch.eye(3)[:2].expand(2, 2, 3)
     torch.testing.assert_close(geometry.sample(images, whole, 32), images, atol=1e-5, rtol=0)
     middle = geometry.crop_frame(2.0)[:2].expand(2, 2, 3)
-    torch.testing.assert_close(
-        geometry.sample(images, middle, 16), images[..., 8:24, 8:24], atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(geometry.sample(images, middle, 16), images[..., 8:24, 8:24], atol=1e-5, rtol=0)
 
 
 def test_sampling_stays_in_float32_and_repeats_the_border():
@@ -132,14 +132,10 @@ def test_localisation_network_sees_nothing_of_the_film_edge():
     framed = small.clone()
     framed[..., :3, :] = framed[..., :, -3:] = 5.0
     torch.testing.assert_close(stn.standardised_disc(framed), stn.standardised_disc(small))
-    torch.testing.assert_close(
-        stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0)
 
 
-def taught(
-    study: Study, arm: Arm, seed: int = 1
-) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
+def taught(study: Study, arm: Arm, seed: int = 1) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
     """A localisation network taught without truth on 256 pictures; its answers for 64 others, and their true poses."""
     compute.deterministic(1)
     true = random_poses(320, share=0.5)
@@ -190,9 +186,7 @@ def films_of(n: int) -> SimpleNamespace:
 
 def test_a_working_stn_is_not_called_collapsed(pupil):
     study, transformer, _, _ = pupil
-    facts = stn.diagnose(
-        transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"]
-    )
+    facts = stn.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
     assert not facts["collapsed"]
     assert min(facts["variation"].values()) > 0
 

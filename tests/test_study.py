@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from foramen import paths, study
-from foramen.errors import InputError
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.study import model as study
 
 SMOKE = paths.PARAMS / "smoke.yaml"
 FILES = sorted(paths.PARAMS.glob("*.yaml"))
@@ -53,10 +54,7 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
             "arms.basic.equalisation=global",
             "arms.basic.equalisation: unknown key; the nearest valid one is equalization",
         ),
-        (
-            "evaluation.primary.metrics=f1",
-            "evaluation.primary.metrics: unknown key; the nearest valid one is metric",
-        ),
+        ("evaluation.primary.metrics=f1", "evaluation.primary.metrics: unknown key; the nearest valid one is metric"),
         ("arms.basic.flip=cannonical", "the nearest valid one is canonical"),
         ("arms.basic.stn=selfsupervised", "the nearest valid one is self_supervised"),
         ("split.test=1.2", "split.test: should be less than 1 (given: 1.2)"),
@@ -72,10 +70,7 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
         ("arms={}", "arms: Dictionary should have at least 1 item"),
         ("arms.Basic={}", "arms.Basic: String should match pattern"),
         ("name=../elsewhere", "name: String should match pattern"),
-        (
-            "evaluation.reference=basik",
-            "evaluation.reference: there is no arm 'basik'; the nearest valid one is basic",
-        ),
+        ("evaluation.reference=basik", "evaluation.reference: there is no arm 'basik'; the nearest valid one is basic"),
         ("evaluation.steps=[[proposed]]", "evaluation.steps.0: write [arm, arm before it]"),
         ("evaluation.steps=3", "evaluation.steps: should be a valid list"),
         ("evaluation.external=3", "evaluation.external: should be a valid dictionary"),
@@ -94,18 +89,12 @@ def test_fault_is_named(override: str, fault: str):
 
 def test_true_pose_needs_a_known_pose():
     found = faults("cohort.source=manifest", "cohort.manifest.path=films.csv", "arms.proposed.stn=true_pose")
-    assert found == [
-        "arms.proposed.stn: true_pose needs a cohort whose pose is known: the synthetic one, or CSXA"
-    ]
+    assert found == ["arms.proposed.stn: true_pose needs a cohort whose pose is known: the synthetic one, or CSXA"]
 
 
 def test_all_faults_come_at_once():
     found = faults(
-        "split.test=1.2",
-        "training.epoch=3",
-        "arms.basic.flip=sideways",
-        "seeds=[1, 1]",
-        "evaluation.reference=x",
+        "split.test=1.2", "training.epoch=3", "arms.basic.flip=sideways", "seeds=[1, 1]", "evaluation.reference=x"
     )
     assert len(found) == 5
 
@@ -145,9 +134,7 @@ def test_unknown_file_names_the_nearest():
 
 
 def test_overrides_win_and_create_sections():
-    given = study.load(
-        SMOKE, ["training.epochs=7", "augmentation.rotation=5", "arms.extra={flip: random}", "title="]
-    )
+    given = study.load(SMOKE, ["training.epochs=7", "augmentation.rotation=5", "arms.extra={flip: random}", "title="])
     assert given.training.epochs == 7
     assert given.augmentation.rotation == 5.0
     assert given.arms["extra"].flip == "random"
@@ -165,11 +152,7 @@ def test_files_of_the_reader_become_absolute(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     given = study.load(
         SMOKE,
-        [
-            "cohort.manifest.path=films.csv",
-            "evaluation.external={reader: reads.csv}",
-            "pretraining.file=none.pth",
-        ],
+        ["cohort.manifest.path=films.csv", "evaluation.external={reader: reads.csv}", "pretraining.file=none.pth"],
     )
     assert given.cohort.manifest.path == str(tmp_path / "films.csv")
     assert given.evaluation.external == {"reader": str(tmp_path / "reads.csv")}
@@ -215,9 +198,7 @@ def test_study_reads_fast_because_it_imports_nothing_heavy():
     import sys
 
     code = "import sys, foramen.cli, foramen.workflow; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "pandas", "matplotlib", "numpy", "scipy", "papermill"} & set(loaded)
 
 

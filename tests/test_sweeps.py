@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen import cohort, gain_curves, study, sweeps
-from foramen.errors import InputError
-from foramen.study import Study
+from foramen.cohort import step as cohort
+from foramen.core.errors import InputError
+from foramen.evaluation import sweep_curves as gain_curves
+from foramen.study import model as study
+from foramen.study import sweeps
+from foramen.study.model import Study
 
 SWEPT = {
     "name": "swept",
@@ -70,9 +73,7 @@ def test_every_impossible_sweep_is_named_before_anything_runs():
     with pytest.raises(InputError) as refused:
         sweeps.members(chosen)
     unknown, impossible = refused.value.faults
-    assert unknown.startswith(
-        "sweeps.unknown: the study has no number 'cohort.synthetic.positioning.tilt_sd'"
-    )
+    assert unknown.startswith("sweeps.unknown: the study has no number 'cohort.synthetic.positioning.tilt_sd'")
     assert unknown.endswith("the nearest valid one is tilt_sd_deg")
     assert impossible.startswith("sweeps.impossible: factor 1.5: cohort.synthetic.laterality.right_share:")
 
@@ -81,9 +82,7 @@ def test_a_sweep_of_an_arm_that_is_not_there_is_refused(tmp_path):
     path = tmp_path / "faulty.yaml"
     text = study.dump(swept()).replace("control: he\n", "control: hee\n")
     path.write_text(text)
-    with pytest.raises(
-        InputError, match=r"sweeps.one.control: there is no arm 'hee'; the nearest valid one is he"
-    ):
+    with pytest.raises(InputError, match=r"sweeps.one.control: there is no arm 'hee'; the nearest valid one is he"):
         study.load(path)
 
 
@@ -131,9 +130,7 @@ def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp
 def test_a_trend_is_the_slope_of_the_gains_with_their_own_errors():
     chosen = Study.model_validate(SWEPT)
     known = np.array([0.0, 1.0, 3.0])  # gains at these factors, each with a standard error of 2 points
-    measured = pd.DataFrame(
-        {"sweep": "laterality", "metric": "auroc", "factor": known, "gain": 1 + 4 * known}
-    )
+    measured = pd.DataFrame({"sweep": "laterality", "metric": "auroc", "factor": known, "gain": 1 + 4 * known})
     half = 2 * 1.959964
     measured = measured.assign(low=measured["gain"] - half, high=measured["gain"] + half)
     row = gain_curves.trends(chosen, measured).iloc[0]
@@ -155,12 +152,7 @@ def test_what_a_control_takes_to_zero_besides_is_named():
         }
     )
     measured = pd.DataFrame(
-        [
-            (name, factor, metric)
-            for name in chosen.sweeps
-            for factor in (0.0, 1.0)
-            for metric in gain_curves.METRICS
-        ],
+        [(name, factor, metric) for name in chosen.sweeps for factor in (0.0, 1.0) for metric in gain_curves.METRICS],
         columns=["sweep", "factor", "metric"],
     )
     rows = gain_curves.at_zero(chosen, measured)

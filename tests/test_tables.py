@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen import tables
+from foramen.core import tables
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -59,18 +59,14 @@ def test_readable_rounds_points_and_p_values_and_marks_missing(gains):
 
 
 def test_estimates_have_three_decimals():
-    shown = tables.readable(
-        pd.DataFrame({"arm": ["a"], "estimate": [0.81249], "low": [0.8], "high": [np.nan]})
-    )
+    shown = tables.readable(pd.DataFrame({"arm": ["a"], "estimate": [0.81249], "low": [0.8], "high": [np.nan]}))
     assert shown.iloc[0].tolist() == ["a", "0.812", "0.800", "–"]
 
 
 def test_csv_cells_are_no_formulas_but_negative_numbers_stay_numbers():
     frame = pd.DataFrame({"site": HOSTILE, "gain": np.linspace(-1, 1, len(HOSTILE))})
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(frame))))
-    assert not [
-        row["site"] for row in rows if row["site"].lstrip().startswith(("=", "+", "-", "@", "|", "%"))
-    ]
+    assert not [row["site"] for row in rows if row["site"].lstrip().startswith(("=", "+", "-", "@", "|", "%"))]
     assert float(rows[0]["gain"]) == -1.0
 
 
@@ -125,18 +121,8 @@ def manifest() -> pd.DataFrame:
 @pytest.mark.filterwarnings("error")
 def test_cohort_counts_images_patients_and_missing_values(manifest):
     table = tables.cohort(manifest).set_index(["variable", "value"])
-    assert table.loc[("n", "images"), ["Overall", "train", "val", "test"]].tolist() == [
-        "118",
-        "60",
-        "20",
-        "38",
-    ]
-    assert table.loc[("n", "patients"), ["Overall", "train", "val", "test"]].tolist() == [
-        "59",
-        "30",
-        "10",
-        "19",
-    ]
+    assert table.loc[("n", "images"), ["Overall", "train", "val", "test"]].tolist() == ["118", "60", "20", "38"]
+    assert table.loc[("n", "patients"), ["Overall", "train", "val", "test"]].tolist() == ["59", "30", "10", "19"]
     assert table.loc[("sex, n (%)", "missing"), "train"] == "15 (25.0)"
     assert not [name for name, _ in table.index if name.startswith("site")]
 

@@ -20,7 +20,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from films import picture
-from foramen import checkpoints, cohort, study, training
+from foramen.cohort import step as cohort
+from foramen.fine_tuning import step as training
+from foramen.study import model as study
+from foramen.training import checkpoints
 
 TINY = {
     "name": "tiny",
@@ -38,17 +41,18 @@ TINY = {
         },
         "cropped": {"initialisation": "random", "flip": "random", "stn": "crop"},
     },
-    "training": {
-        "input_size": 48,
-        "epochs": 3,
-        "batch_size": 4,
-        "checkpoint_seconds": 0.0,
-        "device": "cpu",
-    },
+    "training": {"input_size": 48, "epochs": 3, "batch_size": 4, "checkpoint_seconds": 0.0, "device": "cpu"},
     "evaluation": {"reference": "frozen"},
 }
 PREDICTIONS = Path("arms/proposed/1/predictions.parquet")
-TRAIN = "import sys; from foramen import study, training; training.prepare(study.load(sys.argv[1]), 'proposed', 1)"
+TRAIN = """
+import sys
+
+from foramen.fine_tuning import step
+from foramen.study.model import load
+
+step.prepare(load(sys.argv[1]), "proposed", 1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +91,7 @@ def test_the_same_training_gives_the_same_bytes(outputs: Path):
     again = with_cohort(outputs, "again")
     shutil.rmtree(again / "runs" / "tiny" / "stn")
     assert start(again, outputs / "tiny.yaml").wait() == 0
-    same = [
-        (outputs / name / "runs" / "tiny" / PREDICTIONS).read_bytes() for name in ("undisturbed", "again")
-    ]
+    same = [(outputs / name / "runs" / "tiny" / PREDICTIONS).read_bytes() for name in ("undisturbed", "again")]
     assert same[0] == same[1]
 
 
@@ -176,11 +178,7 @@ def easy_study(folder: Path, permuted: bool) -> study.Study:
     pd.DataFrame(table).to_csv(folder / "manifest.csv", index=False)
     easy = {
         "name": "permuted" if permuted else "easy",
-        "cohort": {
-            "source": "manifest",
-            "image_size": 32,
-            "manifest": {"path": str(folder / "manifest.csv")},
-        },
+        "cohort": {"source": "manifest", "image_size": 32, "manifest": {"path": str(folder / "manifest.csv")}},
         "arms": {"basic": {"initialisation": "random"}},
         "training": TINY["training"] | {"input_size": 32, "batch_size": 16, "epochs": 12},
         "evaluation": {"primary": {"arm": "basic"}},
@@ -197,9 +195,7 @@ def test_permuted_labels_teach_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         test = pd.read_parquet(home / "predictions.parquet").query("split == 'test'")
         auroc[permuted] = roc_auc_score(test["label"], test["score"])
         positive, n = int(test["label"].sum()), len(test)
-    spread = np.sqrt(
-        (n + 1) / (12 * positive * (n - positive))
-    )  # of the Mann-Whitney statistic under no effect
+    spread = np.sqrt((n + 1) / (12 * positive * (n - positive)))  # of the Mann-Whitney statistic under no effect
     assert abs(auroc[True] - 0.5) < 2.58 * spread
     assert auroc[False] > 0.5 + 4 * spread
 

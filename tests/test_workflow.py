@@ -16,21 +16,25 @@ import yaml
 from rich.console import Console
 
 import films
-from foramen import cohort, execution, paths, progress, study, workflow
-from foramen.errors import InputError
+from foramen.cohort import step as cohort
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.study import model as study
+from foramen.workflow import execution, progress
+from foramen.workflow import run as workflow
 
 # A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
 # told to.
 STAND_IN = """
 from pathlib import Path
-from foramen.study import load
+from foramen.study.model import load
 folder = Path(load(study).paths.runs)
 with open(folder / "executions.txt", "a") as log:
     log.write("{name} " + " ".join(map(str, [{extra}])) + chr(10))
 """
 TRAINING = """
 import os, time
-from foramen import files, paths
+from foramen.core import files, paths
 home = load(study).paths.arm(arm, seed)
 files.write_json(paths.progress(home), {"epoch": 1, "epochs": 3, "eta_seconds": 9, "updated": time.time()})
 if f"{arm}-{seed}" in os.environ.get("STAND_IN_WAITS", ""):
@@ -41,11 +45,7 @@ if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
 if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
     os.kill(os.getpid(), 9)
 """
-EXTRA = {
-    "02_preprocessing": ["equalization"],
-    "04_stn_training": ["arm", "seed"],
-    "05_fine_tuning": ["arm", "seed"],
-}
+EXTRA = {"02_preprocessing": ["equalization"], "04_stn_training": ["arm", "seed"], "05_fine_tuning": ["arm", "seed"]}
 STUDY = {
     "name": "stand_in",
     "seeds": [1, 2],
@@ -56,12 +56,7 @@ STUDY = {
     },
     "evaluation": {"reference": "plain", "primary": {"arm": "sharp"}},
 }
-TRAININGS = [
-    "05_fine_tuning plain 1",
-    "05_fine_tuning plain 2",
-    "05_fine_tuning sharp 1",
-    "05_fine_tuning sharp 2",
-]
+TRAININGS = ["05_fine_tuning plain 1", "05_fine_tuning plain 2", "05_fine_tuning sharp 1", "05_fine_tuning sharp 2"]
 UNTIL, TRAIN = ("--until", "evaluation"), ("--until", "fine_tuning")
 THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
 TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
@@ -92,14 +87,9 @@ class Place:
         for name in paths.NOTEBOOK_NAMES:
             write_notebook(folder / "notebooks", name)
         self.runs = folder / "runs" / "stand_in"
-        self.environment = os.environ | {
-            "FORAMEN_OUTPUT": str(folder),
-            "FORAMEN_NOTEBOOKS": str(folder / "notebooks"),
-        }
+        self.environment = os.environ | {"FORAMEN_OUTPUT": str(folder), "FORAMEN_NOTEBOOKS": str(folder / "notebooks")}
 
-    def start(
-        self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str
-    ) -> subprocess.Popen:
+    def start(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> subprocess.Popen:
         """Start the study, up to the evaluation: the report needs real results."""
         options = [option for override in overrides for option in ("--set", override)]
         command = [sys.executable, "-m", "foramen", "run", str(self.study), *options, "--cores", "3"]
@@ -170,10 +160,7 @@ def test_finished_study_does_nothing(finished: Place):
     [
         ("training.epochs=3", [*TRAININGS, "06_evaluation"]),
         ("arms.plain.trainable=head", [*TRAININGS[:2], "06_evaluation"]),
-        (
-            "preprocessing.clahe_tiles=4",
-            ["02_preprocessing clahe", *TEACHINGS, *TRAININGS[2:], "06_evaluation"],
-        ),
+        ("preprocessing.clahe_tiles=4", ["02_preprocessing clahe", *TEACHINGS, *TRAININGS[2:], "06_evaluation"]),
         ("stn.epochs=3", [*TEACHINGS, *TRAININGS[2:], "06_evaluation"]),
         ("cohort.synthetic.patients=50", ALL),
         (
@@ -189,9 +176,7 @@ def test_finished_study_does_nothing(finished: Place):
         ),
     ],
 )
-def test_changed_parameter_reruns_what_depends_on_it_and_no_more(
-    tmp_path: Path, finished: Place, override, again
-):
+def test_changed_parameter_reruns_what_depends_on_it_and_no_more(tmp_path: Path, finished: Place, override, again):
     """Each case starts from a copy of the finished study and asks Snakemake what it would run."""
     assert copy_of(finished, tmp_path).planned(override) == sorted(again)
 
@@ -247,9 +232,7 @@ def test_failure_is_named_and_the_others_finish(tmp_path: Path, finished: Place,
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_interrupted_study_leaves_no_process_and_goes_on(
-    tmp_path: Path, finished: Place, number: signal.Signals
-):
+def test_interrupted_study_leaves_no_process_and_goes_on(tmp_path: Path, finished: Place, number: signal.Signals):
     """Killed, or interrupted as by Ctrl-C, while two trainings are at work and one is done."""
     place = copy_of(finished, tmp_path)
     process = place.start("training.epochs=3", STAND_IN_WAITS="plain-2 sharp-2")
@@ -353,9 +336,7 @@ def test_executed_notebook_names_no_folder_of_this_machine(finished: Place):
 
 
 def run_stand_in(place: Place, parameters: dict) -> None:
-    execution.execute(
-        str(place.folder / "notebooks" / "05_fine_tuning.ipynb"), place.folder / "out.ipynb", parameters
-    )
+    execution.execute(str(place.folder / "notebooks" / "05_fine_tuning.ipynb"), place.folder / "out.ipynb", parameters)
 
 
 def test_time_left_is_shared_among_cores_and_learns_from_jobs_of_the_same_kind():

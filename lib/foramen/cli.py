@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from foramen import __version__
-from foramen.errors import InputError
-from foramen.study import Study, load
+from foramen.core.errors import InputError
+from foramen.study.model import Study, load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,27 +40,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_studies(commands: argparse._SubParsersAction) -> None:
     """What a reader does with a study."""
-    check = _add(
-        commands, "check", check_study, "find everything that is wrong with a study file and its radiographs"
-    )
+    check = _add(commands, "check", check_study, "find everything that is wrong with a study file and its radiographs")
     _study(check)
     check.add_argument("--pixels", action="store_true", help="decode every image, too")
 
-    run = _add(
-        commands,
-        "run",
-        run_study,
-        "make all results and the report of a study; what is there already is kept",
-    )
+    run = _add(commands, "run", run_study, "make all results and the report of a study; what is there already is kept")
     _study(run)
+    run.add_argument("--cores", type=_positive, help="how many jobs' threads run side by side (default: all cores)")
     run.add_argument(
-        "--cores", type=_positive, help="how many jobs' threads run side by side (default: all cores)"
-    )
-    run.add_argument(
-        "--snakemake",
-        default=[],
-        nargs=argparse.REMAINDER,
-        help="all that follows goes to Snakemake as it is",
+        "--snakemake", default=[], nargs=argparse.REMAINDER, help="all that follows goes to Snakemake as it is"
     )
 
     dicom = _add(
@@ -78,9 +66,7 @@ def _add_jobs(commands: argparse._SubParsersAction) -> None:
     notebook = _add(commands, "notebook", run_notebook, "execute one notebook with papermill")
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
     notebook.add_argument("output", type=Path, help="where the executed notebook goes")
-    notebook.add_argument(
-        "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
-    )
+    notebook.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     _job_files(notebook)
 
     for name, command, text in (
@@ -100,9 +86,6 @@ def _job_files(job: argparse.ArgumentParser) -> None:
 
 def _add_tools(commands: argparse._SubParsersAction) -> None:
     """What belongs to no study."""
-    bench = _add(commands, "bench", run_benchmarks, "measure speeds on this machine")
-    bench.add_argument("names", nargs="*", metavar="NAME", help="module of foramen.benchmarks (default: all)")
-
     _add(commands, "lab", open_lab, "open the notebooks in JupyterLab")
 
 
@@ -137,14 +120,14 @@ def _load(given: argparse.Namespace) -> Study:
 
 def check_study(given: argparse.Namespace) -> int:
     """`foramen check`: 0 clean, 1 faults, 2 could not run."""
-    from foramen import check
+    from foramen.cohort import check
 
     return check.run(given.study, _overrides(given), given.pixels)
 
 
 def run_study(given: argparse.Namespace) -> int:
     """`foramen run`."""
-    from foramen import workflow
+    from foramen.workflow import run as workflow
 
     return 0 if workflow.run(_load(given), given.cores, given.snakemake) else 1
 
@@ -153,7 +136,7 @@ def run_notebook(given: argparse.Namespace) -> int:
     """`foramen notebook`: papermill, with kernels that do not collide and do not outlive us."""
     import yaml
 
-    from foramen import execution
+    from foramen.workflow import execution
 
     execution.end_with_parent()
     parameters = {name: yaml.safe_load(value) for name, value in given.parameters}
@@ -167,11 +150,11 @@ def run_notebook(given: argparse.Namespace) -> int:
 
 def pretrain(given: argparse.Namespace) -> int:
     """`foramen pretrain`."""
-    from foramen import execution
+    from foramen.workflow import execution
 
     execution.end_with_parent()
     with execution.recorded(given.record, given.receipt):
-        from foramen import pretraining
+        from foramen.training import pretraining
 
         print(pretraining.prepare(_load(given)))
     return 0
@@ -179,11 +162,11 @@ def pretrain(given: argparse.Namespace) -> int:
 
 def make_report(given: argparse.Namespace) -> int:
     """`foramen report`."""
-    from foramen import execution
+    from foramen.workflow import execution
 
     execution.end_with_parent()
     with execution.recorded(given.record, given.receipt):
-        from foramen import report
+        from foramen.report import index as report
 
         print(report.prepare(_load(given)))
     return 0
@@ -196,40 +179,16 @@ def write_dicom(given: argparse.Namespace) -> int:
         raise InputError(f"{given.study}: cohort.source: only a synthetic cohort can be written as DICOM")
     if given.folder.exists() and not (given.folder.is_dir() and not any(given.folder.iterdir())):
         raise InputError(f"{given.folder}: is there already and not an empty folder")
-    from foramen import cohort
-    from foramen.phantom import dicom
+    from cervical_phantom import dicom
+    from foramen.cohort import step as cohort
 
     print(dicom.write_dicom_folder(cohort.prepare(chosen).folder, given.folder))
     return 0
 
 
-def run_benchmarks(given: argparse.Namespace) -> int:
-    """`foramen bench`: each benchmark in a process of its own, one after the other."""
-    import pkgutil
-    import subprocess
-
-    from foramen import benchmarks
-
-    known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
-    unknown = [
-        f"{name}: no such benchmark; there are {', '.join(known)}"
-        for name in given.names
-        if name not in known
-    ]
-    if unknown:
-        raise InputError(unknown)
-    codes = [
-        subprocess.run([sys.executable, "-m", f"foramen.benchmarks.{name}"]).returncode
-        for name in given.names or known
-    ]
-    return max(codes)
-
-
 def open_lab(given: argparse.Namespace) -> int:
     """`foramen lab`: JupyterLab in this environment, which brings the kernel the notebooks ask for."""
-    from foramen import paths
+    from foramen.core import paths
 
     os.chdir(paths.ROOT)
-    os.execv(
-        sys.executable, [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS.relative_to(paths.ROOT))]
-    )
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS.relative_to(paths.ROOT))])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
 from foramen.figures.style import BLUE, GREEN, GREY, ORANGE, PAGE, SKY, describe, styled, subplots
-from foramen.study import Study
+from foramen.study.model import Study
 
 UPPER, LOWER = 2.3, 0.75  # middle of the two rows, in units of the drawing
 TRAINED_FROM = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -69,13 +69,7 @@ def _transformer(axes: Axes, study: Study, arm: str) -> None:
     region = study.region.magnification
     whole = "whole film" if region == 1 else f"fixed region, ×{region:g}"
     titles = {"none": f"no spatial transformer: {whole}", "crop": f"fixed crop, ×{stn.magnification:g}"}
-    axes.text(
-        7.2,
-        3.5,
-        titles.get(kind, f"spatial transformer ({kind.replace('_', ' ')})"),
-        ha="center",
-        va="center",
-    )
+    axes.text(7.2, 3.5, titles.get(kind, f"spatial transformer ({kind.replace('_', ' ')})"), ha="center", va="center")
     learned = kind not in ("none", "crop")
     look = f"sees {stn.localisation_size} × {stn.localisation_size}"
     _box(axes, 5.55, UPPER + 0.62, 1.55, "localisation network", look, colour=GREEN, on=learned)
@@ -91,9 +85,7 @@ def _network(axes: Axes, size: int, feature_info: list[dict[str, Any]], trainabl
     """ResNet50's stages as blocks: height is the side of the feature map, depth the number of channels."""
     first = {"all": 0, "head": len(TRAINED_FROM)}.get(trainable)
     first = TRAINED_FROM.index(trainable) if first is None else first
-    axes.plot(
-        [9.75, 9.97, 9.97, 0.12, 0.12, 0.3], [UPPER, UPPER, 1.66, 1.66, LOWER, LOWER], color="black", lw=1
-    )
+    axes.plot([9.75, 9.97, 9.97, 0.12, 0.12, 0.3], [UPPER, UPPER, 1.66, 1.66, LOWER, LOWER], color="black", lw=1)
     axes.text(0.22, 1.5, "ResNet50", ha="left", va="center")
     x = 0.35
     for i, info in enumerate(feature_info):
@@ -103,12 +95,7 @@ def _network(axes: Axes, size: int, feature_info: list[dict[str, Any]], trainabl
         _block(axes, x, LOWER, width, height, BLUE if i >= first else "#CFE3F2")
         name = "stem" if i == 0 else f"layer{i}"
         axes.text(
-            x + width / 2,
-            -0.02,
-            f"{name}\n{info['num_chs']} × {side} × {side}",
-            ha="center",
-            va="top",
-            fontsize=6.5,
+            x + width / 2, -0.02, f"{name}\n{info['num_chs']} × {side} × {side}", ha="center", va="top", fontsize=6.5
         )
         nearby = x + width + 0.12
         x = nearby + max(0.33, 0.95 - width)

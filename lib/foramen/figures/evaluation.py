@@ -42,9 +42,7 @@ def roc(curves: pd.DataFrame, table: pd.DataFrame, reference: str = "basic") -> 
     `curves` is `curves.roc` (arm, x, y, low, high, seeds_low, seeds_high); `table` is `curves.confusion`, at
     the validation threshold.
     """
-    points = table.assign(
-        x=table["fp"] / (table["fp"] + table["tn"]), y=table["tp"] / (table["tp"] + table["fn"])
-    )
+    points = table.assign(x=table["fp"] / (table["fp"] + table["tn"]), y=table["tp"] / (table["tp"] + table["fn"]))
     figure = _curve_panels(curves, points, reference, ("1 − specificity", "sensitivity"), _diagonal)
     at = listing(f"{p.arm} {p.y:.2f} and {1 - p.x:.2f}" for p in points.itertuples())
     return describe(
@@ -55,17 +53,13 @@ def roc(curves: pd.DataFrame, table: pd.DataFrame, reference: str = "basic") -> 
 
 
 @styled
-def precision_recall(
-    curves: pd.DataFrame, table: pd.DataFrame, prevalence: float, reference: str = "basic"
-) -> Figure:
+def precision_recall(curves: pd.DataFrame, table: pd.DataFrame, prevalence: float, reference: str = "basic") -> Figure:
     """Precision against sensitivity, 95 % band, operating point; dashed: the prevalence. Used by notebook 06.
 
     `curves` is `curves.precision_recall` (arm, x, y, low, high, seeds_low, seeds_high); `table` is
     `curves.confusion`.
     """
-    points = table.assign(
-        x=table["tp"] / (table["tp"] + table["fn"]), y=table["tp"] / (table["tp"] + table["fp"])
-    )
+    points = table.assign(x=table["tp"] / (table["tp"] + table["fn"]), y=table["tp"] / (table["tp"] + table["fp"]))
     figure = _curve_panels(
         curves,
         points,
@@ -85,9 +79,7 @@ def _diagonal(axes: Axes) -> None:
     axes.plot([0, 1], [0, 1], label="chance", **REFERENCE)
 
 
-def _curve_panels(
-    curves: pd.DataFrame, points: pd.DataFrame, reference: str, labels: tuple, chance
-) -> Figure:
+def _curve_panels(curves: pd.DataFrame, points: pd.DataFrame, reference: str, labels: tuple, chance) -> Figure:
     """One square panel an arm: its curve, band and operating point over the reference arm's curve."""
     arms = list(curves["arm"].unique())
     figure, axes = panels(len(arms), 4, 1.0, 0.1, sharex=True, sharey=True)
@@ -115,9 +107,7 @@ def _curve_panels(
             zorder=3,
             label="operating point",
         )
-        cell.set(
-            xlim=(0, 1), ylim=(0, 1.005), title=arm, aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1]
-        )
+        cell.set(xlim=(0, 1), ylim=(0, 1.005), title=arm, aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.supxlabel(labels[0], fontsize=8)
     figure.supylabel(labels[1], fontsize=8)
@@ -138,9 +128,7 @@ def confusion(table: pd.DataFrame) -> Figure:
         cell.imshow(shares, cmap="Blues", vmin=0, vmax=1.1)
         for (i, j), share in np.ndenumerate(shares):
             text = f"{100 * share:.0f} %\n({counts[i, j]:.0f})"
-            cell.text(
-                j, i, text, ha="center", va="center", fontsize=7, color="white" if share > 0.65 else "black"
-            )
+            cell.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if share > 0.65 else "black")
         cell.set(xticks=[0, 1], yticks=[0, 1], xticklabels=["none", "stenosis"], title=row.arm)
         cell.set_yticklabels(["none", "stenosis"], rotation=90, va="center")
         cell.tick_params(length=0)
@@ -201,13 +189,7 @@ def _reliability_panel(axes: Axes, part: pd.DataFrame, arm: str) -> None:
     _diagonal(axes)
     whiskers = np.array([part["observed"] - part["low"], part["high"] - part["observed"]]).clip(min=0)
     axes.errorbar(
-        part["predicted"],
-        part["observed"],
-        yerr=whiskers,
-        color=BLUE,
-        marker="o",
-        markersize=3.5,
-        elinewidth=0.8,
+        part["predicted"], part["observed"], yerr=whiskers, color=BLUE, marker="o", markersize=3.5, elinewidth=0.8
     )
     axes.set(xlim=(0, 1), ylim=(0, 1), title=arm, yticks=[0, 0.5, 1])
 
@@ -226,15 +208,11 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
         curve = curves[curves["arm"] == arm]
         threshold = np.linspace(0, 0.98, 99)
         treat_all = prevalence - (1 - prevalence) * threshold / (1 - threshold)
-        cell.plot(
-            threshold, treat_all, color="black", linewidth=0.9, linestyle=(0, (5, 2)), label="treat all"
-        )
+        cell.plot(threshold, treat_all, color="black", linewidth=0.9, linestyle=(0, (5, 2)), label="treat all")
         cell.axhline(0, color="black", linewidth=0.9, linestyle=(0, (1, 1.5)), label="treat none")
         if arm != reference and len(behind):
             cell.plot(behind["threshold"], behind["net_benefit"], color=GREY, linewidth=0.9, label=reference)
-        cell.fill_between(
-            curve["threshold"], curve["low"], curve["high"], color=BLUE, alpha=0.22, linewidth=0
-        )
+        cell.fill_between(curve["threshold"], curve["low"], curve["high"], color=BLUE, alpha=0.22, linewidth=0)
         for edge in ("seeds_low", "seeds_high"):
             cell.plot(curve["threshold"], curve[edge], color=BLUE, linewidth=0.6, linestyle=(0, (1, 1)))
         cell.plot(curve["threshold"], curve["net_benefit"], color=BLUE, label="the arm, mean over seeds")
@@ -243,9 +221,7 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     figure.supxlabel("threshold probability", fontsize=8)
     figure.supylabel("net benefit", fontsize=8)
-    half = {
-        arm: np.interp(0.5, c["threshold"], c["net_benefit"]) for arm, c in curves.groupby("arm", sort=False)
-    }
+    half = {arm: np.interp(0.5, c["threshold"], c["net_benefit"]) for arm, c in curves.groupby("arm", sort=False)}
     return describe(
         figure,
         f"Decision curves of {len(arms)} arms with 95 % bands, treat-all and treat-none. Net benefit at a "
@@ -307,9 +283,7 @@ def gain_curves(table: pd.DataFrame) -> Figure:
             _with_intervals(cell, x, row[["gain", "low", "high"]], i, METRIC_NAMES[metric])
         cell.axhline(0, **REFERENCE)
         first = part.iloc[0]
-        cell.set(
-            title=name.replace("_", " "), xlabel=f"times the study's\n{first.arm} over {first.reference}"
-        )
+        cell.set(title=name.replace("_", " "), xlabel=f"times the study's\n{first.arm} over {first.reference}")
         cell.set_xticks(sorted(part["factor"].unique()))
     axes[0].set_ylabel("gain (points, 95 % interval)")
     axes[0].legend(fontsize=7)
@@ -348,9 +322,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         for i, (arm, columns) in enumerate(shown.items()):
             _with_intervals(cell, part["n_train"] * 1.02 ** (2 * i - 1), part[columns], i, arm)
             values = zip(part["n_train"], part[columns[0]], strict=True)
-            words.append(
-                f"{METRIC_NAMES[metric]} of {arm} " + listing(f"{v:.2f} with {n:,}" for n, v in values)
-            )
+            words.append(f"{METRIC_NAMES[metric]} of {arm} " + listing(f"{v:.2f} with {n:,}" for n, v in values))
         if metric == "auroc":  # chance of the others depends on the prevalence
             cell.axhline(0.5, **REFERENCE)
         cell.set_xscale("log")
@@ -358,9 +330,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         cell.set_xticks([], minor=True)
         cell.set(xlabel="training radiographs", ylabel=METRIC_NAMES[metric])
     axes[0].legend(fontsize=7, loc="upper left")
-    return describe(
-        figure, f"Learning curves, 95 % intervals; dashed: chance of the AUROC: {'; '.join(words)}."
-    )
+    return describe(figure, f"Learning curves, 95 % intervals; dashed: chance of the AUROC: {'; '.join(words)}.")
 
 
 @styled
@@ -387,13 +357,10 @@ def subgroups(table: pd.DataFrame, results: pd.DataFrame, arms: list[str], metri
     counts = table.drop_duplicates(["subgroup", "value"]).set_index(["subgroup", "value"])["n_images"]
     names = [f"{group.replace('_', ' ')}: {value} ({counts[group, value]})" for group, value in rows]
     axes[0, 0].set_yticks(list(place.values()), names)
-    extremes = listing(
-        _range(arm, part) for arm, part in table.dropna(subset="estimate").groupby("arm", sort=False)
-    )
+    extremes = listing(_range(arm, part) for arm, part in table.dropna(subset="estimate").groupby("arm", sort=False))
     return describe(
         figure,
-        f"{METRIC_NAMES.get(metric, metric)} with 95 % intervals in {len(rows)} subgroups of the test set: "
-        f"{extremes}.",
+        f"{METRIC_NAMES.get(metric, metric)} with 95 % intervals in {len(rows)} subgroups of the test set: {extremes}.",
     )
 
 

@@ -16,6 +16,5 @@ def formula_images(grid: np.ndarray) -> Figure:
     for i, cell in enumerate(axes[:, 0]):
         cell.set_ylabel(f"category {i + 1}", fontsize=6)
     return describe(
-        figure,
-        f"Formula-generated images: {rows} categories, a row each, with {columns} instances side by side.",
+        figure, f"Formula-generated images: {rows} categories, a row each, with {columns} instances side by side."
     )

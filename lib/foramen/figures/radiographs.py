@@ -68,9 +68,7 @@ def distribution(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 @styled
-def equalization(
-    raw: np.ndarray, treated: dict[str, np.ndarray], boxes: np.ndarray, examples: int = 4
-) -> Figure:
+def equalization(raw: np.ndarray, treated: dict[str, np.ndarray], boxes: np.ndarray, examples: int = 4) -> Figure:
     """Images before and after each contrast treatment, and their cumulative distributions. Notebook 02.
 
     `raw` (n,S,S) and each of `treated` (n,S,S), any unsigned type; `boxes` (n,4) is the valid area (top,
@@ -171,11 +169,7 @@ def frame(theta: np.ndarray, size: int) -> np.ndarray:
 
 @styled
 def stn(
-    inputs: np.ndarray,
-    outputs: np.ndarray,
-    theta: np.ndarray,
-    fixed: np.ndarray,
-    all_theta: np.ndarray | None = None,
+    inputs: np.ndarray, outputs: np.ndarray, theta: np.ndarray, fixed: np.ndarray, all_theta: np.ndarray | None = None
 ) -> Figure:
     """What the spatial transformer reads and returns, and how its transforms are spread. Used by notebook 04.
 
@@ -224,9 +218,7 @@ def _spread(figure: Figure, words: np.ndarray, fixed_words: np.ndarray) -> None:
 
 
 @styled
-def saliency(
-    images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray | None, rows: pd.DataFrame
-) -> Figure:
+def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray | None, rows: pd.DataFrame) -> Figure:
     """Saliency maps on the radiographs they explain. Used by notebook 06.
 
     `images` (n,S,S); `maps` column title -> (n,S,S) non-negative; `masks` (n,S,S), non-zero inside the true
@@ -281,23 +273,16 @@ def saliency_checks(overlap: pd.DataFrame, cascade: pd.DataFrame) -> Figure:
         part = overlap[overlap["measure"] == measure].reset_index(drop=True)
         place = np.arange(len(part))[::-1]
         cell.barh(
-            place,
-            part["estimate"],
-            color=[BLUE if "Grad-CAM" in m else GREY for m in part["method"]],
-            height=0.6,
+            place, part["estimate"], color=[BLUE if "Grad-CAM" in m else GREY for m in part["method"]], height=0.6
         )
         whiskers = [part["estimate"] - part["low"], part["high"] - part["estimate"]]
-        cell.errorbar(
-            part["estimate"], place, xerr=whiskers, fmt="none", ecolor="black", elinewidth=1, capsize=2
-        )
+        cell.errorbar(part["estimate"], place, xerr=whiskers, fmt="none", ecolor="black", elinewidth=1, capsize=2)
         cell.axvline(part["chance"].mean(), **{**REFERENCE, "color": "black", "zorder": 3})
         names = [f"{m}\n{a}" if a else m for m, a in zip(part["method"], part["arm"], strict=True)]
         cell.set_yticks(place, names if cell is axes[0] else [""] * len(part), fontsize=6)
         cell.set(xlabel=MEASURES.get(measure, measure), xlim=(0, None))
     _cascade(axes[-1], cascade)
-    return describe(
-        figure, f"Checks of the saliency maps. {_overlap_words(overlap)} {_cascade_words(cascade)}"
-    )
+    return describe(figure, f"Checks of the saliency maps. {_overlap_words(overlap)} {_cascade_words(cascade)}")
 
 
 def _overlap_words(overlap: pd.DataFrame) -> str:
@@ -306,9 +291,7 @@ def _overlap_words(overlap: pd.DataFrame) -> str:
     first = overlap[overlap["measure"] == overlap["measure"].iloc[0]]
     names = [f"{row.method} {row.arm}".strip() for row in first.itertuples()]
     found = listing(f"{name} {value:.2f}" for name, value in zip(names, first["estimate"], strict=True))
-    return (
-        f"{MEASURES.get(first['measure'].iloc[0], 'overlap')}: {found}; chance {first['chance'].mean():.2f}."
-    )
+    return f"{MEASURES.get(first['measure'].iloc[0], 'overlap')}: {found}; chance {first['chance'].mean():.2f}."
 
 
 def _cascade_words(cascade: pd.DataFrame) -> str:
@@ -320,9 +303,7 @@ def _cascade_words(cascade: pd.DataFrame) -> str:
 
 
 def _cascade(axes: Axes, cascade: pd.DataFrame) -> None:
-    for colour, marker, (arm, part) in zip(
-        PALETTE, MARKERS, cascade.groupby("arm", sort=False), strict=False
-    ):
+    for colour, marker, (arm, part) in zip(PALETTE, MARKERS, cascade.groupby("arm", sort=False), strict=False):
         place = np.arange(len(part))
         axes.fill_between(place, part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
         axes.plot(place, part["similarity"], marker=marker, markersize=3.5, color=colour, label=arm)

@@ -19,11 +19,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
     """
     arms = list(history["arm"].unique())
     figure, axes = subplots(
-        2,
-        len(arms),
-        figsize=(max(PAGE * len(arms) / 6, PAGE / 2), 3.2),
-        sharex="col",
-        sharey="row",
+        2, len(arms), figsize=(max(PAGE * len(arms) / 6, PAGE / 2), 3.2), sharex="col", sharey="row"
     )
     for (upper, lower), arm in zip(axes.T, arms, strict=True):
         part = history[history["arm"] == arm]
@@ -40,12 +36,8 @@ def training_curves(history: pd.DataFrame) -> Figure:
     axes[1, 0].set_ylabel("validation AUROC")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.supxlabel("epoch", fontsize=8)
-    last = (
-        history.sort_values("epoch").groupby(["arm", "seed"], sort=False).last().groupby("arm")["val_auroc"]
-    )
-    ends = listing(
-        f"{arm} {last.mean()[arm]:.2f} ({last.min()[arm]:.2f} to {last.max()[arm]:.2f})" for arm in arms
-    )
+    last = history.sort_values("epoch").groupby(["arm", "seed"], sort=False).last().groupby("arm")["val_auroc"]
+    ends = listing(f"{arm} {last.mean()[arm]:.2f} ({last.min()[arm]:.2f} to {last.max()[arm]:.2f})" for arm in arms)
     return describe(
         figure,
         f"Training and validation loss and validation AUROC over {history['epoch'].nunique()} epochs for "

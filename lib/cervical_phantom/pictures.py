@@ -1,0 +1,161 @@
+"""Pictures of the phantom for 01_data_audit: from anatomy to radiograph, healthy against stenotic, every
+knob.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cervical_phantom import acquisition as acq
+from cervical_phantom.anatomy import LEVELS, SIDES, Narrowing
+from cervical_phantom.case import Case, draw_exposure, draw_pose
+from cervical_phantom.parameters import Exposure, Positioning, SyntheticCohort
+from cervical_phantom.rendering import render, stages
+from foramen.figures.style import PAGE, PALETTE, describe, picture, styled, subplots
+
+SIZE = 320  # pixels of a film's height in the large pictures
+STRENGTHS = (0.0, 0.5, 0.85)  # lost shares of the foramen's width shown by `disease`
+
+# What `knobs` shows: title, section, knob, a value far beyond the default.
+KNOBS = (
+    ("rotation SD, °", "positioning", "rotation_sd_deg", 15.0),
+    ("tilt SD, °", "positioning", "tilt_sd_deg", 14.0),
+    ("shift SD, mm", "positioning", "shift_sd_mm", 30.0),
+    ("distance SD, mm", "positioning", "object_detector_sd_mm", 120.0),
+    ("exposure SD, log10", "exposure", "exposure_sd", 0.6),
+    ("contrast SD, log", "exposure", "contrast_sd", 0.7),
+    ("noise", "exposure", "noise", 12.0),
+    ("scatter", "exposure", "scatter", 4.0),
+    ("bone texture", "exposure", "texture", 3.0),
+    ("share of site B", "site", "b_share", 1.0),
+)
+
+
+def _film(image: np.ndarray) -> np.ndarray:
+    """The film's part of a square image."""
+    margin = round(image.shape[1] * (1 - acq.FILM_MM[1] / acq.FILM_MM[0]) / 2)
+    return image[:, margin : image.shape[1] - margin]
+
+
+@styled
+def anatomy(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = SIZE) -> Figure:
+    """One patient from the solid to the stored radiograph, with the true outlines of the foramina."""
+    case = Case(parameters, patient)
+    row = case.row(side)
+    made, (image, _, masks) = stages(case, side, row, size), render(case, side, row, size)
+    panels = [
+        (made["paths"]["cortex"], "path through cortical bone"),
+        (made["paths"]["spongy"], "path through spongy bone"),
+        (made["paths"]["soft"], "path through soft tissue"),
+        (np.log10(made["signal"]), "signal at the detector, log"),
+        (_film(image), f"radiograph, site {row['site']}, {row['view']}"),
+    ]
+    figure, axes = subplots(2, 3, figsize=(PAGE, 0.94 * PAGE))
+    for ax, (values, title) in zip(axes.flat, panels, strict=False):
+        picture(ax, values, title, vmax=np.percentile(values, 98))
+    picture(axes[1, 2], _about_spine(_film(image), row, size), "true foramina")
+    _outlines(axes[1, 2], _about_spine(_film(masks), row, size))
+    return describe(
+        figure,
+        f"""Six pictures of one synthetic patient aged {row["age"]:.0f}, {row["view"]} view: path through
+        cortical bone, spongy bone and soft tissue, signal at the detector, the stored radiograph, and the
+        same with the true outlines of the six foramina of the {side} side.""",
+    )
+
+
+def _outlines(ax: Axes, masks: np.ndarray) -> None:
+    """Draw and name the outline of each foramen of a mask image (bit i: level i)."""
+    for bit, level in enumerate(LEVELS):
+        outline = (masks >> bit) & 1
+        if outline.any():
+            ax.contour(outline, [0.5], colors=[PALETTE[bit]], linewidths=1.2)
+            ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color=PALETTE[bit],
+                    fontsize=7, ha="right", va="center")  # fmt: skip
+
+
+def _narrowed(share: float) -> Narrowing:
+    """C4/5 to C6/7 of both sides narrowed by a share of their width, half in front and half behind."""
+    lost, none = np.zeros((6, 2)), np.zeros((6, 2))
+    lost[2:5] = share / 2
+    return Narrowing(front=lost, back=lost.copy(), soft=none, signs=np.zeros(6), growth=np.zeros(6))
+
+
+@styled
+def disease(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = 2 * SIZE) -> Figure:
+    """The same neck at the same pose without, with some and with much narrowing of C4/5 to C6/7."""
+    figure, axes = subplots(2, len(STRENGTHS), figsize=(PAGE, 0.88 * PAGE))
+    words = []
+    for column, share in zip(axes.T, STRENGTHS, strict=True):
+        case = Case(parameters, patient, _narrowed(share))
+        row = case.row(side)
+        made = stages(case, side, row, size)
+        bone = made["paths"]["cortex"] + made["paths"]["spongy"]
+        title = f"C5/6: {row['narrowest_mm_C5_6']:.1f} mm free, grade {row['grade_C5_6']}"
+        words.append(title)
+        picture(column[0], _about_spine(made["value"], row, size), title)
+        picture(column[1], _about_spine(bone, row, size), "path through bone, without noise")
+    return describe(
+        figure,
+        f"""Three close-ups of one synthetic neck at one pose with growing spurs at C4/5 to C6/7, as
+        radiograph (above) and as path through bone (below). {"; ".join(words)}.""",
+    )
+
+
+def _about_spine(film: np.ndarray, row: dict, size: int) -> np.ndarray:
+    """The part of a film (or of its ray raster) about the foraminal column, 110 by 90 mm on the detector."""
+    scale = film.shape[0] / size
+    pixel = acq.FILM_MM[0] / size / scale
+    middle = np.array(film.shape) / 2 + np.array([row["pose_y"], row["pose_x"]]) * acq.FILM_MM[0] / 2 / pixel
+    low = np.maximum(middle - np.array([55, 45]) / pixel, 0).astype(int)
+    high = (middle + np.array([55, 45]) / pixel).astype(int)
+    return film[low[0] : high[0], low[1] : high[1]]
+
+
+@styled
+def knobs(parameters: SyntheticCohort, patient: int | None = None, side: str = "L", size: int = 160) -> Figure:
+    """What each knob does to one radiograph: none of it, the default, and far beyond, all else the same.
+
+    patient: default the one of the first 200 whose draws of position and exposure are all far from their
+    means.
+    """
+    patient = _telling_patient(parameters, side) if patient is None else patient
+    rows = -(-len(KNOBS) // 2)
+    figure, axes = subplots(rows, 6, figsize=(PAGE, PAGE / 6 * 1.52 * rows))
+    for i, (title, section, knob, strong) in enumerate(KNOBS):
+        current = getattr(getattr(parameters, section), knob)
+        for ax, value in zip(axes[i % rows, 3 * (i // rows) :], (0.0, current, strong), strict=False):
+            case = Case(_with(parameters, section, knob, value), patient)
+            image = _film(render(case, side, case.row(side), size)[0])
+            picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
+    return describe(
+        figure,
+        f"""One synthetic patient's radiograph for {len(KNOBS)} knobs, each at zero, at its default and far
+        beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
+    )
+
+
+def _with(parameters: SyntheticCohort, section: str, knob: str, value: float) -> SyntheticCohort:
+    """The parameters with one knob changed."""
+    part = getattr(parameters, section).model_copy(update={knob: value})
+    return parameters.model_copy(update={section: part})
+
+
+def _telling_patient(parameters: SyntheticCohort, side: str) -> int:
+    """The patient among the first 200 whose least remarkable draw of position and exposure is most
+    remarkable.
+    """
+    position = Positioning(
+        rotation_deg=0, rotation_sd_deg=1, tube_angle_deg=0, tilt_sd_deg=1, shift_sd_mm=1, object_detector_sd_mm=1
+    )
+    exposure = Exposure(exposure_sd=1, contrast_sd=1)
+    unit = parameters.model_copy(update={"positioning": position, "exposure": exposure})
+
+    def least(patient: int) -> float:
+        pose = draw_pose(unit, patient, SIDES[side], False, "A")
+        exposed = draw_exposure(unit, patient, SIDES[side])
+        shift = np.hypot(pose.shift_right, pose.shift_down) / 1.3
+        distance = pose.object_detector - position.object_detector_mm
+        draws = pose.rotation, pose.tilt, shift, distance, exposed.log_exposure, np.log(exposed.slope)
+        return float(np.min(np.abs(draws)))
+
+    return max(range(min(parameters.patients, 200)), key=least)

@@ -1,0 +1,84 @@
+"""What lies about the cervical spine: neck, head and shoulders, the airway, and the large bones. All
+assumptions.
+
+Sizes scale with the person; the positions follow the spine, so that head and shoulders move with posture.
+"""
+
+import numpy as np
+
+from cervical_phantom.anatomy import Spine, frame_along, unit
+from cervical_phantom.rays import SolidList, Solids
+
+UPRIGHT = np.eye(3)
+
+
+def soft_tissue(spine: Spine) -> Solids:
+    """Neck, head, face, shoulders and the slope between them."""
+    s, (wide, deep), jaw = spine.person.scale, spine.person.neck, 3 * spine.person.jaw
+    top, low, parts = spine.origin[0], spine.origin[6], SolidList()
+    lean = np.array([0, 0.12, 1.0])
+    parts.add((0, 2, 0), frame_along(lean, (0, 1, 0)), (wide, deep, np.inf), 0, [(unit(lean), 200)], 200)
+    parts.add(top + (0, 8, 104 * s), UPRIGHT, (78 * s, 100 * s, 98 * s), 0)
+    parts.add(top + (0, -50 * s, 16 * s + jaw), UPRIGHT, (50 * s, 46 * s, 34 * s), 0)
+    parts.add(low + (0, 14, -66), UPRIGHT, (205 * s, 78, 72), 0)
+    parts.add(low + (0, 10, -20), UPRIGHT, (105 * s, 60, 40), 0)
+    return parts.solids()
+
+
+def airway(spine: Spine) -> Solids:
+    """Pharynx, trachea and the mouth's air."""
+    s, front, top, parts = spine.person.scale, -spine.half_depth[2], spine.origin[0], SolidList()
+    parts.add((0, front - 13 - 4 * s, 8), frame_along((0, 0.05, 1.0), (0, 1, 0)), (9 * s, 6 * s, 48 * s), 0)
+    parts.add((0, front - 21 * s, -52), frame_along((0, -0.18, 1.0), (0, 1, 0)), (8 * s, 8 * s, 62), 0)
+    parts.add(top + (0, -50 * s, 27 * s), UPRIGHT, (16 * s, 30 * s, 5 * s), 0)
+    return parts.solids()
+
+
+def large_bones(spine: Spine) -> Solids:
+    """Jaw, mastoids, petrous bones, hyoid, first ribs and clavicles."""
+    s, jaw, top, low, parts = (spine.person.scale, 3 * spine.person.jaw, spine.origin[0], spine.origin[6], SolidList())
+    front = -spine.half_depth[2]
+    parts.add((0, front - 41 * s, 8), UPRIGHT, (13 * s, 3.2, 4.5), 0, shell=0.8)
+    parts.add(top + (0, 30 * s, 38 * s), frame_along((0, 1, -0.25)), (30 * s, 5 * s, 34 * s), 0, shell=1.5)
+    for side in (1, -1):
+        parts.add(
+            top + (side * 50 * s, 14 * s, 28 * s), frame_along((0, -0.25, 1)), (9 * s, 13 * s, 21 * s), 0, shell=0.8
+        )
+        parts.add(
+            top + (side * 32 * s, 6 * s, 41 * s), frame_along((side, -0.6, 0)), (8 * s, 7 * s, 28 * s), 0, shell=1.0
+        )
+        parts.add(
+            top + (side * 46 * s, -22 * s, 26 * s + jaw),
+            frame_along((0, 0.22, 1), (1, 0, 0)),
+            (15 * s, 4.2 * s, 31 * s),
+            0,
+            shell=1.3,
+        )
+        parts.add(
+            top + (side * 32 * s, -52 * s, 2 * s + jaw),
+            frame_along((-side * 0.62, -1, -0.1)),
+            (4.6 * s, 11 * s, 38 * s),
+            0,
+            shell=1.4,
+        )
+        parts.add(
+            (side * 13 * s, front - 30 * s, 11), frame_along((side * 0.5, 1, 0.25)), (1.5, 2.2, 14 * s), 0, shell=0.8
+        )
+        parts.add(low + (side * 48 * s, 4, -14), frame_along((side, -0.7, -0.5)), (5, 3.2, 36 * s), 0, shell=0.9)
+        parts.add(low + (side * 75 * s, -48, -24), frame_along((side, 0.35, 0.18)), (5.5, 5.5, 72 * s), 0, shell=1.4)
+    return parts.solids()
+
+
+def skull(spine: Spine) -> Solids:
+    """The vault with its base plate: thick bone about a brain."""
+    s, lean = spine.person.scale, unit((0, 0.18, 1.0))
+    vault = SolidList()
+    vault.add(
+        spine.origin[0] + (0, 8, 108 * s),
+        frame_along(lean, (0, 1, 0)),
+        (70 * s, 92 * s, 82 * s),
+        0,
+        [(lean, 66 * s)],
+        shell=4.5,
+    )
+    return vault.solids()

@@ -1,1 +1,0 @@
-"""Measurements of speed, each a module: `python -m foramen.benchmarks.images`."""

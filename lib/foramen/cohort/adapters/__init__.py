@@ -1,0 +1,95 @@
+"""Where a cohort of files comes from: one module for each published layout, all giving the same table.
+
+An adapter is a module with a function `table(section) -> Source`. To add your own, copy `example.py`, change
+it, and name your file in the study: `cohort.manifest.adapter: my_adapter.py`. Used by notebook 01 through
+`read`.
+"""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from foramen.cohort import manifest
+from foramen.core.errors import InputError
+from foramen.study.model import ManifestCohort
+
+NAMES = ("general", "vindr_spinexr", "csxa", "example")
+
+
+@dataclass
+class Source:
+    """What an adapter gives: the raw table (text cells, columns of `manifest.COLUMNS`), and where it comes
+    from.
+    """
+
+    table: pd.DataFrame
+    origin: Path  # named in faults
+    images: Path  # the folder that image paths are relative to and must stay in
+    labels: dict[str, int] = field(default_factory=dict)  # label texts beside 0/1 and yes/no
+    notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
+    ignored: int = 0  # columns of the table that are not used
+    faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
+    keypoints: pd.DataFrame | None = None  # image_path, x, y lists in pixels of the stored image
+
+    def poses(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Pose of the spine in each of `rows` (image_path, width, height) from its keypoints; NaN where it
+        has none.
+
+        As in the synthetic truth, in normalised coordinates of the square image (-1 to 1, x right, y down):
+        `pose_x, pose_y` the keypoints' centre, `pose_angle` (radians) from the vertical, clockwise, to their
+        principal axis, `pose_scale` half their extent along it.
+        """
+        known = self.keypoints.set_index("image_path")
+        poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_x", "pose_y", "pose_angle", "pose_scale"])
+        for row in rows[rows["image_path"].isin(known.index)].itertuples():
+            points = np.column_stack([known.at[row.image_path, "x"], known.at[row.image_path, "y"]])
+            points = (points - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
+            centre = points.mean(0)
+            axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
+            axis = axis if axis[1] >= 0 else -axis
+            poses.loc[row.Index] = [*centre, np.arctan2(-axis[0], axis[1]), np.ptp((points - centre) @ axis) / 2]
+        return poses
+
+
+def read(section: ManifestCohort) -> Source:
+    """The reader's cohort as typed rows. Rows with a fault are left out of the table and told in `faults`.
+
+    InputError where there is no table, or none with the columns that are needed.
+    """
+    if section.adapter in NAMES:
+        source = importlib.import_module(f"foramen.cohort.adapters.{section.adapter}").table(section)
+    else:
+        source = _own(Path(section.adapter), section)
+    source.table = source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str)
+    source.faults, good = manifest.validate(source.table, source.labels, source.origin)
+    source.table = manifest.normalise(source.table.loc[good], source.labels)
+    return source
+
+
+def locate(section: ManifestCohort) -> Path:
+    """The reader's table or folder; InputError where there is none."""
+    path = Path(section.path).expanduser()
+    if not path.exists():
+        raise InputError(f"cohort.manifest.path: there is nothing at {path}")
+    return path.resolve()
+
+
+def _own(path: Path, section: ManifestCohort) -> Source:
+    """What a reader's own adapter gives; whatever goes wrong in it becomes one line."""
+    if path.suffix != ".py" or not path.is_file():
+        raise InputError(f"cohort.manifest.adapter: {str(path)!r} is none of {', '.join(NAMES)}, nor a Python file")
+    spec = importlib.util.spec_from_file_location("own_adapter", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, "table", None)):
+            raise InputError(f"{path}: an adapter needs a function table(section)")
+        return module.table(section)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: the adapter failed: {type(error).__name__}: {error}") from None

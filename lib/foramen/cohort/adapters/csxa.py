@@ -1,0 +1,101 @@
+"""CSXA, the cervical spine X-ray atlas (Ran et al., Scientific Data 2024; doi 10.57760/sciencedb.15391).
+
+`cohort.manifest.path` is the folder that holds `datasets.xlsx` and `datasets-PNG/`. Lateral views; there is
+no foraminal label, the class of curvature stands in for it. The 23 keypoints of each image give the pose of
+the spine. Assumption: the JSON files are of labelme's layout (`shapes`, each with `points`); the descriptor
+does not say.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from foramen.cohort import manifest
+from foramen.cohort.adapters import Source, locate
+from foramen.core.errors import InputError
+from foramen.study.model import ManifestCohort
+
+CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
+LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}
+KEYPOINTS = 23
+
+
+def table(section: ManifestCohort) -> Source:
+    """One row an image, labelled by class of curvature: 0 lordotic, 1 any other, or as `section.labels` says.
+
+    Classes that `section.labels` does not name are excluded. A case counts as one patient.
+    """
+    root = locate(section)
+    book, folder = root / "datasets.xlsx", root / "datasets-PNG"
+    if not folder.is_dir():
+        raise InputError(f"{root}: no folder datasets-PNG/")
+    cases = _cases(book)
+    labels = section.labels or LORDOTIC_OR_NOT
+    rows, faults = [], []
+    for path in sorted(folder.rglob("*.png")):
+        parts = re.fullmatch(r"(\d{4})\D*(\d{1,3})?", path.stem)
+        number = str(int(parts[1])) if parts else ""
+        if number not in cases.index:
+            faults.append(f"{book}: no row with the Number of {path.name}")
+            continue
+        curvature = cases[number]
+        kept = curvature in labels
+        rows.append(
+            {
+                "image_path": str(path.relative_to(root)),
+                "patient_id": number,
+                "label": curvature if kept else next(iter(labels)),
+                "view": "LATERAL",
+                "age": parts[2] or "",
+                "excluded": "" if kept else "curvature class without a label",
+            }
+        )
+    if faults or not rows:
+        raise InputError(faults or f"{folder}: no PNG files")
+    frame = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
+    shown = ", ".join(f"{CURVATURES.get(name, name)}: {label}" for name, label in labels.items())
+    notes = [f"CSXA: no foraminal label is published; the label is the class of curvature ({shown})"]
+    return Source(frame, book, root, dict(labels), notes, keypoints=_keypoints(root, frame))
+
+
+def _cases(book: Path) -> pd.Series:
+    """Class of curvature (`1` to `5`) by case number."""
+    sheet = manifest.read_table(book)
+    column = next((name for name in sheet.columns if name.lower().startswith("curvature")), None)
+    if column is None or "Number" not in sheet.columns:
+        raise InputError(f"{book}: columns 'Number' and 'Curvature: 1.Lordotic, ...' are expected")
+    number = pd.to_numeric(sheet["Number"], errors="coerce")
+    cases = sheet[column].str.extract(r"^(\d+)", expand=False)
+    bad = [f"{book}: row {row}: no Number" for row in sheet.index[number.isna()]]
+    bad += [f"{book}: row {row}: no class of curvature" for row in sheet.index[~cases.isin(list(CURVATURES))]]
+    if bad:
+        raise InputError(bad)
+    return pd.Series(cases.to_numpy(), index=number.astype(int).astype(str))
+
+
+def _keypoints(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """The points of each image that has a JSON file: `image_path, x, y` (lists, pixels); InputError for
+    damaged ones.
+    """
+    files = {path.stem: path for path in root.rglob("*.json")}
+    found, faults = [], []
+    for name in frame["image_path"]:
+        path = files.get(Path(name).stem)
+        if path is None:
+            continue
+        try:
+            shapes = json.loads(path.read_text(encoding="utf-8-sig"))["shapes"]
+            points = np.array([point for shape in shapes for point in shape["points"]], float)
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+            faults.append(f"{path}: no keypoints in labelme's layout")
+            continue
+        if points.shape != (KEYPOINTS, 2):
+            faults.append(f"{path}: {len(points)} keypoints, {KEYPOINTS} are expected")
+            continue
+        found.append({"image_path": name, "x": points[:, 0].tolist(), "y": points[:, 1].tolist()})
+    if faults:
+        raise InputError(faults)
+    return pd.DataFrame(found, columns=["image_path", "x", "y"])

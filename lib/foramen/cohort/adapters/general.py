@@ -1,0 +1,24 @@
+"""The general layout: one table with a row an image, beside a folder of images. The default adapter."""
+
+from pathlib import Path
+
+from foramen.cohort import manifest
+from foramen.cohort.adapters import Source, locate
+from foramen.core.errors import InputError
+from foramen.study.model import ManifestCohort
+
+
+def table(section: ManifestCohort) -> Source:
+    """CSV, TSV, Excel or parquet with `image_path, patient_id, label` and the optional columns of
+    `manifest.OPTIONAL`.
+    """
+    path = locate(section)
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; the general adapter needs the table itself (manifest.csv)")
+    raw = manifest.read_table(path)
+    images = Path(section.images).expanduser().resolve() if section.images else path.parent
+    if not images.is_dir():
+        raise InputError(f"cohort.manifest.images: there is no folder {images}")
+    rows = manifest.rename(raw, section.columns, path)
+    used = {section.columns.get(name, name) for name in manifest.COLUMNS}
+    return Source(rows, path, images, section.labels, ignored=sum(name not in used for name in raw.columns))

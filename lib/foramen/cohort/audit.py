@@ -1,0 +1,179 @@
+"""What notebook 01 asks of a cohort, as tables. Nothing in them names a patient, a file or a row."""
+
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from statsmodels.stats.proportion import proportion_confint
+
+from foramen.cohort import privacy
+from foramen.cohort.step import Cohort
+
+HEADER = ("format", "grey", "bits", "transfer_syntax", "modality", "body_part", "view_position", "laterality")
+# Columns of a synthetic cohort's truth that tell how a film was taken.
+GEOMETRY = {
+    "rotation": "rotation from the frontal view (degrees)",
+    "tube_angle": "tube angle (degrees)",
+    "source_detector": "source to detector (mm)",
+    "magnification": "magnification of the spine on the film",
+}
+
+
+def flow(cohort: Cohort) -> pd.DataFrame:
+    """Flow of exclusions: `step, images, patients`, from the table as given to the three splits."""
+    rows = cohort.manifest
+    steps = [("in the table", rows)]
+    steps += [(f"excluded: {r['reason']}", (r["images"], r["patients"])) for r in cohort.audit["reasons"]]
+    steps += [("in the study", cohort.included)]
+    names = {"train": "training", "val": "validation", "test": "test"}
+    steps += [(f"{name} set", cohort.included[cohort.included["split"] == key]) for key, name in names.items()]
+    counted = [(n, *(c if isinstance(c, tuple) else (len(c), c["patient_id"].nunique()))) for n, c in steps]
+    return pd.DataFrame(counted, columns=["step", "images", "patients"])
+
+
+def exclusions(cohort: Cohort) -> pd.DataFrame:
+    """Why rows are not in the study: `reason, images, patients`."""
+    return pd.DataFrame(cohort.audit["reasons"], columns=["reason", "images", "patients"])
+
+
+def findings(cohort: Cohort) -> pd.DataFrame:
+    """The findings of the check that the cohort passed: `severity, subject, message`, without names, rows or
+    paths.
+    """
+    return pd.DataFrame(cohort.audit["findings"], columns=["severity", "subject", "message"])
+
+
+def leakage(cohort: Cohort) -> pd.DataFrame:
+    """Every way in which the test set could be known to the training, looked for: `check, found, verdict`."""
+    rows = cohort.included
+    shared = int((rows.groupby("patient_id")["split"].nunique() > 1).sum())
+    counts = pd.Series([f["subject"] for f in cohort.audit["findings"]], dtype=object).value_counts()
+    checks = [
+        ("patients in more than one split", shared, "none may be"),
+        ("images listed twice", int(rows["image_id"].duplicated().sum()), "none may be"),
+        (
+            "patients joined because their pictures or headers are the same",
+            cohort.audit.get("linked_patients", 0),
+            "one split",
+        ),
+        ("findings on duplicate pictures", int(counts.get("duplicate", 0)), "a person decides"),
+    ]
+    return pd.DataFrame(
+        [(name, n, "clean" if n == 0 else "LEAK" if rule == "none may be" else rule) for name, n, rule in checks],
+        columns=["check", "found", "verdict"],
+    )
+
+
+def acquisition(cohort: Cohort) -> pd.DataFrame:
+    """How the images were acquired and stored: `property, value, images, share`; continuous properties in
+    ranges, or where the truth is known as mean and SD. What no image states is one line.
+    """
+    facts = cohort.acquisition
+    lines, unstated = [], []
+    for name in HEADER:
+        if facts[name].astype(str).isin(["", "nan"]).all():
+            unstated.append(name.replace("_", " "))
+            continue
+        values = facts[name].astype(str).replace({"": "not stated", "nan": "not stated"})
+        lines += [(name.replace("_", " "), value, int(n)) for value, n in values.value_counts().items()]
+    if unstated:
+        lines.append((", ".join(unstated), "not stated", len(facts)))
+    if cohort.truth is not None:
+        lines += [_spread(cohort.truth[name], label) for name, label in GEOMETRY.items()]
+    spacing = pd.to_numeric(facts["spacing_mm"]).dropna()
+    lines.append(("pixel spacing", "not stated", len(facts) - len(spacing)))
+    if len(spacing):
+        lines.append(("pixel spacing", f"{spacing.min():.3g} to {spacing.max():.3g} mm", len(spacing)))
+    sizes = facts["width"].astype(int).astype(str) + " x " + facts["height"].astype(int).astype(str)
+    common = sizes.value_counts()
+    lines += [("size in pixels", value, int(n)) for value, n in common.head(5).items()]
+    lines.append(("size in pixels", f"{max(0, len(common) - 5)} other sizes", int(common.iloc[5:].sum())))
+    lines.append(("likely text in the pixels", "yes", int(facts["burnt_in"].sum())))
+    table = pd.DataFrame(lines, columns=["property", "value", "images"])
+    return table[table["images"] > 0].assign(share=lambda t: t["images"] / len(facts)).reset_index(drop=True)
+
+
+def _spread(values: pd.Series, label: str) -> tuple[str, str, int]:
+    """A line of the acquisition table: mean and SD of a known quantity."""
+    return label, f"mean {values.mean():.4g}, SD {values.std():.2g}", len(values)
+
+
+def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
+    """Share of positive images by `site`, `split`, `side`, `view` or `sex`, with Wilson intervals.
+
+    Columns `group, images, patients, positive, prevalence, low, high`. Groups of fewer than five patients are
+    pooled as `other`. Wilson's interval takes images as independent; with several per patient it is a little
+    too narrow.
+    """
+    rows = cohort.included
+    groups = privacy.pool_rare(rows[by].replace("", "not stated"), rows["patient_id"])
+    table = (
+        rows.assign(group=groups)
+        .groupby("group")
+        .agg(images=("label", "size"), patients=("patient_id", "nunique"), positive=("label", "sum"))
+    )
+    table["positive"] = table["positive"].astype(int)
+    table["prevalence"] = table["positive"] / table["images"]
+    low, high = proportion_confint(table["positive"], table["images"], method="wilson")
+    return table.assign(low=low, high=high).reset_index()
+
+
+def without_the_film(cohort: Cohort) -> pd.Series | None:
+    """Scores (0-1, by image_id) of somebody who never sees a film and knows site, side, view, sex and age only.
+
+    A logistic regression of the label on them, fitted to the training images, for all images. None where the cohort
+    knows nothing of its patients that differs between them.
+    """
+    rows = cohort.included
+    design = facts_of_patients(rows)
+    design = design.loc[:, design.nunique() > 1]
+    if design.empty:
+        return None
+    training = rows["split"] == "train"
+    model = LogisticRegression().fit(design[training], rows.loc[training, "label"])
+    return pd.Series(model.predict_proba(design)[:, 1], index=rows["image_id"])
+
+
+def facts_of_patients(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each image but the film, as numbers: site, side, view and sex as 0 or 1, age in decades."""
+    facts = pd.get_dummies(rows[["site", "side", "view", "sex"]], dtype=float)
+    return facts.assign(age=rows["age"].fillna(rows["age"].mean()).fillna(0) / 10)
+
+
+def montage(cohort: Cohort, per_group: int = 4, seed: int = 0) -> pd.DataFrame:
+    """Rows of `cohort.images` to show, drawn at random within each label and side: `label, side, row`.
+
+    Images with likely burnt-in text are never chosen: the text could name a patient.
+    """
+    rows = cohort.included[~cohort.acquisition["burnt_in"].astype(bool).to_numpy()]
+    chosen = [
+        some.sample(min(per_group, len(some)), random_state=seed)
+        .index.to_frame(name="row")
+        .assign(label=label, side=side)
+        for (label, side), some in rows.groupby(["label", "side"])
+    ]
+    return pd.concat(chosen, ignore_index=True)[["label", "side", "row"]]
+
+
+def questions(cohort: Cohort) -> list[str]:
+    """What no program can answer about this cohort; a person answers before the report is shown to anyone."""
+    asked = [
+        "Who labelled the images, from what (MRI, CT, surgery, the film itself), and how far apart in time?",
+        "Were readers blind to the clinical findings, and how well did two of them agree?",
+        "How were these patients chosen, and whom does that leave out?",
+    ]
+    if cohort.audit["source"] == "synthetic":
+        return ["The cohort is synthetic: which of its assumptions must hold for a claim about real patients?", *asked]
+    asked += ["Is there an ethics approval or waiver for this use, and may figures of these films be shown?"]
+    rows = cohort.included
+    if rows["site"].nunique() > 1:
+        sites = prevalence(cohort, "site")
+        spread = sites["prevalence"].max() - sites["prevalence"].min()
+        asked.append(f"Prevalence differs by {100 * spread:.0f} points between sites: is site a shortcut to the label?")
+    if (rows["side"] == "").any():
+        asked.append("Some images have no side: does the label refer to one side, and would a mirrored film keep it?")
+    if cohort.acquisition["burnt_in"].any():
+        asked.append("Some images seem to hold burnt-in text: does it name a person, a side or a diagnosis?")
+    if cohort.audit.get("linked_patients"):
+        asked.append("Some patients share near-identical pictures or a header identifier: are they one person?")
+    if any(f["subject"] == "grey" for f in cohort.audit["findings"]):
+        asked.append("Some images seem clipped or reversed in grey: were they converted before they came here?")
+    return asked

@@ -1,0 +1,143 @@
+"""Tables as files (CSV, Markdown, LaTeX), and table 1 of the cohort (notebooks 01 and 06).
+
+The CSV keeps full precision for machines; Markdown and LaTeX are rounded for readers. Text of a reader's own
+files (arm names, sites, identifiers) is data: it can neither become HTML in a page, nor a command in LaTeX,
+nor a formula in a spreadsheet.
+"""
+
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tableone import TableOne
+
+from foramen.core.files import write_text
+
+COHORT_COLUMNS = ("label", "side", "view", "site", "age", "sex")
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
+_P_COLUMNS = ("p_value", "p_holm")
+_POINTS = ("gain", "slope", "low", "high", "paper_low", "paper_high", "detectable", "standard_error", "difference")
+
+
+def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
+    """Write `frame` without its index as `name`.csv, .md and .tex into `folder`; returns the three paths."""
+    folder = Path(folder)
+    written = {
+        folder / f"{name}.csv": to_csv(frame),
+        folder / f"{name}.md": to_markdown(frame),
+        folder / f"{name}.tex": to_latex(frame),
+    }
+    for path, text in written.items():
+        write_text(path, text)
+    return list(written)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV at full precision; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    safe = frame.copy()
+    for i, column in enumerate(frame.columns):
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            safe.isetitem(i, frame[column].map(_without_formula))
+    safe.columns = [_without_formula(column) for column in frame.columns]
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _without_formula(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = "".join(c if c.isprintable() else " " for c in cell)  # a lone carriage return would end the row
+    formula = text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table; markup in cells is shown as the characters it is written with."""
+    cells = readable(frame)
+    lines = [cells.columns, ["---:" if numeric else "---" for numeric in _numeric(frame)], *cells.to_numpy()]
+    rows = [[cell if i == 1 else _plain(cell) for cell in line] for i, line in enumerate(lines)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _plain(cell: object) -> str:
+    """Text that Markdown and HTML renderers show as it is, on one line."""
+    text = html.escape(" ".join(str(cell).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """A LaTeX tabular in the style of booktabs, every cell and heading escaped."""
+    columns = "".join("r" if numeric else "l" for numeric in _numeric(frame))
+    style = readable(frame).style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
+    return style.to_latex(hrules=True, column_format=columns)
+
+
+def _numeric(frame: pd.DataFrame) -> list[bool]:
+    return [pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) for dtype in frame.dtypes]
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as text for readers: points with one decimal, p-values and other numbers with three.
+
+    A missing number is a dash, so that it cannot be mistaken for an empty cell.
+    """
+    in_points = any(column in frame for column in ("gain", "slope", "detectable", "difference"))
+    shown = {}
+    for i, column in enumerate(frame.columns):
+        cells = frame.iloc[:, i]
+        if cells.dtype == bool:
+            shown[i] = cells.map({True: "yes", False: "no"})
+        elif pd.api.types.is_float_dtype(cells):
+            shown[i] = cells.map(lambda x, c=column: _number(x, c, in_points))
+        else:
+            shown[i] = cells.map(lambda x: "–" if pd.isna(x) else str(x))
+    return pd.DataFrame(shown, dtype=object).set_axis([str(column) for column in frame.columns], axis=1)
+
+
+def _number(value: float, column: str, in_points: bool) -> str:
+    if not np.isfinite(value):
+        return "–"
+    if column in _P_COLUMNS:
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return f"{value:.1f}" if in_points and column in _POINTS else f"{value:.3f}"
+
+
+def cohort(manifest: pd.DataFrame, columns: tuple[str, ...] = COHORT_COLUMNS) -> pd.DataFrame:
+    """Table 1: the cohort by split, with standardised differences (notebook 01).
+
+    `manifest` has one row an image; excluded images are left out. One row for each value of a categorical
+    column, mean (SD) of `age`; a first part counts images and patients. Standardised differences are between
+    each two splits; an absolute value above 0.1 is commonly called an imbalance. Columns without any value
+    are passed over.
+    """
+    kept = manifest[~manifest.excluded.astype(bool)] if "excluded" in manifest else manifest
+    splits = [split for split in ("train", "val", "test") if (kept.split == split).any()]
+    present = [column for column in columns if column in kept and kept[column].notna().any()]
+    continuous = [column for column in present if column == "age"]
+    categorical = [column for column in present if column not in continuous]
+    data = kept[["split", *present]].copy()
+    data[categorical] = data[categorical].astype("string").fillna("missing").astype(object)
+    one = TableOne(
+        data,
+        columns=present,
+        categorical=categorical,
+        continuous=continuous,
+        groupby="split",
+        order={"split": splits},
+        smd=len(splits) > 1,
+        pval=False,
+        missing=False,
+    )
+    body = one.tableone.droplevel(0, axis=1) if one.tableone.columns.nlevels > 1 else one.tableone
+    body = body.reset_index()
+    body.columns = ["variable", "value", *body.columns[2:]]
+    patients = {
+        "variable": "n",
+        "value": "patients",
+        "Overall": str(kept.patient_id.nunique()),
+        **{split: str(kept.patient_id[kept.split == split].nunique()) for split in splits},
+    }
+    body.loc[body.variable == "n", "value"] = "images"
+    return pd.concat([body.iloc[:1], pd.DataFrame([patients]), body.iloc[1:]], ignore_index=True).fillna("").astype(str)

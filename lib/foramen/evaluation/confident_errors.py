@@ -1,0 +1,90 @@
+"""The most confident errors on the test set, chosen by rule, and what they have in common (notebook 06)."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from foramen.cohort.step import Cohort
+from foramen.evaluation.predictions import thresholds
+
+
+def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The `n` test images that an arm gets wrong most surely: up to half of them missed, up to half called falsely.
+
+    Sure is a score far on the wrong side of the threshold, mean over the seeds. Columns: image_id, label,
+    score (mean over seeds), margin (score less threshold). `without` are images not to be shown.
+    """
+    test = frame[(frame["split"] == "test") & (frame["arm"] == arm) & ~frame["image_id"].isin(without)]
+    test = test.merge(thresholds(frame)[["arm", "seed", "threshold"]], on=["arm", "seed"])
+    test["margin"] = test["score"] - test["threshold"]
+    mean = test.groupby("image_id", as_index=False)[["label", "score", "margin"]].mean()
+    wrong = mean[(mean["margin"] >= 0) != (mean["label"] == 1)]
+    halves = [
+        wrong[wrong["label"] == label].sort_values(["margin", "image_id"], ascending=label == 1).head(n // 2)
+        for label in (1, 0)
+    ]
+    return pd.concat(halves, ignore_index=True).astype({"label": int})
+
+
+def grades(truth: pd.DataFrame, levels: Sequence[str]) -> pd.DataFrame:
+    """The true grades at the levels that the label is about, a column each (`C5/6`)."""
+    return truth[[f"grade_{level.replace('/', '_')}" for level in levels]].set_axis(list(levels), axis=1)
+
+
+def with_truth(rows: pd.DataFrame, films: Cohort, levels: Sequence[str]) -> pd.DataFrame:
+    """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it.
+
+    `levels` are those that the label is about, `cohort.synthetic.label.levels` of the study.
+    """
+    facts = films.included.set_index("image_id").loc[rows["image_id"]]
+    notes = [_known(row.side, row.age) for row in facts.itertuples()]
+    if films.truth is not None:
+        truth = films.truth.set_index("image_id").loc[rows["image_id"]]
+        worst = grades(truth, levels)
+        notes = [
+            f"{note}, {_truth(row, worst.loc[image], label)}"
+            for note, (image, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
+        ]
+    return rows.assign(note=notes)
+
+
+def _known(side: str, age: float) -> str:
+    """What the manifest says of a patient; nothing where it says nothing."""
+    return ", ".join([*([side] if side else []), *([f"{age:.0f} years"] if pd.notna(age) else [])])
+
+
+def _truth(row: pd.Series, grades: pd.Series, label: int) -> str:
+    worst = f"grade {grades.max()} at {grades.idxmax()}"
+    reader = ", reader's error" if row["label_before_noise"] != label else ""
+    hidden = ", not visible" if row["label_visible"] != row["label_before_noise"] else ""
+    return f"{worst if grades.max() else 'no narrowing'}{reader}{hidden}"
+
+
+def in_common(
+    rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, levels: Sequence[str], rotation_deg: float
+) -> pd.DataFrame:
+    """How the errors differ from the whole test set: fact, errors, test_set (shares, or means with unit).
+
+    `rows` are those of `confident`, best with a large `n`; `levels` as in `with_truth`; `rotation_deg` is the nominal
+    rotation of the synthetic patients, `cohort.synthetic.positioning.rotation_deg` of the study.
+    """
+    tested = films.included[films.included["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"])]
+    facts = pd.DataFrame(
+        {
+            "age (years)": tested["age"],
+            "right side (share)": tested["side"] == "R",
+            "female (share)": tested["sex"] == "F",
+        }
+    )
+    if films.truth is not None:
+        truth = films.truth.set_index("image_id").loc[tested["image_id"]].reset_index()
+        truth.index = tested.index
+        facts["reader's error in the label (share)"] = truth["label_before_noise"] != tested["label"]
+        facts["stenosis not visible (share)"] = truth["label_visible"] != truth["label_before_noise"]
+        facts["worst grade 1 (share)"] = grades(truth, levels).max(axis=1) == 1
+        facts["in-plane tilt (degrees, size)"] = truth["tilt"].abs()
+        facts["rotation off the nominal (degrees, size)"] = (truth["rotation"] - rotation_deg).abs()
+    wrong = tested["image_id"].isin(rows["image_id"])
+    return pd.DataFrame(
+        {"fact": facts.columns, "errors": facts[wrong].mean().to_numpy(float), "test_set": facts.mean().to_numpy(float)}
+    )

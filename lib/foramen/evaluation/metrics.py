@@ -1,0 +1,256 @@
+"""Metrics of a binary classifier under many weightings of the same images at once (notebook 06).
+
+Every function takes `weights`, an array (resamples, images) of non-negative counts, and returns one value a
+resample: a resample that draws a patient twice is the same images with weight 2. So thousands of resamples
+cost a few matrix products and cumulative sums. A value that does not exist is NaN; `why_not_estimable` says
+why in words.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+Array = NDArray[np.float64]
+
+CONFUSION = ("accuracy", "f1", "specificity", "sensitivity", "precision", "npv", "balanced_accuracy", "mcc")
+RANKING = ("auroc", "auprc")
+CALIBRATION = ("calibration_intercept", "calibration_slope")
+METRICS = (*CONFUSION, *RANKING, "brier", *CALIBRATION)
+
+#: Metrics of which a smaller value is better: their gain is the decrease.
+LOWER_IS_BETTER = ("brier",)
+#: The values a metric can take; an interval is clipped to them.
+BOUNDS = dict.fromkeys(METRICS, (0.0, 1.0)) | {
+    "mcc": (-1.0, 1.0),
+    "calibration_intercept": (-np.inf, np.inf),
+    "calibration_slope": (-np.inf, np.inf),
+}
+#: The labels that must occur among the images for a metric to exist.
+LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1)) | {
+    "accuracy": (),
+    "brier": (),
+    "precision": (),
+    "npv": (),
+    "sensitivity": (1,),
+    "f1": (1,),
+    "specificity": (0,),
+}
+#: Scores are moved this far from 0 and 1 before the logit, where float32 networks saturate.
+SCORE_MARGIN = 1e-6
+_HAIR = 1e-9  # to either side of a false positive rate at which a ROC curve may rise straight up
+_MAX_NEWTON_STEPS = 25
+_DIVERGED = 1e6  # a step of Newton's method longer than this never comes back
+
+
+def operating_threshold(labels: NDArray, scores: NDArray) -> float:
+    """The threshold that calls as many of the given images positive as are positive; they must not be test images.
+
+    An image is called positive where `score >= threshold`. Candidates are 0, the midpoints between neighbouring
+    distinct scores, and a value just above the largest score (all called negative). Where tied scores allow no exact
+    match the nearest counts; among equals the candidate nearest to 0.5 wins, then the lower one. With one class only
+    there is nothing to match: 0.5.
+
+    Notebook 06. Predicted prevalence equal to observed (Freeman and Moisen 2008, doi:10.1016/j.ecolmodel.2008.05.015)
+    moves little with the sample; the maximum of a curve, such as of balanced accuracy, jumps between its near-equal
+    peaks on a few hundred images. Chosen on the test set it would be optimistic (Leeflang et al. 2008).
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    if len(np.unique(labels)) < 2:
+        return 0.5
+    values = np.unique(scores)
+    candidates = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], np.inf)]])
+    called = len(scores) - np.searchsorted(np.sort(scores), candidates)
+    off = np.abs(called - (labels == 1).sum())
+    best = candidates[off == off.min()]
+    return float(best[np.lexsort((best, np.abs(best - 0.5)))[0]])
+
+
+def evaluate(
+    weights: Array, labels: NDArray, scores: NDArray, threshold: float, metrics: tuple[str, ...] = METRICS
+) -> Array:
+    """The metrics of one score vector under each row of weights: (metrics, resamples), NaN where undefined.
+
+    `labels` (images,) of 0/1, `scores` (images,) in 0-1, `threshold` from `operating_threshold`.
+    """
+    labels, scores = np.asarray(labels, float), np.asarray(scores, float)
+    values: dict[str, Array] = {}
+    if set(metrics) & set(CONFUSION):
+        values |= confusion_metrics(weights, labels, scores >= threshold)
+    if set(metrics) & set(RANKING):
+        values |= ranking_metrics(weights, labels, scores)
+    if "brier" in metrics:
+        values["brier"] = weights @ (scores - labels) ** 2 / weights.sum(axis=1)
+    if set(metrics) & set(CALIBRATION):
+        values |= calibration_metrics(weights, labels, scores)
+    return np.stack([values[metric] for metric in metrics])
+
+
+def confusion_metrics(weights: Array, labels: Array, calls: NDArray[np.bool_]) -> dict[str, Array]:
+    """Metrics of the confusion matrix; `calls` says which images are called positive.
+
+    A ratio without a denominator is NaN, but MCC is 0 where all images are called alike (as in scikit-learn).
+    """
+    positive = labels == 1
+    cells = np.stack([positive & calls, ~positive & ~calls, ~positive & calls, positive & ~calls], axis=1)
+    tp, tn, fp, fn = (weights @ cells.astype(float)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sensitivity, specificity = tp / (tp + fn), tn / (tn + fp)
+        spread = np.sqrt((tp + fp) * (tn + fn)) * np.sqrt((tp + fn) * (tn + fp))
+        mcc = np.where((tp + fp) * (tn + fn) == 0, 0.0, (tp * tn - fp * fn) / spread)
+        return {
+            "accuracy": (tp + tn) / (tp + tn + fp + fn),
+            "f1": np.where(tp + fn == 0, np.nan, 2 * tp / (2 * tp + fp + fn)),
+            "specificity": specificity,
+            "sensitivity": sensitivity,
+            "precision": tp / (tp + fp),
+            "npv": tn / (tn + fn),
+            "balanced_accuracy": (sensitivity + specificity) / 2,
+            "mcc": np.where((tp + fn) * (tn + fp) == 0, np.nan, mcc),
+        }
+
+
+def ranking_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, Array]:
+    """Area under the ROC curve (ties count half) and average precision by cumulative sums down the scores."""
+    order = np.argsort(-scores, kind="stable")
+    total = weights[:, order]
+    positive = total * labels[order]
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
+    if len(starts) < len(scores):
+        total, positive = (np.add.reduceat(part, starts, axis=1) for part in (total, positive))
+    true_positives = np.cumsum(positive, axis=1)
+    called = np.cumsum(total, axis=1)
+    negative = np.subtract(total, positive, out=total)
+    n_positive, n_negative = true_positives[:, -1], called[:, -1] - true_positives[:, -1]
+    # A weight of zero makes `called` zero at the top of the list; its term of the sum is zero whatever the
+    # divisor.
+    precision = true_positives / np.maximum(called, 1e-300)
+    pairs = np.einsum("ij,ij->i", negative, true_positives) - np.einsum("ij,ij->i", negative, positive) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        auroc = pairs / (n_positive * n_negative)
+        auprc = np.einsum("ij,ij->i", positive, precision) / n_positive
+    return {"auroc": auroc, "auprc": np.where(n_negative == 0, np.nan, auprc)}
+
+
+def sensitivity_at(weights: Array, labels: NDArray, scores: NDArray, specificity: Array) -> Array:
+    """The sensitivity of a score vector where it is as specific as asked, one `specificity` a resample: (resamples,).
+
+    Read from the ROC curve of each row of weights, joined by straight lines (ties are a slope); where the curve rises
+    straight up, halfway. NaN with one class.
+    """
+    false, true = roc_points(weights, np.asarray(labels, float), np.asarray(scores, float))
+    sides = np.stack([1 - specificity - _HAIR, 1 - specificity + _HAIR], axis=1)
+    rows = zip(sides, false, true, strict=True)
+    return np.array([np.interp(x, xs, ys).mean() if np.isfinite(xs).all() else np.nan for x, xs, ys in rows])
+
+
+def roc_points(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
+    """False and true positive rate (resamples, distinct scores + 1) from the highest score down, both from 0 to 1.
+
+    A rate is NaN throughout where the resample has no image of its class.
+    """
+    true, false = cumulated(weights, labels, scores)
+    zero = np.zeros((len(weights), 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tuple(np.hstack([zero, counts]) / counts[:, -1:] for counts in (false, true))
+
+
+def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
+    """True and false positives (resamples, distinct scores) from the highest score down; ties count as one."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    weights, labels = weights[:, order], labels[order]
+    return np.cumsum(weights * labels, axis=1)[:, ends], np.cumsum(weights * (1 - labels), axis=1)[:, ends]
+
+
+def calibration_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, Array]:
+    """Calibration intercept (ideal 0) and slope (ideal 1) of the logit of the scores, by maximum likelihood.
+
+    The slope is that of a logistic regression of the label on the logit of the score; the intercept is that
+    of a second regression with the slope fixed at 1, "calibration in the large" (Van Calster et al. 2019,
+    doi:10.1186/s12916-019-1466-7). NaN with one class; the slope also where the scores are all equal or
+    separate the classes perfectly, since then the likelihood has no maximum.
+    """
+    offset = logit(np.clip(scores, SCORE_MARGIN, 1 - SCORE_MARGIN))
+    ones = np.ones((len(offset), 1))
+    return {
+        "calibration_intercept": _logistic(weights, labels, ones, offset)[:, 0],
+        "calibration_slope": _logistic(weights, labels, np.column_stack([ones, offset]), np.zeros_like(offset))[:, 1],
+    }
+
+
+def _logistic(weights: Array, labels: Array, design: Array, offset: Array) -> Array:
+    """Coefficients (resamples, p) of weighted logistic regressions by Newton's method, NaN without a maximum.
+
+    All resamples start at the coefficients of the unweighted images; their first step is shared work, two
+    more do. When these do not exist (separation) no resample has any.
+    """
+    start = _newton(np.ones((1, len(labels))), labels, design, offset, np.zeros((1, design.shape[1])))
+    if np.isnan(start).any():
+        return np.full((len(weights), design.shape[1]), np.nan)
+    return _newton(weights, labels, design, offset, start)
+
+
+def _newton(weights: Array, labels: Array, design: Array, offset: Array, start: Array) -> Array:
+    """Newton's method for each row of weights from `start` (1, p).
+
+    It stops at a step below 1e-5: the error is then of the order of that step's square, 1e-10.
+    """
+    p = design.shape[1]
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), p * p)
+    chance = _expit(start @ design.T + offset)
+    gradient = weights @ ((labels - chance).T * design)
+    curvature = weights @ ((chance * (1 - chance)).T * products)
+    beta = start + _solve(curvature.reshape(-1, p, p), gradient)
+    active = np.flatnonzero(np.isfinite(beta).all(axis=1))
+    for _ in range(_MAX_NEWTON_STEPS):
+        if not len(active):
+            return beta
+        rows = weights if len(active) == len(weights) else weights[active]
+        chance = _expit(beta[active] @ design.T + offset)
+        weighted = rows * chance
+        gradient = rows @ (labels[:, None] * design) - weighted @ design
+        weighted *= 1 - chance
+        step = _solve((weighted @ products).reshape(-1, p, p), gradient)
+        beta[active] += step
+        length = np.abs(step).max(axis=1)
+        beta[active[~(length < _DIVERGED)]] = np.nan
+        active = active[(length > 1e-5) & (length < _DIVERGED)]
+    beta[active] = np.nan
+    return beta
+
+
+def _expit(x: Array) -> Array:
+    """The logistic function, in place on a scratch array; twice as fast as scipy's, exact where |x| < 700."""
+    x = np.negative(x)
+    np.exp(np.clip(x, -700, 700, out=x), out=x)
+    x += 1
+    return np.reciprocal(x, out=x)
+
+
+def _solve(matrices: Array, vectors: Array) -> Array:
+    """Solve each small symmetric system; NaN where the matrix is singular to working precision."""
+    scale = np.sqrt(np.einsum("ijj->ij", matrices))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = matrices / (scale[:, :, None] * scale[:, None, :])
+        solvable = np.linalg.det(correlation) > 1e-12
+    solution = np.full_like(vectors, np.nan)
+    if solvable.any():
+        solution[solvable] = np.linalg.solve(matrices[solvable], vectors[solvable][:, :, None])[:, :, 0]
+    return solution
+
+
+def why_not_estimable(metric: str, labels: NDArray, scores: NDArray, threshold: float) -> str:
+    """Why `metric` has no value on these images, in a few words; only called where its value is NaN."""
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    for label in LABELS_NEEDED[metric]:
+        if not (labels == label).any():
+            return f"no image with label {label}"
+    if metric == "precision":
+        return "no image is called positive"
+    if metric == "npv":
+        return "no image is called negative"
+    if metric == "calibration_slope" and len(np.unique(scores)) == 1:
+        return "all scores are equal"
+    if metric in CALIBRATION:
+        return "the scores separate the classes perfectly"
+    return "undefined for these images"

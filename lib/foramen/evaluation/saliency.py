@@ -1,0 +1,276 @@
+"""What a network's answer depends on in a radiograph, and whether such maps can be believed (notebook 06).
+
+Maps are Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391): where the features of a stage speak for the class
+the network called. They are made on what the network sees and mapped back through the spatial transformer
+and the flip onto the radiograph. Looking plausible proves nothing (Adebayo et al. 2018, arXiv 1810.03292;
+Arun et al. 2021), so three checks stand beside them:
+
+- against the truth, where the cohort is synthetic: does the map's peak lie in a foramen (pointing game, Zhang
+  et al. 2018, arXiv 1608.00507), and how well does it rank the pixels of foramina above the others (AUPRC)?
+- against maps that know nothing of the network: an edge detector and the middle of the image;
+- against the same network randomised stage by stage from the output down: a map that stays as it was does not
+  show what the network learned.
+"""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from captum.attr import LayerGradCam
+from scipy.ndimage import binary_dilation
+from scipy.stats import spearmanr
+from skimage.filters import sobel
+from sklearn.metrics import average_precision_score
+from torch import nn
+
+from foramen.augmentation import flip as augmentation
+from foramen.cohort import step as cohort
+from foramen.evaluation.predictions import thresholds
+from foramen.fine_tuning import step as training
+from foramen.study.model import Study
+from foramen.training import backbone
+
+STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of the input to a cell of the stage
+FEWEST_CELLS = 4  # along a side: a map of fewer says little about where
+OUTCOMES = ("true positive", "true negative", "false positive", "false negative")
+GRAD_CAM, RANDOMISED, EDGES, CENTRE = "Grad-CAM", "randomised network", "edge detector", "centre prior"
+TOLERANCE = 0.03  # of the image side: a peak this near to a foramen counts; 15 pixels of 500 in Zhang et al. 2018
+BATCH = 16
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Radiographs, their maps on the radiograph's own pixels, and what the maps should find."""
+
+    rows: pd.DataFrame  # image_id, patient_id, label, score, rule; one row an image
+    images: np.ndarray  # (n, S, S) uint16
+    boxes: np.ndarray  # (n, 4)
+    masks: np.ndarray | None  # (n, S, S) bool: the true foramina of the side shown
+    maps: dict[str, np.ndarray]  # method: (n, S, S), not negative
+
+    def first(self, n: int) -> "Explained":
+        """The first `n` images alone."""
+        masks = None if self.masks is None else self.masks[:n]
+        maps = {name: stack[:n] for name, stack in self.maps.items()}
+        return Explained(self.rows[:n], self.images[:n], self.boxes[:n], masks, maps)
+
+
+def choose(frame: pd.DataFrame, arm: str, seed: int, n: int, without: Iterable[str] = ()) -> pd.DataFrame:
+    """Test images to explain, by rule: image_id, patient_id, label, score, called, rule.
+
+    The four outcomes at the validation threshold take turns; within each, images are taken at the middle of
+    the scores, then at the quarters, the eighths and so on, one a patient. `without` are images not to be
+    shown.
+    """
+    limits = thresholds(frame).set_index(["arm", "seed"])["threshold"]
+    test = frame[(frame["split"] == "test") & (frame["arm"] == arm) & (frame["seed"] == seed)]
+    test = test[~test["image_id"].isin(set(without))].sort_values(["score", "image_id"])
+    test = test.assign(called=(test["score"] >= limits[arm, seed]).astype(int))
+    right = np.where(test["called"] == test["label"], "true", "false")
+    test["rule"] = np.char.add(np.char.add(right, " "), np.where(test["called"] == 1, "positive", "negative"))
+    queues = {outcome: _spread(test[test["rule"] == outcome]) for outcome in OUTCOMES}
+    taken: list[pd.Series] = []
+    while len(taken) < n and any(queues.values()):
+        for queue in queues.values():
+            patients = {row["patient_id"] for row in taken}
+            while queue and queue[0]["patient_id"] in patients:
+                queue.pop(0)
+            if queue and len(taken) < n:
+                taken.append(queue.pop(0))
+    columns = ["image_id", "patient_id", "label", "score", "called", "rule"]
+    return pd.DataFrame(taken, columns=test.columns)[columns].reset_index(drop=True)
+
+
+def _spread(rows: pd.DataFrame) -> list[pd.Series]:
+    """Rows in the order middle, quarters, eighths ... of their present order."""
+    order, pieces = [], 2
+    while len(order) < len(rows):
+        places = [len(rows) * k // pieces for k in range(1, pieces, 2)]
+        order += [place for place in places if place not in order]
+        pieces *= 2
+        if pieces > 4 * len(rows):
+            order += [place for place in range(len(rows)) if place not in order]
+    return [rows.iloc[place] for place in order]
+
+
+def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
+    """Maps of the images in `rows` (from `choose`) by one trained network, and what to compare them with.
+
+    Methods: Grad-CAM at the two stages of `layers`, Grad-CAM at the first of them of the same network with all stages
+    randomised (its size alone, as its sign means nothing), an edge detector (Sobel) and the middle of the valid area.
+    """
+    films, model = cohort.load(study), training.load_model(study, arm, seed).eval()
+    index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
+    inputs, theta, mirrored = network_inputs(study, arm, model, index)
+    sign = _sign(study, rows, mirrored)
+    size = study.cohort.image_size
+    chosen, maps = layers(study.training.input_size), {}
+    for layer in chosen:
+        signed = grad_cam(model.network, inputs, layer)
+        maps[f"{GRAD_CAM} {layer}"] = to_radiograph(np.maximum(signed * sign[:, None, None], 0), theta, mirrored, size)
+    *_, (_, shuffled) = randomised(model.network, seed)
+    signed = grad_cam(shuffled, inputs, chosen[0])
+    maps[RANDOMISED] = to_radiograph(np.abs(signed), theta, mirrored, size)
+    images, boxes = np.asarray(films.images[index]), films.boxes[index]
+    maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
+    masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
+    return Explained(rows, images, boxes, masks, maps)
+
+
+def layers(input_size: int) -> tuple[str, str]:
+    """The two deepest stages whose maps have FEWEST_CELLS a side at this input size (layer4 and layer3 from 128 px).
+
+    Grad-CAM is usually taken at layer4; of a small input that has 2 x 2 cells and cannot say where.
+    """
+    fine = [name for name, stride in STRIDES.items() if input_size // stride >= FEWEST_CELLS]
+    first, second = (*fine, "layer1", "layer1")[:2]
+    return first, second
+
+
+def _sign(study: Study, rows: pd.DataFrame, mirrored: np.ndarray) -> np.ndarray:
+    """+1 where the network said yes, -1 where it said no (n,); a label that was mirrored is mirrored back."""
+    sign = 2 * rows["called"].to_numpy() - 1
+    return np.where(mirrored & augmentation.side_dependent(study), -sign, sign)
+
+
+def network_inputs(
+    study: Study, arm: str, model: nn.Module, index: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """What the classifier sees of some images: (n, 1, s, s), theta (n, 2, 3), mirrored (n,) bool."""
+    films = cohort.load(study)
+    mirrored = augmentation.mirrored(films.included, study.arms[arm].flip)[index]
+    radiographs = training.inputs(study, arm, index)
+    with torch.inference_mode():
+        theta = model.transformer.theta(radiographs)
+        inputs = model.look(radiographs)
+    return inputs.clone(), theta.clone(), mirrored
+
+
+def grad_cam(network: nn.Module, inputs: torch.Tensor, layer: str) -> np.ndarray:
+    """Evidence for stenosis at each cell of a stage, negative where it speaks against it: (n, h, w)."""
+    explainer = LayerGradCam(network, getattr(network, layer))
+    with torch.enable_grad():
+        parts = [explainer.attribute(part, target=0).detach() for part in inputs.split(BATCH)]
+    return torch.cat(parts)[:, 0].numpy()
+
+
+def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, size: int) -> np.ndarray:
+    """Maps (n, h, w) of what the network sees on the radiographs' pixels (n, size, size); 0 outside it.
+
+    `theta` (n, 2, 3) leads from what it sees to the radiograph that the network was given, so its inverse is
+    sampled; radiographs that were mirrored for the network are mirrored back.
+    """
+    last = torch.tensor([[0.0, 0.0, 1.0]]).expand(len(theta), 1, 3)
+    inverse = torch.linalg.inv(torch.cat([theta.float().cpu(), last], dim=1))[:, :2]
+    grid = F.affine_grid(inverse, (len(maps), 1, size, size), align_corners=False)
+    sampled = F.grid_sample(torch.as_tensor(maps[:, None]).float(), grid, padding_mode="border", align_corners=False)
+    inside = (grid.abs() <= 1).all(dim=-1)
+    on_radiograph = (sampled[:, 0] * inside).numpy()
+    on_radiograph[mirrored] = on_radiograph[mirrored, :, ::-1]
+    return on_radiograph
+
+
+def randomised(network: nn.Module, seed: int) -> Iterable[tuple[str, nn.Module]]:
+    """The network with more and more stages randomised, from the output down: (stage reached, network).
+
+    The values of each tensor of a stage are put in random order, rather than drawn anew: the network forgets
+    what it learned, but its activations keep their size, so that a map does not vanish for that reason alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = copy.deepcopy(network)
+    for name, stage in reversed(backbone.stages(network).items()):
+        for parameter in stage.parameters():
+            order = torch.randperm(parameter.numel(), generator=generator)
+            parameter.data = parameter.data.flatten()[order].view_as(parameter)
+        yield name, network
+
+
+def _centre(boxes: np.ndarray, size: int) -> np.ndarray:
+    """A Gaussian about the middle of each valid area, its SD a quarter of the sides: (n, size, size)."""
+    place = np.arange(size)
+    top, left, bottom, right = np.asarray(boxes, float).T[:, :, None]
+    y = np.exp(-(((place - (top + bottom) / 2) / ((bottom - top) / 4)) ** 2) / 2)
+    x = np.exp(-(((place - (left + right) / 2) / ((right - left) / 4)) ** 2) / 2)
+    return y[:, :, None] * x[:, None, :]
+
+
+def overlap(explained: dict[str, Explained]) -> pd.DataFrame:
+    """How well the maps of each arm find the true foramina.
+
+    Columns: arm, method, measure, estimate, low, high, chance, zero_maps.
+
+    Measures are means over images, with 95 % intervals from resampled patients (one image each):
+    `pointing_game` (the peak lies within TOLERANCE of a foramen; a map that is zero everywhere has no peak
+    and counts as a miss) and `auprc`, both inside the valid area. `chance` is that of a random place. Methods
+    that do not look at the network have no arm. Without masks of the truth the table is empty.
+    """
+    rows = []
+    for arm, given in explained.items():
+        for method, maps in given.maps.items() if given.masks is not None else ():
+            about_network = method.startswith(GRAD_CAM) or method == RANDOMISED
+            if about_network or arm == next(iter(explained)):
+                name = arm if about_network else ""
+                rows += [(name, method, *row) for row in _measures(maps, given)]
+    columns = ["arm", "method", "measure", "estimate", "low", "high", "chance", "zero_maps"]
+    return pd.DataFrame(rows, columns=columns).sort_values("measure", ascending=False, kind="stable", ignore_index=True)
+
+
+def _measures(maps: np.ndarray, given: Explained) -> list[tuple]:
+    """Rows measure, estimate, low, high, chance, zero_maps of one method."""
+    values, reach = [], max(1, round(TOLERANCE * maps.shape[-1]))
+    for map_, mask, (top, left, bottom, right) in zip(maps, given.masks, given.boxes, strict=True):
+        valid = np.s_[top:bottom, left:right]
+        near = binary_dilation(mask, iterations=reach)[valid]
+        seen, truth = map_[valid], mask[valid]
+        if truth.any():
+            hit = bool(seen.max() > 0 and near.flat[seen.argmax()])
+            values.append((hit, near.mean(), average_precision_score(truth.ravel(), seen.ravel()), truth.mean()))
+    hits, hit_chance, auprc, auprc_chance = np.array(values, float).T
+    empty = int((maps.max(axis=(1, 2)) <= 0).sum())
+    measures = (("pointing_game", hits, hit_chance), ("auprc", auprc, auprc_chance))
+    return [(name, *_mean(part), chance.mean(), empty) for name, part, chance in measures]
+
+
+def _mean(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % bootstrap interval over images, which are of different patients."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+    return float(values.mean()), *(float(q) for q in np.quantile(means, [0.025, 0.975]))
+
+
+def cascade(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> pd.DataFrame:
+    """How much of a map survives as the network is randomised.
+
+    Columns: arm, randomised, similarity, low, high, zero_maps.
+
+    Similarity is Spearman's rank correlation with the trained network's map over the cells of the finer stage of
+    `layers`, mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A map that
+    depends on what was learned falls to 0, though not evenly: a single randomised stage can turn its sign.
+    """
+    model = training.load_model(study, arm, seed).eval()
+    index = cohort.load(study).included.set_index("image_id").index.get_indexer(rows["image_id"])
+    inputs, _, _ = network_inputs(study, arm, model, index)
+    _, layer = layers(study.training.input_size)
+    trained = grad_cam(model.network, inputs, layer)
+    results = [(arm, "nothing", 1.0, 1.0, 1.0, _zero(trained))]
+    for stage, network in randomised(model.network, seed):
+        maps = grad_cam(network, inputs, layer)
+        similar = np.array([_similarity(a, b) for a, b in zip(trained, maps, strict=True)])
+        results.append((arm, stage, *_mean(similar), _zero(maps)))
+    return pd.DataFrame(results, columns=["arm", "randomised", "similarity", "low", "high", "zero_maps"])
+
+
+def _similarity(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation of two maps; 0 where one of them has a single value."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)
+
+
+def _zero(maps: np.ndarray) -> int:
+    return int((np.abs(maps).max(axis=(1, 2)) == 0).sum())

@@ -1,0 +1,142 @@
+"""Executed notebooks as pages that need nothing but the folder they lie in: no script, no network, no local path.
+
+The pictures of all pages are files of their own, named after their content, so that what many runs show alike is
+there once.
+"""
+
+import base64
+import copy
+import functools
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from PIL import Image
+from pygments.formatters import HtmlFormatter
+
+from foramen.core import paths
+from foramen.core.files import replacing, write_text
+from foramen.figures.style import few_bytes
+
+PNG_PREFIX = "data:image/png;base64,"
+PICTURES = "pictures"  # folder beside the pages
+PHOTO_QUALITY = 80  # of radiographs in pages and in the notebook beside them, in per cent; figures/ has them as PNG
+
+
+def read(path: Path) -> NotebookNode:
+    """An executed notebook without papermill's notes on this machine and without the paths of its folders."""
+    text = Path(path).read_text(encoding="utf-8")
+    for folder in sorted({str(paths.output_root()), str(paths.ROOT)}, key=len, reverse=True):
+        text = text.replace(json.dumps(f"{folder}/")[1:-1], "").replace(json.dumps(folder)[1:-1], ".")
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for note in ("papermill", "execution"):
+            cell.metadata.pop(note, None)
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                output["data"]["image/png"] = base64.b64encode(_fewer(base64.b64decode(png))).decode()
+    return notebook
+
+
+@functools.cache
+def _fewer(png: bytes) -> bytes:
+    """The PNG with at most 256 colours, where it had more and is smaller for it."""
+    with Image.open(io.BytesIO(png)) as image:
+        return png if image.mode == "P" else min(png, few_bytes(png), key=len)
+
+
+@functools.cache  # runs of one notebook share pictures
+def _webp(png: bytes) -> bytes:
+    """The picture as WebP, lossless for drawings and lossy for radiographs, whichever is smaller."""
+    with Image.open(io.BytesIO(png)) as image:
+        rgb, streams = image.convert("RGB"), (io.BytesIO(), io.BytesIO())
+    rgb.save(streams[0], "WEBP", lossless=True, method=2)
+    rgb.save(streams[1], "WEBP", quality=PHOTO_QUALITY, method=2)
+    return min((stream.getvalue() for stream in streams), key=len)
+
+
+def title(notebook: NotebookNode) -> str:
+    """The first heading of a notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (found := re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE)):
+            return found.group(1).strip()
+    return ""
+
+
+@functools.cache
+def _exporter() -> HTMLExporter:
+    """One exporter for all pages: it compiles its templates once."""
+    return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+
+
+def body(notebook: NotebookNode, folder: Path) -> str:
+    """The notebook as HTML for a page in `folder`, where its pictures go, too.
+
+    Wide things scroll within themselves, figures have alt text.
+    """
+    html, _ = _exporter().from_notebook_node(notebook)
+    page = BeautifulSoup(html, "html.parser")
+    for unwanted in page.find_all(["script", "link", "iframe", "object", "embed", "style"]):
+        unwanted.decompose()
+    for anchor in page.find_all("a", class_="anchor-link"):
+        anchor.decompose()
+    for table in page.find_all("table"):
+        table.attrs.pop("border", None)
+        table.wrap(page.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
+        table.parent["aria-label"] = "table, scrolls sideways"
+    for block in page.find_all("pre"):
+        block["tabindex"] = "0"
+    for image in page.find_all("img"):
+        image.parent["tabindex"] = "0"
+        if image["src"].startswith(PNG_PREFIX):
+            image["src"] = _written(_webp(base64.b64decode(image["src"].removeprefix(PNG_PREFIX))), folder)
+        image["alt"] = image.get("alt") or "picture without a description"
+        image["loading"] = "lazy"
+    return str(page)
+
+
+def _written(webp: bytes, folder: Path) -> str:
+    """Where a page in `folder` finds the picture, which is written if no page had it before."""
+    name = f"{PICTURES}/{hashlib.sha256(webp).hexdigest()[:16]}.webp"
+    if not (folder / name).exists():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(webp)
+    return name
+
+
+def highlighting() -> str:
+    """CSS of the code's colours, for light and for dark."""
+    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def write_notebook(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as .ipynb, its radiographs as JPEG."""
+    small = copy.deepcopy(notebook)
+    for output in (output for cell in small.cells for output in cell.get("outputs", [])):
+        data, metadata = output.get("data", {}), output.get("metadata", {})
+        if jpeg := _jpeg(base64.b64decode(data.get("image/png", ""))):
+            del data["image/png"]
+            data["image/jpeg"] = base64.b64encode(jpeg).decode()
+            if "image/png" in metadata:
+                metadata["image/jpeg"] = metadata.pop("image/png")
+    write_text(path, nbformat.writes(small) + "\n")
+
+
+@functools.cache
+def _jpeg(png: bytes) -> bytes:
+    """The picture as JPEG where that is much smaller, as of radiographs; else nothing."""
+    if not png:
+        return b""
+    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as stream:
+        image.convert("RGB").save(stream, "JPEG", quality=PHOTO_QUALITY, optimize=True)
+        jpeg = stream.getvalue()
+    return jpeg if 2 * len(jpeg) < len(png) else b""

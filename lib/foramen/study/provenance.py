@@ -1,0 +1,122 @@
+"""`run.json`: what made a result, written last. It says where a number comes from and what is stale.
+
+Every notebook that makes an artefact uses it through the `prepare` function of the artefact's module:
+
+    if not provenance.is_current(folder, study, stage, inputs):
+        with provenance.recording(folder, study, stage, inputs) as facts:
+            ...  # make the files; facts["epochs"] = 10 adds a line to run.json
+"""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from foramen import __version__
+from foramen.core import paths
+from foramen.core.files import digest, digest_file, read_json, write_json
+from foramen.study.model import Study
+
+PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "timm", "torch", "torchvision")
+
+
+# Beside a result that was made of a reader's own files: when each of them was last changed. Never leaves runs/.
+OUTSIDE = "outside.json"
+
+
+def key(study: Study, stage: str, inputs: list[Path], content: str = "") -> str:
+    """Digest of a stage's parameters and of what it reads: a folder counts by its run.json, a file by its content.
+
+    `content` stands for what was read from a reader's own files, which are too many to be read for every key.
+    """
+    upstream = [digest_file(p) if p.is_file() else read_json(p / "run.json")["key"] for p in inputs]
+    parts = {"stage": stage, "parameters": study.stage(stage), "inputs": upstream, "content": content}
+    return digest(parts)
+
+
+def is_current(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bool:
+    """True where `folder` holds a complete result of this stage for these parameters, inputs and outside files."""
+    record = folder / "run.json"
+    if not record.exists() or changed_outside(folder):
+        return False
+    made = read_json(record)
+    return made.get("key") == key(study, stage, inputs, made.get("content", ""))
+
+
+def write_outside(folder: Path, changed: dict[str, int]) -> None:
+    """Note when the outside files (absolute paths) that the result in `folder` is made of were changed, in ns."""
+    write_json(folder / OUTSIDE, changed)
+
+
+def changed_outside(folder: Path) -> list[str]:
+    """Outside files that were changed since; one that is no longer there leaves a finished result as good as it was."""
+    noted = read_json(folder / OUTSIDE) if (folder / OUTSIDE).exists() else {}
+    return [path for path, when in noted.items() if os.path.exists(path) and os.stat(path).st_mtime_ns != when]
+
+
+@contextmanager
+def recording(
+    folder: Path, study: Study, stage: str, inputs: list[Path], since: float | None = None
+) -> Iterator[dict[str, Any]]:
+    """Time the block that makes the files of `folder`, then write its run.json; nothing is written on an error.
+
+    Work done before the block is counted from `since` (seconds of `time.time`).
+
+    The block may add facts of its own to the yielded dictionary; `content` is the digest that `key` speaks of. A lock
+    keeps a second process out meanwhile; the operating system lets go of it when the process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {}
+    with FileLock(folder / ".lock"):
+        (folder / "run.json").unlink(missing_ok=True)
+        started = time.time() if since is None else since
+        yield facts
+        write_json(
+            folder / "run.json",
+            {
+                **facts,
+                "key": key(study, stage, inputs, facts.get("content", "")),
+                "stage": stage,
+                "study": study.name,
+                "study_hash": study.hash,
+                "parameters": study.stage(stage),
+                "inputs": [os.path.relpath(p, folder) for p in inputs],
+                "wall_seconds": round(time.time() - started, 2),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                **environment(),
+            },
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Code version, package versions, machine and peak memory of this process (MiB)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "code_version": code_version(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "peak_memory_mib": round(peak / (1024 if sys.platform != "darwin" else 1024**2)),
+    }
+
+
+def code_version() -> str:
+    """The package's version and the commit it was run from, `+changes` where the checkout differs from it."""
+    git = ["git", "-C", str(paths.ROOT)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "--", "lib", "notebooks"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__} ({commit.stdout.strip()}{'+changes' if changes.stdout.strip() else ''})"

@@ -1,0 +1,58 @@
+"""Weights from timm's collection on the Hugging Face hub, or a quick and useful refusal (notebook 05)."""
+
+import difflib
+import threading
+from pathlib import Path
+
+import httpx
+import timm
+from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
+
+from foramen.core.errors import InputError
+
+FILE = "model.safetensors"
+WAYS_OUT = (
+    "without the hub, set pretraining.source to formula (weights learned from formula-generated images), "
+    "or to file with pretraining.file naming a local .safetensors or .pth of a ResNet50"
+)
+
+
+def download(name: str) -> Path:
+    """The weights file of timm's ResNet50 called `name`, such as resnet50.tv_in1k, from cache or network.
+
+    Raises InputError, within 15 seconds where there is no network; the client alone would retry for longer.
+    """
+    repository = f"timm/{name}"
+    cached = try_to_load_from_cache(repository, FILE)
+    if isinstance(cached, str):
+        return Path(cached)
+    known = timm.list_pretrained("resnet50.*")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.0)[0]
+        raise InputError(f"pretraining.hub_name: timm has no ResNet50 weights {name!r}; the nearest is {near}")
+    if constants.HF_HUB_OFFLINE:
+        raise InputError(f"pretraining.source: {name} is not in the hub's cache and HF_HUB_OFFLINE is set; {WAYS_OUT}")
+    if obstacle := _obstacle(hf_hub_url(repository, FILE)):
+        raise InputError(f"pretraining.source: {name} cannot be fetched ({obstacle}); {WAYS_OUT}")
+    try:
+        return Path(hf_hub_download(repository, FILE))
+    except OSError as error:  # the hub answers, but the server that it points to does not, or the disk is full
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"pretraining.source: {name} cannot be fetched ({reason}); {WAYS_OUT}") from None
+
+
+def _obstacle(url: str, seconds: float = 10.0) -> str:
+    """Why `url` gives nothing within `seconds`, empty where it does. One try; the client makes six."""
+    answer = ["no answer"]
+
+    def ask() -> None:
+        try:
+            response = httpx.head(url, timeout=seconds)
+            answer[0] = "" if response.status_code < 400 else f"HTTP status {response.status_code}"
+        except httpx.HTTPError as error:
+            answer[0] = str(error)
+
+    thread = threading.Thread(target=ask, daemon=True)  # looking up a name knows no timeout of its own
+    thread.start()
+    thread.join(seconds)
+    return answer[0]

@@ -1,0 +1,10 @@
+"""`python -m foramen.workflow` is Snakemake itself, ending with the process that started it."""
+
+import sys
+
+from snakemake.cli import main
+
+from foramen.workflow import execution
+
+execution.end_with_parent()
+main(sys.argv[1:])

@@ -1,0 +1,152 @@
+"""One job of the workflow: execute a notebook with papermill, leave a record of it, and never outlive the
+parent.
+
+A record (`StudyPaths.record`) is a small JSON file: state `running`, `done` or `failed`, when it started, how
+many seconds it took, and for a failure the cell and the message. progress.py shows it.
+"""
+
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.core.files import read_json, write_json, write_text
+
+# A job computes with the threads that its study states (torch.set_num_threads), not with as many as a machine
+# has.
+SINGLE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def end_with_parent(interval: float = 0.5) -> None:
+    """End this process within `interval` seconds of its parent's end, so that `kill -9` of a run leaves
+    nothing behind.
+
+    A process whose parent dies is adopted by another one; that works on every Unix. A notebook's kernel does
+    the same.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(interval)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def recorded(record: Path | None, receipt: Path | None = None) -> Iterator[None]:
+    """Keep the record of the job that the block does, and write its receipt (`paths.receipt`) once it is done."""
+    if record is None:
+        yield
+        return
+    started = time.time()
+    write_json(record, {"state": "running", "started": started})
+    try:
+        yield
+    except BaseException as error:
+        seconds = round(time.time() - started, 1)
+        write_json(record, {"state": "failed", "started": started, "seconds": seconds, **describe(error)})
+        raise
+    write_json(record, {"state": "done", "started": started, "seconds": round(time.time() - started, 1)})
+    if receipt:
+        write_text(receipt, f"{time.time_ns()}\n")
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Message of an error, and the cell where it is a notebook's."""
+    if isinstance(error, NotebookError):
+        return {"cell": error.cell, "message": str(error)}
+    return {"message": f"{type(error).__name__}: {error}"}
+
+
+class NotebookError(Exception):
+    """A notebook stopped at the code cell number `cell` (as in `In [cell]`)."""
+
+    def __init__(self, cell: int | None, message: str):
+        self.cell = cell
+        super().__init__(message)
+
+
+def execute(
+    notebook: str, output: Path, parameters: dict[str, Any], record: Path | None = None, receipt: Path | None = None
+) -> None:
+    """Execute a notebook (a name such as `05_fine_tuning`, or a path) with papermill and write it with
+    outputs to `output`.
+
+    Kernels talk over sockets in a folder of their own: TCP ports collide when several kernels start at once.
+    The kernel's working directory is the output root, so that the executed notebook names no folder of this
+    machine. Raises InputError for an unknown notebook or parameter, NotebookError where a cell fails.
+    """
+    source = find(notebook)
+    root = paths.output_root()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    names = [os.path.relpath(path, root) for path in (source, output.resolve())]
+    with recorded(record, receipt), tempfile.TemporaryDirectory("", "foramen-", _short()) as sockets:
+        os.environ.update(SINGLE_THREAD)
+        os.chdir(root)
+        _papermill(*names, parameters, Path(sockets))
+
+
+def find(notebook: str) -> Path:
+    """The notebook of that name, or at that path."""
+    for candidate in (Path(notebook), paths.NOTEBOOKS / f"{notebook}.ipynb"):
+        if candidate.is_file():
+            return candidate.resolve()
+    raise InputError(f"{notebook}: no such notebook; there are {', '.join(paths.NOTEBOOK_NAMES)}")
+
+
+def _short() -> str | None:
+    """A folder with a short name: that of a socket may have about 100 letters at most."""
+    return "/tmp" if os.access("/tmp", os.W_OK) else None
+
+
+def _papermill(source: str, output: str, parameters: dict[str, Any], sockets: Path) -> None:
+    import papermill
+    from traitlets.config import Config
+
+    known = papermill.inspect_notebook(source)
+    unknown = [
+        f"{source}: has no parameter {name}; it has {', '.join(known)}" for name in parameters if name not in known
+    ]
+    if unknown:
+        raise InputError(unknown)
+    manager = Config()
+    manager.KernelManager.transport = "ipc"
+    manager.KernelManager.connection_file = str(sockets / "kernel.json")
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            autosave_cell_every=10,
+            config=manager,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(stopped_at(Path(output)), COLOUR.sub("", f"{error.ename}: {error.evalue}")) from None
+    except RuntimeError as error:  # nbclient's DeadKernelError
+        raise NotebookError(
+            stopped_at(Path(output)), f"{error}; the kernel was killed, perhaps for want of memory"
+        ) from None
+
+
+def stopped_at(executed: Path) -> int | None:
+    """Number of the first code cell that did not complete, as in `In [number]`; None where all did."""
+    cells = [cell["metadata"] for cell in read_json(executed)["cells"] if cell["cell_type"] == "code"]
+    for number, metadata in enumerate(cells, start=1):
+        replied = "shell.execute_reply" in metadata.get("execution", {})  # a kernel that died does not
+        if not replied or metadata["papermill"]["status"] != "completed":
+            return number
+    return None

@@ -1,0 +1,150 @@
+"""Run a whole study: write what the rules read, let Snakemake (see Snakefile) do the rest, tell how far it is.
+
+`python -m foramen.workflow.run` is Snakemake itself, ending with the process that started it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.core.files import write_if_changed
+from foramen.study import model as study
+from foramen.study import provenance, sweeps
+from foramen.study.model import Study
+from foramen.workflow import progress
+
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+TRAININGS = ("--until", "fine_tuning")  # all that the study of another cohort is asked for
+
+
+def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = None) -> bool:
+    """Make everything of a study that is missing or stale; True where nothing failed.
+
+    A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
+    go to Snakemake as they are (`--executor slurm`). Raises InputError where a sweep is impossible, the reader's own
+    radiographs have faults (before anything is written) or another process runs this study, KeyboardInterrupt (with all
+    jobs ended) on Ctrl-C and on SIGTERM.
+    """
+    if _has_new_films(chosen):
+        from foramen.cohort.step import check  # imports what a finished study need not wait for
+
+        check.before_run(chosen)
+    cores, arguments = cores or os.cpu_count() or 1, arguments or []
+    trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
+    return all(trained) and _run(chosen, cores, arguments)
+
+
+def _run_member(member: Study, cores: int, arguments: list[str]) -> bool:
+    """The trainings of one member of a sweep. What its notebooks draw on the way is part of no report."""
+    done = _run(member, cores, [*TRAININGS, *arguments])
+    if not member.paths.report_page.exists():  # unless somebody asked for a report of this very study
+        shutil.rmtree(member.paths.report, ignore_errors=True)
+    return done
+
+
+def _has_new_films(chosen: Study) -> bool:
+    """True where a reader's own radiographs are still to be read, or have changed since they were."""
+    own = chosen.cohort.source == "manifest"
+    return own and not provenance.is_current(chosen.paths.cohort, chosen, "cohort", [])
+
+
+def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
+    """Let Snakemake make what is missing or stale of one study."""
+    started = time.time()
+    with locked(chosen):
+        if _has_new_films(chosen):
+            paths.receipt(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
+        write_parameters(chosen)
+        chosen.paths.plan.unlink(missing_ok=True)
+        command = snakemake_command(chosen, cores, arguments)
+        with open(chosen.paths.log, "w", encoding="utf-8") as log, signals_as_interrupts():
+            # A session of its own: Ctrl-C reaches this process alone, which then ends all jobs in order.
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+            try:
+                progress.watch(chosen, process, started, cores)
+            finally:
+                end_tree(process)
+    return progress.conclude(chosen, started, process.returncode == 0)
+
+
+@contextlib.contextmanager
+def locked(chosen: Study) -> Iterator[None]:
+    """Keep a second run of this study out.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+    chosen.paths.runs.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(chosen.paths.lock, timeout=0):
+            yield
+    except Timeout:
+        raise InputError(f"study {chosen.name}: another process is running it") from None
+
+
+def write_parameters(chosen: Study) -> None:
+    """Write the resolved study, and for each stage what it depends on; an unchanged file is left alone."""
+    write_if_changed(chosen.paths.study_file, study.dump(chosen))
+    variants = [f"variant_{equalization}" for equalization in chosen.equalizations]
+    arms = [f"arm_{arm}" for arm in chosen.arms]
+    for stage in ("cohort", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
+        text = json.dumps(chosen.stage(stage), indent=1, sort_keys=True)
+        write_if_changed(chosen.paths.parameters(stage), text + "\n")
+
+
+def snakemake_command(chosen: Study, cores: int, arguments: list[str]) -> list[str]:
+    """Snakemake's command line for a study.
+
+    Its own lock is off because it survives a `kill -9`; ours does not. Modification times alone trigger, see
+    the Snakefile.
+    """
+    return [
+        *(sys.executable, "-m", "foramen.workflow"),
+        *("--snakefile", str(SNAKEFILE), "--directory", str(chosen.paths.runs)),
+        *("--cores", str(cores), "--scheduler", "greedy"),
+        *("--rerun-triggers", "mtime", "--rerun-incomplete", "--keep-going", "--nolock", "--nocolor"),
+        *arguments,
+        *("--config", f"study={chosen.paths.study_file}"),
+    ]
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_tree(process: subprocess.Popen) -> None:
+    """Kill a process and all that it started.
+
+    No result is lost or left in parts: every file is renamed into place once it is complete.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
+    process.wait()
