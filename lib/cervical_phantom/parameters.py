@@ -10,12 +10,16 @@ ceiling 0.95). It raised `disease.steepness` from 3 to 4; no nuisance was set by
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from foramen.study.section import Section
+from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of the parameters. An unknown key or a wrong type is a fault; defaults stand in the class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Disease(Section):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foramen import __version__
 from foramen.core.errors import InputError
-from foramen.study.model import Study, load
+from foramen.study import Study, load
 
 
 def main(arguments: list[str] | None = None) -> int:

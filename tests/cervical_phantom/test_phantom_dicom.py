@@ -10,11 +10,10 @@ import films
 from cervical_phantom import cohort
 from cervical_phantom.dicom import write_dicom_folder
 from cervical_phantom.parameters import SyntheticCohort
-from foramen import cli
+from foramen import cli, study
 from foramen.cohort import adapters
 from foramen.cohort import step as cohorts
 from foramen.fine_tuning import step as training
-from foramen.study import model as study
 from foramen.study.model import Arm, ManifestCohort
 from radiographs import images
 

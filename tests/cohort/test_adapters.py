@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 import films
+from foramen import study
 from foramen.cohort import adapters, audit
 from foramen.cohort import step as cohort
 from foramen.cohort.adapters import example
 from foramen.core.errors import InputError
-from foramen.study import model as study
 from foramen.study.model import ManifestCohort
 
 BOX = {"xmin": 10.0, "ymin": 20.0, "xmax": 30.0, "ymax": 40.0}

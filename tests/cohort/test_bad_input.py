@@ -17,10 +17,10 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 import films
+from foramen import study
 from foramen.cohort import check
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
-from foramen.study import model as study
 from radiographs import inspection, parallel
 
 Break = Callable[[Path], str | None]

@@ -9,8 +9,8 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 import films
+from foramen import study
 from foramen.cohort import check
-from foramen.study import model as study
 from radiographs import parallel
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 import films
+from foramen import study
 from foramen.cohort import adapters, audit, decoding, privacy
 from foramen.cohort import step as cohort
 from foramen.core import files
 from foramen.core.errors import InputError
-from foramen.study import model as study
 from foramen.study.model import Split
 
 
@@ -195,7 +195,7 @@ def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
 
 def test_a_killed_study_goes_on(folder, output):
     code = (
-        "import os, signal, sys; from foramen.cohort import step as cohort; from foramen.study import model as study\n"
+        "import os, signal, sys; from foramen.cohort import step as cohort; from foramen import study\n"
         "def stop(done, total):\n"
         "    if done == 20: os.kill(os.getpid(), signal.SIGKILL)\n"
         "if __name__ == '__main__': cohort.prepare(study.load(sys.argv[1]), stop)\n"
@@ -236,7 +236,7 @@ def test_canonical_flip_without_sides_is_a_fault(folder):
 def test_memory_does_not_grow_with_the_cohort(tmp_path):
     """A cohort six times as large takes no more memory: images never stay in it."""
     code = (
-        "import resource, sys; from foramen.cohort import step as cohort; from foramen.study import model as study\n"
+        "import resource, sys; from foramen.cohort import step as cohort; from foramen import study\n"
         "if __name__ == '__main__':\n"
         "    cohort.prepare(study.load(sys.argv[1]))\n"
         "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"

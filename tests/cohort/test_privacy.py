@@ -11,10 +11,10 @@ import yaml
 from PIL import Image
 
 import films
+from foramen import study
 from foramen.cohort import audit, privacy
 from foramen.cohort import step as cohort
 from foramen.core import paths, tables
-from foramen.study import model as study
 
 PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
 

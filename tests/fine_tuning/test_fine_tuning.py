@@ -20,9 +20,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from films import picture
+from foramen import study
 from foramen.cohort import step as cohort
 from foramen.fine_tuning import step as training
-from foramen.study import model as study
 from foramen.training import checkpoints
 
 TINY = {
@@ -49,7 +49,7 @@ TRAIN = """
 import sys
 
 from foramen.fine_tuning import step
-from foramen.study.model import load
+from foramen.study import load
 
 step.prepare(load(sys.argv[1]), "proposed", 1)
 """

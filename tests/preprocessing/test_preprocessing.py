@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from skimage import exposure
 
+from foramen import study
 from foramen.preprocessing import equalization as preprocessing
-from foramen.study import model as study
 from foramen.study.model import Preprocessing
 
 PARAMETERS = Preprocessing()

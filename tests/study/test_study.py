@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.study import model as study
+from foramen.study.model import Training
 
 SMOKE = paths.PARAMS / "smoke.yaml"
 FILES = sorted(paths.PARAMS.glob("*.yaml"))
@@ -165,7 +166,7 @@ def test_files_of_the_reader_become_absolute(tmp_path: Path, monkeypatch: pytest
         ("cohort.synthetic.seed=1", {"cohort"}),
         ("split.seed=1", {"cohort"}),
         ("cohort.manifest.unreadable_share=0.1", set()),
-        ("preprocessing.clahe_tiles=4", {"preprocessing"}),
+        ("preprocessing.clahe_tiles=4", {"variant_clahe"}),
         ("stn.epochs=9", {"stn", "arm_proposed"}),
         ("pretraining.images=99", {"pretraining", "arm_basic", "arm_proposed"}),
         ("training.epochs=9", {"arm_basic", "arm_proposed"}),
@@ -180,8 +181,8 @@ def test_stages_change_with_what_they_depend_on_and_no_more(override: str, stage
     before, after = study.load(SMOKE), study.load(SMOKE, [override])
     names = [
         "cohort",
-        "preprocessing",
         "variant_none",
+        "variant_clahe",
         "variant_global",
         "augmentation",
         "pretraining",
@@ -197,7 +198,7 @@ def test_study_reads_fast_because_it_imports_nothing_heavy():
     import subprocess
     import sys
 
-    code = "import sys, foramen.cli, foramen.workflow; print(*sys.modules)"
+    code = "import sys, foramen.cli, foramen.workflow.run; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "pandas", "matplotlib", "numpy", "scipy", "papermill"} & set(loaded)
 
@@ -205,4 +206,41 @@ def test_study_reads_fast_because_it_imports_nothing_heavy():
 def test_dump_writes_every_value(tmp_path: Path):
     values = yaml.safe_load(study.dump(study.load(SMOKE)))
     assert values.keys() == study.Study.model_fields.keys()
-    assert values["training"].keys() == study.Training.model_fields.keys()
+    assert values["training"].keys() == Training.model_fields.keys()
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """A study file in `folder`."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path):
+    write(tmp_path, "first.yaml", SMOKE.read_text())
+    text = "base: first.yaml\nname: second\ntraining: {epochs: 7}\narms: {basic: {}}\nevaluation: {primary: {arm: basic}, steps: []}\n"
+    found = study.load(write(tmp_path, "second.yaml", text))
+    first = study.load(SMOKE)
+    assert (found.name, found.training.epochs, list(found.arms)) == ("second", 7, ["basic"])
+    assert found.training.batch_size == first.training.batch_size
+    assert found.cohort == first.cohort
+    assert "base" not in study.dump(found)
+
+
+def test_a_base_that_is_missing_or_goes_in_a_circle_is_named(tmp_path: Path):
+    write(tmp_path, "a.yaml", "base: b.yaml\n")
+    path = write(tmp_path, "b.yaml", "base: a.yaml\n")
+    with pytest.raises(InputError, match=r"b.yaml is, in the end, based on this file"):
+        study.load(path)
+    assert faults_of("base: nowhere.yaml\n", tmp_path) == ["base: there is no study file 'nowhere.yaml' beside it"]
+    assert faults_of("base: [a]\n", tmp_path) == ["base: there is no study file ['a'] beside it"]
+
+
+def test_a_run_knows_its_arm_and_its_places():
+    given = study.load(SMOKE)
+    run = given.run("proposed", 1)
+    assert run in given.runs and len(given.runs) == len(given.arms) * len(given.seeds)
+    assert run.switches == given.arms["proposed"]
+    assert run.folder == given.paths.arm("proposed", 1)
+    assert run.localisation_folder == given.paths.localisation(run.switches.localisation_key, 1)
+    assert given.run("basic", 1).localisation_folder is None

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
 from foramen.evaluation import sweep_curves as gain_curves
-from foramen.study import model as study
 from foramen.study import sweeps
 from foramen.study.model import Study
 

@@ -15,9 +15,9 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.study import model as study
 from foramen.study.model import Pretraining, Study
 from foramen.training import backbone, fractals, hub, pretraining
 
@@ -60,7 +60,7 @@ def test_learning_rate_rises_then_falls_to_nothing():
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
-        "from foramen.training import pretraining; from foramen.study import model as study\n"
+        "from foramen.training import pretraining; from foramen import study\n"
         f"print(pretraining.prepare(study.load('params/smoke.yaml', {TINY})))\n"
     )
     disturbed, undisturbed = start(script, tmp_path / "a"), start(script, tmp_path / "b")

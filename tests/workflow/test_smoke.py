@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from foramen import study
 from foramen.core import paths
-from foramen.study import model as study
 
 METRICS = {"accuracy", "f1", "specificity", "sensitivity", "auroc", "balanced_accuracy"}
 

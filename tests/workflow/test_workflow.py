@@ -16,10 +16,10 @@ import yaml
 from rich.console import Console
 
 import films
+from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.study import model as study
 from foramen.workflow import execution, progress
 from foramen.workflow import run as workflow
 
@@ -27,7 +27,7 @@ from foramen.workflow import run as workflow
 # told to.
 STAND_IN = """
 from pathlib import Path
-from foramen.study.model import load
+from foramen.study import load
 folder = Path(load(study).paths.runs)
 with open(folder / "executions.txt", "a") as log:
     log.write("{name} " + " ".join(map(str, [{extra}])) + chr(10))

@@ -21,8 +21,8 @@ from foramen.cohort.step import Cohort
 from foramen.core import geometry
 from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_json
-from foramen.study import provenance
 from foramen.study.model import Augmentation, Study
+from foramen.study.step import make
 
 CANONICAL_SIDE = "L"
 SIDE_WORDS = {"l", "r", "left", "right"}
@@ -33,10 +33,14 @@ def prepare(study: Study) -> dict:
     """The flip audit of a study, kept in flip.json (notebook 03): see `audit`. Raises InputError as `check` does."""
     films = cohort.prepare(study)
     folder, inputs = study.paths.augmentation, [films.folder]
-    if not provenance.is_current(folder, study, "augmentation", inputs):
-        check(study, films)
-        with provenance.recording(folder, study, "augmentation", inputs):
-            write_json(folder / "flip.json", audit(study, films))
+    make(
+        folder,
+        study,
+        "augmentation",
+        inputs,
+        lambda facts, _: write_json(folder / "flip.json", audit(study, films)),
+        lambda: check(study, films),
+    )
     return read_json(folder / "flip.json")
 
 

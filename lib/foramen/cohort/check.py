@@ -13,7 +13,7 @@ import pandas as pd
 
 from foramen.cohort.findings import Finding, judge
 from foramen.core.errors import InputError
-from foramen.study.model import Study, load
+from foramen.study import Study, load
 
 Progress = Callable[[int, int], None]
 

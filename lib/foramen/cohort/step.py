@@ -22,6 +22,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import digest_file, read_json, replacing, write_json
 from foramen.study import provenance
 from foramen.study.model import Split, Study
+from foramen.study.step import make
 from radiographs import inspection, parallel
 
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
@@ -83,16 +84,17 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
     reader's own cohort; a study that went that far resumes from the images decoded so far.
     """
     folder = study.paths.cohort
-    if not provenance.is_current(folder, study, "cohort", []):
-        synthetic = study.cohort.source == "synthetic"
-        decoded = None if synthetic else _decoded(study, folder, progress)  # faults leave what is there as it is
-        with provenance.recording(folder, study, "cohort", []) as facts:
-            if synthetic:
-                _make_synthetic(study, folder, progress)
-            else:
-                _make_from_files(study, folder, *decoded)
-                facts["content"] = digest_file(folder / "images.npy")
-            facts["images"] = len(np.load(folder / "boxes.npy", mmap_mode="r"))
+
+    def work(facts: dict, decoded: tuple | None) -> None:
+        if decoded is None:
+            _make_synthetic(study, folder, progress)
+        else:
+            _make_from_files(study, folder, *decoded)
+            facts["content"] = digest_file(folder / "images.npy")
+        facts["images"] = len(np.load(folder / "boxes.npy", mmap_mode="r"))
+
+    synthetic = study.cohort.source == "synthetic"
+    make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder, progress))
     cohort = load(study)
     faults = [f for f in findings.sides(study, cohort.included) if f.severity == "fault"]
     if faults:

@@ -28,6 +28,7 @@ from foramen.preprocessing import equalization as preprocessing
 from foramen.stn import transformer as stn
 from foramen.study import provenance
 from foramen.study.model import Arm, Study
+from foramen.study.step import make
 from foramen.training import backbone, checkpoints, pretraining
 
 SCORED = ("val", "test")
@@ -94,17 +95,19 @@ def prepare(study: Study, arm_name: str, seed: int) -> Path:
     seed, weights.safetensors. A training that was interrupted goes on from its last checkpoint.
     """
     home, inputs = study.paths.arm(arm_name, seed), _inputs(study, arm_name, seed)
-    if not provenance.is_current(home, study, f"arm_{arm_name}", inputs):
+
+    def work(facts: dict) -> None:
         compute.deterministic(study.training.threads)
-        with provenance.recording(home, study, f"arm_{arm_name}", inputs) as facts:
-            run = start(study, arm_name, seed)
-            key = provenance.key(study, f"arm_{arm_name}", inputs)
-            facts |= train(run, home, key, frozen=study.arms[arm_name].trainable == "head")
-            _write_results(run, home, arm_name, seed)
-            facts |= {"seed": seed, "arm": arm_name, "epochs": len(run.history), "device": str(run.films.images.device)}
-            facts["transformer"] = _diagnose(run)
-        checkpoints.remove(home / "checkpoints")
-        paths.progress(home).unlink(missing_ok=True)
+        run = start(study, arm_name, seed)
+        key = provenance.key(study, f"arm_{arm_name}", inputs)
+        facts |= train(run, home, key, frozen=study.arms[arm_name].trainable == "head")
+        _write_results(run, home, arm_name, seed)
+        facts |= {"seed": seed, "arm": arm_name, "epochs": len(run.history), "device": str(run.films.images.device)}
+        facts["transformer"] = _diagnose(run)
+
+    make(home, study, f"arm_{arm_name}", inputs, work)
+    checkpoints.remove(home / "checkpoints")
+    paths.progress(home).unlink(missing_ok=True)
     return home
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from skimage import exposure
 
 from foramen.cohort import step as cohort
 from foramen.core.files import replacing
-from foramen.study import provenance
 from foramen.study.model import Preprocessing, Study
+from foramen.study.step import make
 
 LEVELS = 256  # of a treated image
 # Detectors give 10 to 14 bits; two bits fewer than stored make a histogram four times as fast.
@@ -68,14 +67,14 @@ def prepare(study: Study, equalization: str) -> np.ndarray:
     """
     films = cohort.prepare(study)
     folder, stage, inputs = study.paths.variant(equalization), f"variant_{equalization}", [films.folder]
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".prepare.lock"):  # arms that run side by side may ask for the same variant
-        if not provenance.is_current(folder, study, stage, inputs):
-            with provenance.recording(folder, study, stage, inputs) as facts:
-                images = _treat_cohort(folder / "images.npy", films, equalization, study.preprocessing)
-                with replacing(folder / "cdf.parquet") as temporary:
-                    cdf_spread(cdfs(images, films.boxes)).to_parquet(temporary)
-                facts["images"] = len(images)
+
+    def work(facts: dict) -> None:
+        images = _treat_cohort(folder / "images.npy", films, equalization, study.preprocessing)
+        with replacing(folder / "cdf.parquet") as temporary:
+            cdf_spread(cdfs(images, films.boxes)).to_parquet(temporary)
+        facts["images"] = len(images)
+
+    make(folder, study, stage, inputs, work)
     return np.load(folder / "images.npy", mmap_mode="r")
 
 

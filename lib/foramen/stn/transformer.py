@@ -28,8 +28,8 @@ from foramen.cohort.step import Cohort
 from foramen.core import compute, geometry
 from foramen.core.files import replacing, write_json
 from foramen.preprocessing import equalization as preprocessing
-from foramen.study import provenance
 from foramen.study.model import Arm, StnParameters, Study
+from foramen.study.step import make
 
 FIXED_STN = ("none", "identity", "crop")
 # The localisation network sees this disc about the middle of the image, in half image sides. Film edges and
@@ -145,22 +145,23 @@ def prepare(study: Study, arm_name: str, seed: int) -> Path:
     arm, home = study.arms[arm_name], folder(study, arm_name, seed)
     films, variant = cohort.prepare(study), preprocessing.prepare(study, arm.equalization)
     inputs = [films.folder, study.paths.variant(arm.equalization)]
-    if not provenance.is_current(home, study, "stn", inputs):
+
+    def work(facts: dict) -> None:
         compute.deterministic(study.training.threads)
-        with provenance.recording(home, study, "stn", inputs) as facts:
-            images = upright(films, variant, arm)
-            transformer, history = taught(study, arm, films, images, seed)
-            save(home / "localisation.safetensors", transformer)
-            with replacing(home / "history.csv") as temporary:
-                history.to_csv(temporary, index=False)
-            seen = answers(transformer, images)
-            table = pd.DataFrame(seen.numpy(), columns=list(geometry.POSE))
-            table.insert(0, "image_id", films.included["image_id"])
-            with replacing(home / "poses.parquet") as temporary:
-                table.to_parquet(temporary, index=False)
-            facts["diagnostics"] = diagnose(transformer, images, films, arm)
-            write_json(home / "diagnostics.json", facts["diagnostics"])
-    return home
+        images = upright(films, variant, arm)
+        transformer, history = taught(study, arm, films, images, seed)
+        save(home / "localisation.safetensors", transformer)
+        with replacing(home / "history.csv") as temporary:
+            history.to_csv(temporary, index=False)
+        seen = answers(transformer, images)
+        table = pd.DataFrame(seen.numpy(), columns=list(geometry.POSE))
+        table.insert(0, "image_id", films.included["image_id"])
+        with replacing(home / "poses.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+        facts["diagnostics"] = diagnose(transformer, images, films, arm)
+        write_json(home / "diagnostics.json", facts["diagnostics"])
+
+    return make(home, study, "stn", inputs, work)
 
 
 def taught(

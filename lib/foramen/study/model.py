@@ -1,23 +1,17 @@
 """The study file: one strict, typed model of everything a study can be told. Used by every notebook.
 
-`load` reads a YAML file of `params/`, applies overrides from the command line and refuses whatever is
-unknown, of the wrong type or impossible, with all faults at once. Sections are in the order of the notebooks.
+Sections are in the order of the notebooks; `load` (in `load.py`) reads a file into a `Study`.
 """
 
-import difflib
-import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen.core import paths
-from foramen.core.errors import InputError
 from foramen.core.files import digest, digest_file
-from foramen.study import faults as study_faults
-from foramen.study.section import Section
 
 Equalization = Literal["none", "minmax", "global", "clahe"]
 Flip = Literal["none", "random", "canonical"]
@@ -38,6 +32,12 @@ def _absolute(path: str) -> str:
 
 
 OwnPath = Annotated[str, AfterValidator(_absolute)]
+
+
+class Section(BaseModel):
+    """A part of a study file. An unknown key or a wrong type is a fault; defaults stand in the class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ManifestCohort(Section):
@@ -73,7 +73,7 @@ class ManifestCohort(Section):
         return digest([(str(p.relative_to(path)), p.stat().st_size) for p in files])
 
 
-class Cohort(Section):
+class CohortSource(Section):
     """Where the radiographs come from and at which size they are kept (notebook 01)."""
 
     source: Literal["synthetic", "manifest"] = "synthetic"
@@ -197,7 +197,7 @@ class Training(Section):
     checkpoint_seconds: float = Field(60.0, ge=0, description="a checkpoint at the first epoch end after this time")
 
 
-class Contrast(Section):
+class PrimaryContrast(Section):
     """The one comparison that is tested without correction."""
 
     arm: str = "proposed"
@@ -208,7 +208,7 @@ class Evaluation(Section):
     """What is compared with what (notebook 06)."""
 
     reference: str = Field("basic", description="gains are over this arm")
-    primary: Contrast = Contrast()
+    primary: PrimaryContrast = PrimaryContrast()
     steps: list[list[str]] = Field([], description="[arm, arm before it]: the steps of the ladder")
     resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients")
     seed: int = Field(0, ge=0)
@@ -235,7 +235,7 @@ class Study(Section):
     name: Name
     title: str = ""
     seeds: list[Annotated[int, Field(ge=0)]] = Field([1, 2, 3], min_length=1)
-    cohort: Cohort = Cohort()
+    cohort: CohortSource = CohortSource()
     split: Split = Split()
     preprocessing: Preprocessing = Preprocessing()
     augmentation: Augmentation = Augmentation()
@@ -270,54 +270,56 @@ class Study(Section):
         """The contrast treatments that some arm asks for, `none` always among them."""
         return sorted({"none"} | {arm.equalization for arm in self.arms.values()})
 
+    @property
+    def runs(self) -> list["Run"]:
+        """Every training of the study, arm by arm."""
+        return [Run(self, arm, seed) for arm in self.arms for seed in self.seeds]
+
+    def run(self, arm: str, seed: int) -> "Run":
+        """The training of an arm with a seed."""
+        return Run(self, arm, seed)
+
     def stage(self, stage: str) -> dict[str, Any]:
         """The parameters that a stage depends on; its results are stale when one of them changes.
 
-        Stages: `cohort`, `preprocessing`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`,
-        `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
-        stage, the workflow tracks as a file.
+        Stages: `cohort`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`, `arm_<name>`, `evaluation`. A
+        stage names only its own parameters: what it reads from an earlier stage, the workflow tracks as a file.
         """
-        everything = self.model_dump(mode="json")
-        if stage.startswith("arm_"):
-            name = stage.removeprefix("arm_")
-            switches = {k: v for k, v in everything["arms"][name].items() if k != "description"}
-            parts = {
-                "arm": switches,
-                "augmentation": everything["augmentation"],
-                "training": everything["training"],
-                "region": everything["region"],
-            }
-            if self.arms[name].stn != "none":
-                parts["stn"] = everything["stn"]
-            if self.arms[name].initialisation == "pretrained":
-                parts["pretraining"] = self._pretraining_parameters()
-            return parts
-        if stage == "cohort":
-            cohort = everything["cohort"]
-            source = cohort["source"]
-            parts = {
-                "source": source,
-                "image_size": cohort["image_size"],
-                source: cohort[source],
-                "split": everything["split"],
-            }
-            if source == "manifest":
-                parts["content"] = self.cohort.manifest.content
-            return parts
-        if stage.startswith("variant_"):
-            name = stage.removeprefix("variant_")
-            return {"equalization": name, **(everything["preprocessing"] if name == "clahe" else {})}
-        if stage == "pretraining":
-            return self._pretraining_parameters()
-        if stage == "augmentation":
-            return {"augmentation": everything["augmentation"], "flips": sorted({a.flip for a in self.arms.values()})}
-        if stage == "stn":
-            recipe = {key: everything["training"][key] for key in ("threads", "share")}
-            return {"stn": everything["stn"], "region": everything["region"], **recipe}
-        if stage == "evaluation":
-            chosen = ("evaluation", "arms", "seeds", "sweeps")
-            return {name: everything[name] for name in chosen}
-        return everything[stage]
+        kind, _, name = stage.partition("_")
+        parts = {
+            "cohort": self._cohort_parameters,
+            "variant": lambda: self._variant_parameters(name),
+            "augmentation": lambda: {
+                "augmentation": self.augmentation.model_dump(mode="json"),
+                "flips": sorted({arm.flip for arm in self.arms.values()}),
+            },
+            "pretraining": self._pretraining_parameters,
+            "stn": lambda: self._sections("stn", "region") | self.training.model_dump(include={"threads", "share"}),
+            "arm": lambda: self._arm_parameters(name),
+            "evaluation": lambda: self._sections("evaluation", "arms", "seeds", "sweeps"),
+        }
+        return parts[kind]()
+
+    def _sections(self, *names: str) -> dict[str, Any]:
+        return self.model_dump(mode="json", include=set(names))
+
+    def _cohort_parameters(self) -> dict[str, Any]:
+        source, cohort = self.cohort.source, self.cohort.model_dump(mode="json")
+        content = {"content": self.cohort.manifest.content} if source == "manifest" else {}
+        kept = {name: cohort[name] for name in ("source", "image_size", source)}
+        return kept | self._sections("split") | content
+
+    def _variant_parameters(self, equalization: str) -> dict[str, Any]:
+        tuned = self.preprocessing.model_dump(mode="json") if equalization == "clahe" else {}
+        return {"equalization": equalization, **tuned}
+
+    def _arm_parameters(self, name: str) -> dict[str, Any]:
+        arm = self.arms[name]
+        parts = {"arm": arm.model_dump(mode="json", exclude={"description"})}
+        parts |= self._sections("augmentation", "training", "region", *(["stn"] if arm.stn != "none" else []))
+        if arm.initialisation == "pretrained":
+            parts["pretraining"] = self._pretraining_parameters()
+        return parts
 
     def _pretraining_parameters(self) -> dict[str, Any]:
         """What the pre-trained weights depend on: the fields of the chosen source, and how a formula's are
@@ -331,92 +333,31 @@ class Study(Section):
         return {k: v for k, v in given.items() if k not in ("hub_name", "file")} | computed
 
 
-def load(path: str | Path, overrides: list[str] | None = None) -> Study:
-    """Read a study file; `overrides` are texts such as `training.epochs=3` (the value is YAML).
+@dataclass(frozen=True)
+class Run:
+    """One training of a study: an arm with a seed."""
 
-    Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid
-    one.
-    """
-    path = find(path)
-    values = _parse(path)
-    faults = _override(values, overrides or [])
-    study = None
-    try:
-        study = Study.model_validate(values)
-    except ValidationError as error:
-        faults += [study_faults.explain(item, Study) for item in error.errors()]
-    faults += study_faults.between_keys(values)
-    if faults or study is None:
-        raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(faults)])
-    return study
+    study: Study
+    arm: str
+    seed: int
 
+    @property
+    def switches(self) -> Arm:
+        """What the arm switches on."""
+        return self.study.arms[self.arm]
 
-def find(path: str | Path) -> Path:
-    """The study file at `path`, looked for from the working directory, then from the checkout."""
-    for candidate in (Path(path), paths.ROOT / path):
-        if candidate.is_file():
-            return candidate
-    known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml"))
-    near = difflib.get_close_matches(str(path), known, 1, 0.3)
-    raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
+    @property
+    def stage(self) -> str:
+        """Name of the parameters that this training depends on."""
+        return f"arm_{self.arm}"
 
+    @property
+    def folder(self) -> Path:
+        """Where its results lie."""
+        return self.study.paths.arm(self.arm, self.seed)
 
-def dump(study: Study) -> str:
-    """The study as YAML with every value written out, for `runs/<study>/study.yaml`."""
-    return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-class _StudyLoader(yaml.SafeLoader):
-    """YAML silently keeps the last of two equal keys; a study file must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                continue
-            if key_node.value in seen:
-                line = key_node.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key '{key_node.value}' stands twice")
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-
-# PyYAML follows YAML 1.1, in which 3e-4 is a text and only 3.0e-4 a number; readers of today expect a number.
-_StudyLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _parse(path: Path) -> dict:
-    """The values of a study file as they stand there."""
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StudyLoader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise InputError(
-            f"{path}: not readable as YAML: {study_faults.short(' '.join(str(error).split()), 300)}"
-        ) from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: a study file holds keys and values, this one does not")
-    return values
-
-
-def _override(values: dict, overrides: list[str]) -> list[str]:
-    """Apply `a.b=value` to the nested `values` in place; return what could not be applied."""
-    faults = []
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator or not key:
-            faults.append(f"--set {override}: write section.key=value")
-            continue
-        *parents, last = key.split(".")
-        target = values
-        for parent in parents:
-            target = target.setdefault(parent, {}) if isinstance(target, dict) else None
-        if not isinstance(target, dict):
-            faults.append(f"--set {override}: {'.'.join(parents)} holds a value, not keys")
-            continue
-        try:
-            target[last] = yaml.load(text, Loader=_StudyLoader) if text else ""  # a SafeLoader
-        except yaml.YAMLError:
-            target[last] = text
-    return faults
+    @property
+    def localisation_folder(self) -> Path | None:
+        """Where the localisation network lies that it starts from; arms that see the same images share it."""
+        key = self.switches.localisation_key
+        return self.study.paths.localisation(key, self.seed) if key else None

@@ -1,11 +1,4 @@
-"""`run.json`: what made a result, written last. It says where a number comes from and what is stale.
-
-Every notebook that makes an artefact uses it through the `prepare` function of the artefact's module:
-
-    if not provenance.is_current(folder, study, stage, inputs):
-        with provenance.recording(folder, study, stage, inputs) as facts:
-            ...  # make the files; facts["epochs"] = 10 adds a line to run.json
-"""
+"""`run.json`: what made a result. It says where a number comes from and what is stale; `step.make` writes it last."""
 
 import os
 import platform
@@ -13,13 +6,9 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from foramen import __version__
 from foramen.core import paths
@@ -63,38 +52,24 @@ def changed_outside(folder: Path) -> list[str]:
     return [path for path, when in noted.items() if os.path.exists(path) and os.stat(path).st_mtime_ns != when]
 
 
-@contextmanager
-def recording(
-    folder: Path, study: Study, stage: str, inputs: list[Path], since: float | None = None
-) -> Iterator[dict[str, Any]]:
-    """Time the block that makes the files of `folder`, then write its run.json; nothing is written on an error.
+def write_run(
+    folder: Path, study: Study, stage: str, inputs: list[Path], facts: dict[str, Any], started: float
+) -> None:
+    """Write run.json of the finished result in `folder`, on which was worked since `started` (seconds of `time.time`).
 
-    Work done before the block is counted from `since` (seconds of `time.time`).
-
-    The block may add facts of its own to the yielded dictionary; `content` is the digest that `key` speaks of. A lock
-    keeps a second process out meanwhile; the operating system lets go of it when the process ends, however it ends.
+    `facts` are added as they are; its `content`, where it has one, is the digest that `key` speaks of.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, Any] = {}
-    with FileLock(folder / ".lock"):
-        (folder / "run.json").unlink(missing_ok=True)
-        started = time.time() if since is None else since
-        yield facts
-        write_json(
-            folder / "run.json",
-            {
-                **facts,
-                "key": key(study, stage, inputs, facts.get("content", "")),
-                "stage": stage,
-                "study": study.name,
-                "study_hash": study.hash,
-                "parameters": study.stage(stage),
-                "inputs": [os.path.relpath(p, folder) for p in inputs],
-                "wall_seconds": round(time.time() - started, 2),
-                "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                **environment(),
-            },
-        )
+    made = {
+        "key": key(study, stage, inputs, facts.get("content", "")),
+        "stage": stage,
+        "study": study.name,
+        "study_hash": study.hash,
+        "parameters": study.stage(stage),
+        "inputs": [os.path.relpath(path, folder) for path in inputs],
+        "wall_seconds": round(time.time() - started, 2),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(folder / "run.json", {**facts, **made, **environment()})
 
 
 def environment() -> dict[str, Any]:

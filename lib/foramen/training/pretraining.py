@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
 from foramen.core import compute, paths
 from foramen.core.files import digest_file, replacing, write_json
-from foramen.study import provenance
 from foramen.study.model import Pretraining, Study
+from foramen.study.step import make
 from foramen.training import backbone, checkpoints, fractals, hub
 
 # The recipe, tuned for features that transfer in a few minutes on one processor core. Small batches make more steps:
@@ -55,16 +54,16 @@ def prepare(study: Study) -> Path:
     """
     home, inputs = folder(study), _inputs(study)
     weights = home / "weights.safetensors"
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".prepare.lock"):
-        if not provenance.is_current(home, study, "pretraining", inputs):
-            with provenance.recording(home, study, "pretraining", inputs) as facts:
-                if study.pretraining.source == "formula":
-                    facts |= train(study, home)
-                else:
-                    given = inputs[0] if inputs else hub.download(study.pretraining.hub_name)
-                    facts["adapted_from"] = given.name
-                    _save_weights(backbone.resnet50(given), weights)
+
+    def work(facts: dict) -> None:
+        if study.pretraining.source == "formula":
+            facts |= train(study, home)
+        else:
+            given = inputs[0] if inputs else hub.download(study.pretraining.hub_name)
+            facts["adapted_from"] = given.name
+            _save_weights(backbone.resnet50(given), weights)
+
+    make(home, study, "pretraining", inputs, work)
     return weights
 
 

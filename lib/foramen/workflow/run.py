@@ -16,10 +16,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
-from foramen.study import model as study
 from foramen.study import provenance, sweeps
 from foramen.study.model import Study
 from foramen.workflow import progress

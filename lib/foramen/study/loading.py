@@ -1,0 +1,128 @@
+"""From a YAML file of `params/` to a `Study`, with all faults at once."""
+
+import difflib
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.study import faults
+from foramen.study.model import Study
+
+
+def load(path: str | Path, overrides: list[str] | None = None) -> Study:
+    """Read a study file; `overrides` are texts such as `training.epochs=3` (the value is YAML).
+
+    A file may name another one as its `base` and say only what differs.
+
+    Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid
+    one.
+    """
+    path = find(path)
+    values = _resolved(path)
+    found = _override(values, overrides or [])
+    study = None
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        found += [faults.explain(item, Study) for item in error.errors()]
+    found += faults.between_keys(values)
+    if found or study is None:
+        raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(found)])
+    return study
+
+
+def find(path: str | Path) -> Path:
+    """The study file at `path`, looked for from the working directory, then from the checkout."""
+    for candidate in (Path(path), paths.ROOT / path):
+        if candidate.is_file():
+            return candidate
+    known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml"))
+    near = difflib.get_close_matches(str(path), known, 1, 0.3)
+    raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def dump(study: Study) -> str:
+    """The study as YAML with every value written out, for `runs/<study>/study.yaml`."""
+    return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _StudyLoader(yaml.SafeLoader):
+    """YAML silently keeps the last of two equal keys; a study file must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key '{key_node.value}' stands twice")
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+# PyYAML follows YAML 1.1, in which 3e-4 is a text and only 3.0e-4 a number; readers of today expect a number.
+_StudyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _parse(path: Path) -> dict:
+    """The values of a study file as they stand there."""
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StudyLoader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+        raise InputError(f"{path}: not readable as YAML: {faults.short(' '.join(str(error).split()), 300)}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a study file holds keys and values, this one does not")
+    return values
+
+
+def _resolved(path: Path, users: tuple[Path, ...] = ()) -> dict:
+    """The values of a study file laid over those of its base, a path from its own folder."""
+    values = _parse(path)
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    file = path.parent / str(base)
+    if not isinstance(base, str) or not file.is_file():
+        raise InputError(f"{path}: base: there is no study file {base!r} beside it")
+    users = (*users, path.resolve())
+    if file.resolve() in users:
+        raise InputError(f"{path}: base: {base} is, in the end, based on this file")
+    return _laid_over(_resolved(file, users), values)
+
+
+def _laid_over(base: dict, values: dict) -> dict:
+    """Sections are merged key by key; a value, a list, and the arms and sweeps as a whole take the base's place."""
+    merged = dict(base)
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _laid_over(base[key], value) if both and key not in ("arms", "sweeps") else value
+    return merged
+
+
+def _override(values: dict, overrides: list[str]) -> list[str]:
+    """Apply `a.b=value` to the nested `values` in place; return what could not be applied."""
+    found = []
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            found.append(f"--set {override}: write section.key=value")
+            continue
+        *parents, last = key.split(".")
+        target = values
+        for parent in parents:
+            target = target.setdefault(parent, {}) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            found.append(f"--set {override}: {'.'.join(parents)} holds a value, not keys")
+            continue
+        try:
+            target[last] = yaml.load(text, Loader=_StudyLoader) if text else ""  # a SafeLoader
+        except yaml.YAMLError:
+            target[last] = text
+    return found
