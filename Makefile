@@ -37,7 +37,7 @@ lab: .venv/ready
 	$(FORAMEN) lab
 
 bench: .venv/ready
-	.venv/bin/python -m benchmarks
+	PYTHONPATH=tests .venv/bin/python -m benchmarks
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

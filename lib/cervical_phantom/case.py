@@ -1,6 +1,6 @@
 """One patient of the cohort: every draw, the grades and the label, and the truth of each of their images.
 
-Used by `cohort` and, in 01_data_audit, by `pictures`.
+Used by `patients` and, in 01_data_audit, by `pictures`.
 """
 
 from dataclasses import asdict

@@ -1,9 +1,9 @@
-"""A written synthetic cohort as a folder of DICOM files with a manifest, to exercise the reader's-own-
-radiographs path.
+"""A written synthetic cohort as a folder of DICOM files with a manifest, to try a program for DICOM
+files on.
 
 Digital X-Ray Image Storage - For Presentation (PS3.3 A.26). Site A stores MONOCHROME2, site B MONOCHROME1,
 each with the bits of its detector and a window over the whole range, so a reader gets the cohort's images
-back to within rounding. Patients are fictitious. `foramen dicom` writes such a folder.
+back to within rounding. Patients are fictitious.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from cervical_phantom.acquisition import EQUIPMENT, FILM_MM
-from cervical_phantom.cohort import MANIFEST_COLUMNS
-from foramen.core.files import replacing
+from cervical_phantom.files import replacing
+from cervical_phantom.patients import MANIFEST_COLUMNS
 
 FULL_SCALE = 65535
 UID_ROOT = "2.25."  # UIDs made from numbers (PS3.5 B.2)

@@ -1,5 +1,6 @@
-"""Pictures of the phantom for 01_data_audit: from anatomy to radiograph, healthy against stenotic, every
-knob.
+"""Figures of the phantom (notebook 01): from anatomy to radiograph, healthy against stenotic, every parameter.
+
+Each is a matplotlib Figure whose label says in words what it shows; `figure` is an empty one to draw on.
 """
 
 import numpy as np
@@ -11,8 +12,10 @@ from cervical_phantom.anatomy import LEVELS, SIDES, Narrowing
 from cervical_phantom.case import Case, draw_exposure, draw_pose
 from cervical_phantom.parameters import Exposure, Positioning, SyntheticCohort
 from cervical_phantom.rendering import render, stages
-from foramen.figures.style import PAGE, PALETTE, describe, picture, styled, subplots
 
+WIDTH = 7.2  # inches
+# One colour a level, told apart with any colour vision (Okabe & Ito, "Color Universal Design", 2008).
+LEVEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7")
 SIZE = 320  # pixels of a film's height in the large pictures
 STRENGTHS = (0.0, 0.5, 0.85)  # lost shares of the foramen's width shown by `disease`
 
@@ -31,14 +34,36 @@ KNOBS = (
 )
 
 
+def _panels(figure: Figure | None, rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """The figure (a new one where None is given) at its size, with a table of axes."""
+    figure = figure or Figure()
+    figure.set_layout_engine("constrained")
+    figure.set_size_inches(WIDTH, height)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs) -> None:
+    """Draw a grey image without ticks; its own darkest and brightest values become black and white."""
+    axes.imshow(image, cmap="gray", interpolation="none", **kwargs)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=7, pad=2)
+
+
+def _describe(figure: Figure, text: str) -> Figure:
+    figure.set_label(" ".join(text.split()))
+    return figure
+
+
 def _film(image: np.ndarray) -> np.ndarray:
     """The film's part of a square image."""
     margin = round(image.shape[1] * (1 - acq.FILM_MM[1] / acq.FILM_MM[0]) / 2)
     return image[:, margin : image.shape[1] - margin]
 
 
-@styled
-def anatomy(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = SIZE) -> Figure:
+def anatomy(
+    parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = SIZE, figure: Figure | None = None
+) -> Figure:
     """One patient from the solid to the stored radiograph, with the true outlines of the foramina."""
     case = Case(parameters, patient)
     row = case.row(side)
@@ -50,12 +75,12 @@ def anatomy(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size
         (np.log10(made["signal"]), "signal at the detector, log"),
         (_film(image), f"radiograph, site {row['site']}, {row['view']}"),
     ]
-    figure, axes = subplots(2, 3, figsize=(PAGE, 0.94 * PAGE))
+    figure, axes = _panels(figure, 2, 3, height=0.94 * WIDTH)
     for ax, (values, title) in zip(axes.flat, panels, strict=False):
-        picture(ax, values, title, vmax=np.percentile(values, 98))
-    picture(axes[1, 2], _about_spine(_film(image), row, size), "true foramina")
+        _picture(ax, values, title, vmax=np.percentile(values, 98))
+    _picture(axes[1, 2], _about_spine(_film(image), row, size), "true foramina")
     _outlines(axes[1, 2], _about_spine(_film(masks), row, size))
-    return describe(
+    return _describe(
         figure,
         f"""Six pictures of one synthetic patient aged {row["age"]:.0f}, {row["view"]} view: path through
         cortical bone, spongy bone and soft tissue, signal at the detector, the stored radiograph, and the
@@ -68,8 +93,8 @@ def _outlines(ax: Axes, masks: np.ndarray) -> None:
     for bit, level in enumerate(LEVELS):
         outline = (masks >> bit) & 1
         if outline.any():
-            ax.contour(outline, [0.5], colors=[PALETTE[bit]], linewidths=1.2)
-            ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color=PALETTE[bit],
+            ax.contour(outline, [0.5], colors=[LEVEL_COLOURS[bit]], linewidths=1.2)
+            ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color=LEVEL_COLOURS[bit],
                     fontsize=7, ha="right", va="center")  # fmt: skip
 
 
@@ -80,10 +105,11 @@ def _narrowed(share: float) -> Narrowing:
     return Narrowing(front=lost, back=lost.copy(), soft=none, signs=np.zeros(6), growth=np.zeros(6))
 
 
-@styled
-def disease(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = 2 * SIZE) -> Figure:
+def disease(
+    parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = 2 * SIZE, figure: Figure | None = None
+) -> Figure:
     """The same neck at the same pose without, with some and with much narrowing of C4/5 to C6/7."""
-    figure, axes = subplots(2, len(STRENGTHS), figsize=(PAGE, 0.88 * PAGE))
+    figure, axes = _panels(figure, 2, len(STRENGTHS), height=0.88 * WIDTH)
     words = []
     for column, share in zip(axes.T, STRENGTHS, strict=True):
         case = Case(parameters, patient, _narrowed(share))
@@ -92,9 +118,9 @@ def disease(parameters: SyntheticCohort, patient: int = 0, side: str = "L", size
         bone = made["paths"]["cortex"] + made["paths"]["spongy"]
         title = f"C5/6: {row['narrowest_mm_C5_6']:.1f} mm free, grade {row['grade_C5_6']}"
         words.append(title)
-        picture(column[0], _about_spine(made["value"], row, size), title)
-        picture(column[1], _about_spine(bone, row, size), "path through bone, without noise")
-    return describe(
+        _picture(column[0], _about_spine(made["value"], row, size), title)
+        _picture(column[1], _about_spine(bone, row, size), "path through bone, without noise")
+    return _describe(
         figure,
         f"""Three close-ups of one synthetic neck at one pose with growing spurs at C4/5 to C6/7, as
         radiograph (above) and as path through bone (below). {"; ".join(words)}.""",
@@ -111,8 +137,13 @@ def _about_spine(film: np.ndarray, row: dict, size: int) -> np.ndarray:
     return film[low[0] : high[0], low[1] : high[1]]
 
 
-@styled
-def knobs(parameters: SyntheticCohort, patient: int | None = None, side: str = "L", size: int = 160) -> Figure:
+def knobs(
+    parameters: SyntheticCohort,
+    patient: int | None = None,
+    side: str = "L",
+    size: int = 160,
+    figure: Figure | None = None,
+) -> Figure:
     """What each knob does to one radiograph: none of it, the default, and far beyond, all else the same.
 
     patient: default the one of the first 200 whose draws of position and exposure are all far from their
@@ -120,14 +151,14 @@ def knobs(parameters: SyntheticCohort, patient: int | None = None, side: str = "
     """
     patient = _telling_patient(parameters, side) if patient is None else patient
     rows = -(-len(KNOBS) // 2)
-    figure, axes = subplots(rows, 6, figsize=(PAGE, PAGE / 6 * 1.52 * rows))
+    figure, axes = _panels(figure, rows, 6, height=WIDTH / 6 * 1.52 * rows)
     for i, (title, section, knob, strong) in enumerate(KNOBS):
         current = getattr(getattr(parameters, section), knob)
         for ax, value in zip(axes[i % rows, 3 * (i // rows) :], (0.0, current, strong), strict=False):
             case = Case(_with(parameters, section, knob, value), patient)
             image = _film(render(case, side, case.row(side), size)[0])
-            picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
-    return describe(
+            _picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
+    return _describe(
         figure,
         f"""One synthetic patient's radiograph for {len(KNOBS)} knobs, each at zero, at its default and far
         beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",

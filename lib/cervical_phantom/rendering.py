@@ -1,7 +1,7 @@
 """From a patient to the stored image: ray raster, display values, collimated box, and the masks of the
 foramina.
 
-Used by `cohort` and, in 01_data_audit, by `pictures`.
+Used by `patients` and, in 01_data_audit, by `pictures`.
 """
 
 import numpy as np

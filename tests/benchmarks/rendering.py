@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from cervical_phantom import acquisition, cohort, rendering
+from cervical_phantom import acquisition, patients, rendering
 from cervical_phantom.case import Case
 from cervical_phantom.parameters import SyntheticCohort
 
@@ -29,10 +29,10 @@ STAGES = {  # name shown: (module, function)
 
 
 def throughput(images: int, size: int, processes: int) -> float:
-    """Images a second of `cohort.write` with its start-up, so give it some hundreds of images."""
+    """Images a second of `patients.write` with its start-up, so give it some hundreds of images."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        cohort.write(SyntheticCohort(patients=images // 2), size, Path(folder), processes)
+        patients.write(SyntheticCohort(patients=images // 2), size, Path(folder), processes)
         return images / (time.perf_counter() - start)
 
 

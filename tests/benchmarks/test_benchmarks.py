@@ -1,10 +1,11 @@
-"""The benchmark of the training loop: every loop that it times trains."""
+"""Every loop that a benchmark times runs, at a small size."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks import training
+from benchmarks import __main__ as everything
+from benchmarks import images, rendering, resampling, training
 
 
 def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -15,3 +16,30 @@ def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkey
     assert (table > 0).all(axis=None)
     assert (table.loc[["ceiling", "ceiling, STN"], "over_ceiling"] == 1).all()
     assert table.loc["tutorial", "over_tutorial"] == table.loc["timm", "over_timm"] == 1
+
+
+@pytest.mark.parametrize("kind", images.KINDS)
+def test_files_of_every_kind_are_read_both_ways(kind: str):
+    row = images.measure(kind, 2, 1, size=32, rounds=1)
+    assert row["decoding_alone_per_s"] > 0 and row["whole_preparation_per_s"] > 0
+
+
+def test_rendering_counts_every_stage():
+    shares = rendering.stages(4, 64)
+    assert set(rendering.STAGES) < set(shares) and min(shares.values()) >= 0
+    assert rendering.throughput(4, 64, 1) > 0
+
+
+def test_resampling_prints_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    sizes = ["--arms", "2", "--seeds", "2", "--images", "60", "--resamples", "20", "--loop-resamples", "1"]
+    monkeypatch.setattr("sys.argv", ["resampling", *sizes])
+    resampling.main()
+    line = capsys.readouterr().out
+    assert line.startswith("20 resamples, 4 runs, 60 images") and line.count("\n") == 1
+
+
+def test_an_unknown_benchmark_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "renderin"])
+    with pytest.raises(SystemExit):
+        everything.main()
+    assert "renderin: no such benchmark" in capsys.readouterr().err

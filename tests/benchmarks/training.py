@@ -3,7 +3,7 @@
 All train a ResNet50 on the same number of images of the same size, in one process and in turns, so that another program
 on the machine disturbs them alike:
 
-- `study`: the loop of `foramen.fine_tuning.step`, images resident as bytes; `study, STN`: the same with an STN that learns.
+- `study`: the loop of notebook 05, images resident as bytes; `study, STN`: the same with an STN that learns.
 - `ceiling`: forward, backward and optimiser on one batch that is there already; nothing can be faster. `ceiling, STN`
   is that of the network with its STN, which is more to compute; the study's loop with STN is set against this one.
 - `tutorial`: float32 and a DataLoader that decodes PNG files, as tutorials write it.

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cervical_phantom import cohort
 from cervical_phantom.anatomy import LEVELS
 from cervical_phantom.case import Case
 from cervical_phantom.disease import reader_error
 from cervical_phantom.parameters import SyntheticCohort
+from cervical_phantom.patients import draw
 from cervical_phantom.rendering import render
 
 N = 60
@@ -16,7 +16,7 @@ KEYS = [level.replace("/", "_") for level in LEVELS]
 
 
 def drawn(patients: int = N, **sections) -> pd.DataFrame:
-    return cohort.draw(SyntheticCohort.model_validate({"patients": patients, "seed": 5} | sections))
+    return draw(SyntheticCohort.model_validate({"patients": patients, "seed": 5} | sections))
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from cervical_phantom import cohort, literature
+from cervical_phantom import literature, patients
 from cervical_phantom.parameters import SyntheticCohort
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return cohort.draw(SyntheticCohort(patients=150, seed=11))
+    return patients.draw(SyntheticCohort(patients=150, seed=11))
 
 
 def test_normal_foramina_are_within_one_sd_of_the_published_means(drawn):
@@ -48,7 +48,7 @@ def test_spectral_exponent_of_known_noise():
 
 
 def test_images_look_like_real_films(tmp_path):
-    cohort.write(SyntheticCohort(patients=20, seed=4), 160, tmp_path, 1)
+    patients.write(SyntheticCohort(patients=20, seed=4), 160, tmp_path, 1)
     table = literature.appearance(np.load(tmp_path / "images.npy"), np.load(tmp_path / "boxes.npy"))
     distance = table["difference_in_sd"].abs()
     assert distance["spectral exponent"] < 2 and distance["grey mean"] < 2 and distance["grey entropy"] < 2.5

@@ -7,7 +7,7 @@ import pytest
 from pydicom.valuerep import validate_value
 
 import films
-from cervical_phantom import cohort
+from cervical_phantom import patients
 from cervical_phantom.dicom import write_dicom_folder
 from cervical_phantom.parameters import SyntheticCohort
 from foramen import cli, study
@@ -35,7 +35,7 @@ TEXT = ("AS", "CS", "LO", "PN", "SH", "UI")
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     source, out = tmp_path_factory.mktemp("cohort"), tmp_path_factory.mktemp("dicom")
-    cohort.write(SyntheticCohort(patients=6, seed=1), SIZE, source, 1)
+    patients.write(SyntheticCohort(patients=6, seed=1), SIZE, source, 1)
     write_dicom_folder(source, out)
     return source, out
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from benchmarks import rendering
 from cervical_phantom import pictures
 from cervical_phantom.parameters import SyntheticCohort
 
@@ -19,9 +18,3 @@ def test_figures(draw):
 def test_knobs_exist():
     for _, section, knob, strong in pictures.KNOBS:
         assert strong > getattr(getattr(PARAMETERS, section), knob)
-
-
-def test_benchmark_counts_every_stage():
-    shares = rendering.stages(4, 64)
-    assert set(rendering.STAGES) < set(shares) and min(shares.values()) >= 0
-    assert rendering.throughput(4, 64, 1) > 0

@@ -6,7 +6,6 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from benchmarks import statistics as benchmark
 from foramen.core.errors import InputError
 from foramen.evaluation import metrics, predictions
 from foramen.evaluation import paired_tests as comparisons
@@ -435,13 +434,6 @@ def test_paired_tests_choose_their_form_by_the_data(frame):
     with pytest.raises(InputError, match="nobody"):
         comparisons.paired_tests(frame, [("nobody", "basic")])
 
-
-def test_benchmark_prints_one_line(monkeypatch, capsys):
-    sizes = ["--arms", "2", "--seeds", "2", "--images", "60", "--resamples", "20", "--loop-resamples", "1"]
-    monkeypatch.setattr("sys.argv", ["statistics", *sizes])
-    benchmark.main()
-    line = capsys.readouterr().out
-    assert line.startswith("20 resamples, 4 runs, 60 images") and line.count("\n") == 1
 
 
 def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame):

@@ -26,7 +26,7 @@ from foramen.study.step import make
 from radiographs import inspection, parallel
 
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
-POSE = ["pose_x", "pose_y", "pose_angle", "pose_scale"]
+POSE_COLUMNS = ["pose_angle", "pose_scale", "pose_x", "pose_y"]  # in the order of `geometry.POSE`
 ACQUISITION = {
     "format": "",
     "width": 0,
@@ -57,7 +57,7 @@ class Cohort:
     boxes: np.ndarray  # (N, 4) int16 top, left, bottom, right of the valid area
     truth: pd.DataFrame | None
     masks: np.ndarray | None  # (N, S, S) uint8, one bit a level; memory-mapped
-    poses: pd.DataFrame | None  # image_id, pose_x, pose_y, pose_angle, pose_scale, where known (synthetic, CSXA)
+    poses: pd.DataFrame | None  # image_id and POSE_COLUMNS, where known (synthetic, CSXA)
     acquisition: pd.DataFrame
     audit: dict
     folder: Path
@@ -118,7 +118,7 @@ def load(study: Study) -> Cohort:
         boxes=np.load(folder / "boxes.npy"),
         truth=truth,
         masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
-        poses=optional("poses.parquet", pd.read_parquet) if truth is None else truth[["image_id", *POSE]],
+        poses=optional("poses.parquet", pd.read_parquet) if truth is None else truth[["image_id", *POSE_COLUMNS]],
         acquisition=pd.read_parquet(folder / "acquisition.parquet"),
         audit=read_json(folder / "audit.json"),
         folder=folder,
@@ -177,10 +177,13 @@ def pseudonym_of(study: Study) -> dict[str, str]:
 
 
 def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> None:
-    from cervical_phantom import cohort as phantom
+    from cervical_phantom import patients
     from cervical_phantom.acquisition import FILM_MM
 
-    phantom.write(study.cohort.synthetic, study.cohort.image_size, folder, parallel.available(), progress)
+    try:
+        patients.write(study.cohort.synthetic, study.cohort.image_size, folder, parallel.available(), progress)
+    except patients.EmptyCohort as fault:
+        raise InputError(f"cohort.synthetic.{fault}") from fault
     manifest = pd.read_parquet(folder / "manifest.parquet")
     manifest["split"] = assign_split(manifest["label"], manifest["patient_id"].to_numpy(), study.split)
     manifest["excluded"] = False

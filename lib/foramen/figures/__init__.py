@@ -17,6 +17,7 @@ from foramen.figures.evaluation import (
     roc,
     subgroups,
 )
+from foramen.figures.phantom import anatomy, disease, knobs
 from foramen.figures.pretraining import formula_images
 from foramen.figures.radiographs import (
     augmentation,
@@ -33,17 +34,20 @@ from foramen.figures.style import save
 from foramen.figures.training import training_curves
 
 __all__ = [
+    "anatomy",
     "architecture",
     "augmentation",
     "cohort",
     "confusion",
     "decision_curve",
+    "disease",
     "equalization",
     "errors",
     "flip",
     "formula_images",
     "gain_curves",
     "gains",
+    "knobs",
     "learning_curves",
     "precision_recall",
     "reliability",

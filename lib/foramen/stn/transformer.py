@@ -24,7 +24,7 @@ from torch import nn
 
 from foramen.augmentation import flip as augmentation
 from foramen.cohort import step as cohort
-from foramen.cohort.step import Cohort
+from foramen.cohort.step import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry
 from foramen.core.files import replacing, write_json
 from foramen.preprocessing import equalization as preprocessing
@@ -189,8 +189,8 @@ def upright(films: Cohort, variant: np.ndarray, arm: Arm) -> torch.Tensor:
 
 def true_poses(films: Cohort, arm: Arm, centre_down: float) -> torch.Tensor:
     """The phantom's pose of every image (N, 4), relative to the mean size and to the centre of the crop."""
-    truth = torch.from_numpy(films.poses[["pose_x", "pose_y", "pose_angle", "pose_scale"]].to_numpy(np.float32))
-    x, y, angle, scale = truth.unbind(1)
+    truth = torch.from_numpy(films.poses[POSE_COLUMNS].to_numpy(np.float32))
+    angle, scale, x, y = truth.unbind(1)
     log_zoom = scale.log() - scale.log().mean()
     turned = geometry.matrices(torch.stack([angle, log_zoom, x, y], dim=1))
     reference = torch.eye(3)
@@ -243,7 +243,7 @@ def diagnose(transformer: nn.Module, images: torch.Tensor, films: Cohort, arm: A
 
 def recovery(poses: torch.Tensor, films: Cohort, arm: Arm, index: np.ndarray) -> dict[str, float]:
     """Correlation of each part of the seen poses (n, 4) with the true pose of the images at `index`."""
-    true = films.poses[["pose_angle", "pose_scale", "pose_x", "pose_y"]].to_numpy(float)[index]
+    true = films.poses[POSE_COLUMNS].to_numpy(float)[index]
     sign = np.where(augmentation.mirrored(films.included, arm.flip)[index], -1.0, 1.0)
     true = true * np.stack([sign, np.ones_like(sign), sign, np.ones_like(sign)], axis=1)
     true[:, 1] = np.log(true[:, 1])

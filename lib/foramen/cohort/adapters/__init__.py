@@ -44,14 +44,14 @@ class Source:
         principal axis, `pose_scale` half their extent along it.
         """
         known = self.keypoints.set_index("image_path")
-        poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_x", "pose_y", "pose_angle", "pose_scale"])
+        poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_angle", "pose_scale", "pose_x", "pose_y"])
         for row in rows[rows["image_path"].isin(known.index)].itertuples():
             points = np.column_stack([known.at[row.image_path, "x"], known.at[row.image_path, "y"]])
             points = (points - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
             centre = points.mean(0)
             axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
             axis = axis if axis[1] >= 0 else -axis
-            poses.loc[row.Index] = [*centre, np.arctan2(-axis[0], axis[1]), np.ptp((points - centre) @ axis) / 2]
+            poses.loc[row.Index] = [np.arctan2(-axis[0], axis[1]), np.ptp((points - centre) @ axis) / 2, *centre]
         return poses
 
 

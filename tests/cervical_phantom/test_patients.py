@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cervical_phantom import cohort
+from cervical_phantom import patients
 from cervical_phantom.anatomy import LEVELS
 from cervical_phantom.parameters import SyntheticCohort
 from cervical_phantom.rendering import factor_for
@@ -27,7 +27,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
-    cohort.write(PARAMETERS, SIZE, folder, 1)
+    patients.write(PARAMETERS, SIZE, folder, 1)
     return folder
 
 
@@ -39,7 +39,7 @@ def tables(written) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_files_and_tables(written, tables):
     manifest, truth = tables
     assert sorted(digests(written)) == FILES
-    assert list(manifest) == cohort.MANIFEST_COLUMNS and len(manifest) == len(truth) == 24
+    assert list(manifest) == patients.MANIFEST_COLUMNS and len(manifest) == len(truth) == 24
     assert (manifest["image_id"] == truth["image_id"]).all() and manifest["image_id"].is_unique
     assert manifest["label"].dtype == np.int8 and set(manifest["label"]) <= {0, 1}
     assert (manifest.groupby("patient_id")["side"].agg("".join) == "LR").all()
@@ -59,9 +59,9 @@ def test_truth_has_every_level(tables):
 
 
 def test_draw_gives_the_same_tables_without_images(tables):
-    drawn = cohort.draw(PARAMETERS).astype({"label": "int8"})
-    pd.testing.assert_frame_equal(drawn[cohort.MANIFEST_COLUMNS], tables[0])
-    pd.testing.assert_frame_equal(drawn.drop(columns=cohort.MANIFEST_COLUMNS[1:]), tables[1])
+    drawn = patients.draw(PARAMETERS).astype({"label": "int8"})
+    pd.testing.assert_frame_equal(drawn[patients.MANIFEST_COLUMNS], tables[0])
+    pd.testing.assert_frame_equal(drawn.drop(columns=patients.MANIFEST_COLUMNS[1:]), tables[1])
 
 
 def test_images_boxes_and_masks(written, tables):
@@ -89,9 +89,9 @@ def test_masks_lie_on_the_pose(written, tables):
 
 def test_mask_area_is_the_projected_foramen():
     size, parameters = 480, SyntheticCohort(patients=1, seed=3, disease={"steepness": 0, "signs": 0})
-    case = cohort.Case(parameters, 0)
+    case = patients.Case(parameters, 0)
     row = case.row("L")
-    masks = cohort.render(case, "L", row, size)[2]
+    masks = patients.render(case, "L", row, size)[2]
     pixel = 240 / size / row["magnification"]
     for bit, level in enumerate(LEVELS[:5]):
         measured = np.count_nonzero(masks >> bit & 1) * pixel**2
@@ -100,13 +100,13 @@ def test_mask_area_is_the_projected_foramen():
 
 @pytest.mark.parametrize(("processes", "chunk"), [(2, 8), (1, 5), (3, 1)])
 def test_same_bytes_whatever_the_processes_and_chunks(written, tmp_path, monkeypatch, processes, chunk):
-    monkeypatch.setattr(cohort, "CHUNK", chunk)
-    cohort.write(PARAMETERS, SIZE, tmp_path, processes)
+    monkeypatch.setattr(patients, "CHUNK", chunk)
+    patients.write(PARAMETERS, SIZE, tmp_path, processes)
     assert digests(tmp_path) == digests(written)
 
 
 def test_more_patients_leave_the_first_as_they_were(written, tmp_path):
-    cohort.write(PARAMETERS.model_copy(update={"patients": 4}), SIZE, tmp_path, 1)
+    patients.write(PARAMETERS.model_copy(update={"patients": 4}), SIZE, tmp_path, 1)
     assert np.array_equal(np.load(tmp_path / "images.npy"), np.load(written / "images.npy")[:8])
 
 
@@ -116,20 +116,20 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cohort.write(PARAMETERS, SIZE, tmp_path, 1, progress=stop)
+        patients.write(PARAMETERS, SIZE, tmp_path, 1, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
 def test_progress(tmp_path):
     told = []
-    cohort.write(PARAMETERS, SIZE, tmp_path, 1, progress=lambda done, total: told.append((done, total)))
+    patients.write(PARAMETERS, SIZE, tmp_path, 1, progress=lambda done, total: told.append((done, total)))
     assert told == [(16, 24), (24, 24)]
 
 
 def test_memory_does_not_hold_the_images(tmp_path):
     def peak(patients: int) -> int:
         tracemalloc.start()
-        cohort.write(SyntheticCohort(patients=patients), 160, tmp_path / str(patients), 1)
+        patients.write(SyntheticCohort(patients=patients), 160, tmp_path / str(patients), 1)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
@@ -140,7 +140,7 @@ def test_memory_does_not_hold_the_images(tmp_path):
 
 def test_some_patients_with_one_side_only(tmp_path):
     parameters = SyntheticCohort(patients=8, laterality={"left_share": 0.5, "right_share": 1.0})
-    cohort.write(parameters, SIZE, tmp_path, 1)
+    patients.write(parameters, SIZE, tmp_path, 1)
     manifest = pd.read_parquet(tmp_path / "manifest.parquet")
     assert 8 < len(manifest) < 16 and len(np.load(tmp_path / "images.npy")) == len(manifest)
     assert np.load(tmp_path / "images.npy").any(axis=(1, 2)).all()
@@ -153,15 +153,15 @@ def test_ceiling():
         "label_before_noise": [1, 1, 1, 0, 0, 0, 1, 1],
         "label_visible": [1, 1, 0, 0, 0, 0, 1, 1],
     })  # fmt: skip
-    best = cohort.ceiling(table.sample(frac=1, random_state=0), table)
+    best = patients.label_noise_ceiling(table.sample(frac=1, random_state=0), table)
     assert best["label_noise"] == best["invisible"] == 1 / 8
     assert best["accuracy"] == 6 / 8 and best["sensitivity"] == best["specificity"] == 3 / 4
     assert "12.5%" in best["explanation"]
 
 
 def test_ceiling_of_the_default_cohort():
-    drawn = cohort.draw(SyntheticCohort(patients=150, seed=8))
-    best = cohort.ceiling(drawn, drawn)
+    drawn = patients.draw(SyntheticCohort(patients=150, seed=8))
+    best = patients.label_noise_ceiling(drawn, drawn)
     assert 0.9 < best["accuracy"] < 0.97 and best["invisible"] < 0.03
 
 

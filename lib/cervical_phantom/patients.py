@@ -1,14 +1,12 @@
-"""The synthetic cohort: every image's draws and truth, the images on disk, and the best accuracy anyone can
-reach.
+"""Many patients: every image's draws and truth, the images on disk, and the label-noise ceiling (notebook 01)."""
 
-Used by 01_data_audit.
-"""
-
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,16 @@ from threadpoolctl import threadpool_limits
 
 from cervical_phantom.case import Case
 from cervical_phantom.disease import stream
+from cervical_phantom.files import replacing
 from cervical_phantom.parameters import SyntheticCohort
 from cervical_phantom.rendering import render
-from foramen.core.errors import InputError
-from foramen.core.files import replacing
-from radiographs import parallel
 
 MANIFEST_COLUMNS = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex"]
 CHUNK = 8  # patients per task of a worker
+
+
+class EmptyCohort(ValueError):
+    """No patient of these parameters has a radiograph."""
 
 
 def draw(parameters: SyntheticCohort) -> pd.DataFrame:
@@ -60,8 +60,8 @@ def _write_patients(parameters: SyntheticCohort, image_size: int, arrays: dict[s
 def write(
     parameters: SyntheticCohort,
     image_size: int,
-    folder: Path,
-    processes: int,
+    folder: Path | str,
+    processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write the cohort to `folder`: manifest.parquet, truth.parquet, images.npy, boxes.npy and masks.npy.
@@ -69,12 +69,12 @@ def write(
     Images are square (image_size), uint16, bone bright, letterboxed with zeros; boxes (N, 4) hold the exposed
     area as top, left, bottom, right; bit i of a mask is the outline of foramen LEVELS[i] of the shown side.
     The bytes do not depend on `processes`. progress(done, total) is told the finished images. The manifest
-    appears last.
+    appears last. EmptyCohort where no patient has a radiograph.
     """
     first = _rows_before(parameters)
     total = int(first[-1])
     if not total:
-        raise InputError("cohort.synthetic.laterality: with these shares no patient has an image")
+        raise EmptyCohort("laterality: with these shares no patient has an image")
     shapes = {
         "images": ((total, image_size, image_size), np.uint16),
         "boxes": ((total, 4), np.int16),
@@ -98,23 +98,24 @@ def write(
         table.drop(columns=MANIFEST_COLUMNS[1:]).to_parquet(truth, index=False)
 
 
-def _one_thread() -> None:
-    """Small matrix products are slower on many threads, and the workers use the cores already."""
-    parallel.end_with_parent()
-    threadpool_limits(1)
-
-
-def _spread(work: Callable, tasks: list, processes: int):
+def _spread(work: Callable, tasks: list, processes: int) -> Iterator:
     """The results of work(task), in order, from a pool of processes (or this one)."""
     if processes <= 1:
         with threadpool_limits(1):
             yield from map(work, tasks)
         return
-    with ProcessPoolExecutor(processes, get_context(parallel.CONTEXT), _one_thread) as pool:
+    context = get_context("forkserver" if os.name == "posix" else "spawn")  # a fork with threads can hang
+    with ProcessPoolExecutor(processes, context, _start_worker) as pool:
         yield from pool.map(work, tasks)
 
 
-def ceiling(manifest: pd.DataFrame, truth: pd.DataFrame) -> dict:
+def _start_worker() -> None:
+    """One thread, because the processes use the cores already; ends with its parent, even one that was killed."""
+    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    threadpool_limits(1)
+
+
+def label_noise_ceiling(manifest: pd.DataFrame, truth: pd.DataFrame) -> dict:
     """The best that anyone who sees only the radiographs can reach, and what limits it.
 
     Who reads every visible narrowing correctly says `label_visible`; what they then miss is soft disc, which
