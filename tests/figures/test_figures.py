@@ -9,12 +9,14 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cervical_phantom.parameters import SyntheticCohort
 from foramen import figures
 from foramen.evaluation import curves
-from foramen.figures import drawing, evaluation, radiographs, training
+from foramen.figures import stn_training
 from foramen.figures.style import BLUE, ORANGE, PALETTE, balanced, listing
-from foramen.study.model import Arm, Study
+from foramen.study.model import Arm
 
+SIZES = {"image": 160, "region": 1.0, "crop": 1.8, "localisation": 64, "input": 96}
 ARMS = ("basic", "he", "proposed")
 STAGES = [
     {"num_chs": channels, "reduction": reduction}
@@ -119,14 +121,14 @@ def drawn(frame) -> dict[str, Figure]:
     ways = pd.DataFrame(
         {"way": ["crop", "joint"], "det": [0.3, 0.9], "outside": [0.0, 0.4], "collapsed": [False, True]}
     )
-    study = Study(name="drawn", arms={"proposed": Arm(equalization="global", flip="canonical", stn="joint")})
+    arm, cohort = Arm(equalization="global", flip="canonical", stn="joint"), SyntheticCohort(patients=2)
     return {
         "cohort": figures.cohort(images, rows, n=2),
         "equalization": figures.equalization(images, {"global": (images // 257).astype(np.uint8)}, boxes),
         "flip": figures.flip(
             images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
         ),
-        "augmentation": figures.augmentation(images[0] / 65535, images[:3] / 65535, True),
+        "random_changes": figures.random_changes(images[0] / 65535, images[:3] / 65535, True),
         "stn": figures.stn(images[:3], images[:3], theta[:3], theta[0], theta),
         "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
         "saliency": figures.saliency(
@@ -134,7 +136,11 @@ def drawn(frame) -> dict[str, Figure]:
         ),
         "saliency_checks": figures.saliency_checks(overlap, cascade),
         "errors": figures.errors(images[:3], rows[:3]),
-        "architecture": figures.architecture(study, "proposed", STAGES),
+        "architecture": figures.architecture(figures.architecture_steps(arm.model_dump(), SIZES, STAGES)),
+        "formula_images": figures.formula_images(rng.random((2, 3, 16, 16))),
+        "anatomy": figures.anatomy(cohort, size=96),
+        "disease": figures.disease(cohort, size=96),
+        "knobs": figures.knobs(cohort, patient=0, size=64),
         "training_curves": figures.training_curves(history),
         "roc": figures.roc(curves.roc(frame, 50), table),
         "precision_recall": figures.precision_recall(curves.precision_recall(frame, 50), table, 0.5),
@@ -148,14 +154,11 @@ def drawn(frame) -> dict[str, Figure]:
     }
 
 
-def test_every_figure_function_of_these_modules_is_drawn_here(drawn):
-    defined = {
-        name
-        for module in (drawing, evaluation, radiographs, training)
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and hasattr(value, "__wrapped__") and value.__module__ == module.__name__
-    }
-    assert defined == set(drawn)
+def test_every_figure_is_drawn_here_exported_and_has_a_caption(drawn):
+    assert set(figures.CAPTIONS) == set(drawn) <= set(figures.__all__)
+    for name, (title, reading) in figures.CAPTIONS.items():
+        assert title and reading.endswith((".", "?")), name
+        assert not inspect.ismodule(getattr(figures, name)), name
 
 
 def test_figures_have_words_and_leave_nothing_open(drawn):
@@ -186,7 +189,7 @@ def test_saving_twice_gives_the_same_bytes(frame, tmp_path):
 
 def test_a_figure_with_radiographs_is_stored_once(tmp_path):
     image = np.random.default_rng(0).random((40, 40))
-    figures.save(figures.augmentation(image, image[None]), tmp_path, "one")
+    figures.save(figures.random_changes(image, image[None]), tmp_path, "one")
     assert {path.name for path in tmp_path.iterdir()} == {"one.png", "one.txt"}
 
 
@@ -210,7 +213,7 @@ def test_words_are_read_from_the_data(frame, drawn):
     assert "1 of 2 maps are zero everywhere" in drawn["saliency"].get_label()
     assert "proposed +6.0 (+4.0 to +8.0)" in drawn["gains"].get_label()
     assert "other data" in drawn["gains"].get_label()
-    assert "2048 channels of 3 pixels" in drawn["architecture"].get_label()
+    assert "2048 × 3 × 3" in drawn["architecture"].get_label()
     assert "magnification 2.00" in drawn["stn"].get_label()
     assert "exposure, accuracy: +0.0 at 0 and +4.0 at 1" in drawn["gain_curves"].get_label()
     assert (
@@ -219,11 +222,22 @@ def test_words_are_read_from_the_data(frame, drawn):
 
 
 def test_the_architecture_says_what_transforms_an_arms_image():
-    titles = {"none": "no spatial transformer", "crop": "fixed crop, ×1.8", "joint": "spatial transformer (joint)"}
-    ways = Study(name="ways", arms={f"arm_{way}": Arm(stn=way) for way in titles}, evaluation={"reference": "arm_none"})
+    titles = {"none": "no spatial transformer", "crop": "fixed crop ×1.8", "joint": "spatial transformer (joint)"}
     for way, title in titles.items():
-        figure = figures.architecture(ways, f"arm_{way}", STAGES)
-        assert any(text.get_text().startswith(title) for text in figure.findobj(plt.Text)), way
+        figure = figures.architecture(figures.architecture_steps(Arm(stn=way).model_dump(), SIZES, STAGES))
+        texts = " ".join(" ".join(text.get_text().split()) for text in figure.findobj(plt.Text))
+        assert title in texts and title in figure.get_label(), way
+
+
+def test_the_architecture_says_which_stages_are_trained():
+    switches = Arm(trainable="layer3").model_dump()
+    steps = {step.title: step.kind for step in figures.architecture_steps(switches, SIZES, STAGES)}
+    assert [steps[f"ResNet50 {name}"] for name in ("stem", "layer2", "layer3")] == ["frozen", "frozen", "trained"]
+    assert steps["flip"] == "omitted"
+    head = figures.architecture_steps({**switches, "trainable": "head"}, SIZES, STAGES)
+    assert {step.kind for step in head if step.title.startswith("ResNet50")} == {"frozen"}
+    with pytest.raises(ValueError, match="not in tuple"):
+        figures.architecture_steps({**switches, "trainable": "layer9"}, SIZES, STAGES)
 
 
 def test_chance_lines_stand_in_the_curves(drawn):
@@ -258,13 +272,20 @@ def test_listing():
 def test_transform_words_undo_a_known_transform():
     angle, zoom = np.radians(12.0), 1.6
     cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
-    words = radiographs.transform_words(np.array([[cos, -sin, 0.2], [sin, cos, -0.1]]))
+    words = stn_training.transform_words(np.array([[cos, -sin, 0.2], [sin, cos, -0.1]]))
     assert words == pytest.approx((12.0, zoom, 0.2, -0.1))
 
 
 def test_frame_of_the_identity_is_the_image():
-    outline = radiographs.frame(np.array([[1, 0, 0], [0, 1, 0]]), 10)
+    outline = stn_training.frame(np.array([[1, 0, 0], [0, 1, 0]]), 10)
     assert outline.min() == -0.5 and outline.max() == 9.5
+
+
+def test_photographs_keep_their_colours(drawn, tmp_path):
+    figures.save(drawn["stn"], tmp_path, "stn")
+    with Image.open(tmp_path / "stn.png") as image:
+        colours = {colour[:3] for _, colour in image.convert("RGB").getcolors(2**24)}
+    assert {tuple(int(ORANGE[i : i + 2], 16) for i in (1, 3, 5)), (255, 255, 255)} <= colours
 
 
 def test_few_bytes_keep_the_picture(drawn, tmp_path):

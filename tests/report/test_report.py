@@ -21,7 +21,8 @@ from foramen import figures
 from foramen.core import paths, tables
 from foramen.core.errors import InputError
 from foramen.core.files import write_json
-from foramen.figures.style import subplots
+from foramen.figures import METRIC_NAMES
+from foramen.figures.style import Picture
 from foramen.report import index as report
 from foramen.report import pages
 from foramen.study.model import Arm, Study
@@ -44,7 +45,7 @@ def result_rows(arms: list[str]) -> pd.DataFrame:
     rows = [
         (arm, metric, 0.8 + 0.01 * i, 0.75, 0.88, 100, 60, 2, "")
         for i, arm in enumerate(arms)
-        for metric in report.METRICS
+        for metric in METRIC_NAMES
     ]
     names = ["arm", "metric", "estimate", "low", "high", "n_images", "n_patients", "n_seeds", "note"]
     return pd.DataFrame(rows, columns=names)
@@ -52,7 +53,7 @@ def result_rows(arms: list[str]) -> pd.DataFrame:
 
 def gain_rows(low: float, high: float) -> pd.DataFrame:
     rows = []
-    for metric in report.METRICS:
+    for metric in METRIC_NAMES:
         claimed = RANGES.get(metric, (np.nan, np.nan))
         rows.append(("proposed", metric, (low + high) / 2, low, high, 0.0004, *claimed, 0.04))
     return pd.DataFrame(
@@ -63,7 +64,8 @@ def gain_rows(low: float, high: float) -> pd.DataFrame:
 def executed(folder: Path, stem: str, title: str) -> None:
     """An executed notebook with everything that a page has to cope with."""
     v4 = nbformat.v4
-    picture, _ = subplots(figsize=(7, 2))
+    picture = Picture(figsize=(7, 2))
+    picture.subplots()
     picture.set_label("what the picture shows")
     data, metadata = picture._repr_mimebundle_()
     wide = pd.DataFrame(np.zeros((2, 40))).to_html()
@@ -99,8 +101,9 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
     for name in ("gains", "roc", "saliency", "cohort", "training_curves", "my_own"):
-        figure, axes = subplots(figsize=(7.2, 3))
-        axes[0, 0].imshow(np.eye(4)) if name == "cohort" else axes[0, 0].plot([0, 1])
+        figure = Picture(figsize=(7.2, 3))
+        axes = figure.subplots()
+        axes.imshow(np.eye(4)) if name == "cohort" else axes.plot([0, 1])
         figures.save(figure, where.figures, name, alt=f"{name} with {HOSTILE}")
     for notebook, name, seed in report.expected(study):
         path = where.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
@@ -211,7 +214,7 @@ def test_no_trace_of_this_machine(output):
 def test_numbers_are_those_of_the_tables(index):
     results = index.find(id="results").find_parent("section")
     row = results.find("th", string="proposed").find_parent("tr")
-    assert [cell.contents[0] for cell in row.find_all("td")] == ["81.0"] * len(report.METRICS)
+    assert [cell.contents[0] for cell in row.find_all("td")] == ["81.0"] * len(METRIC_NAMES)
     assert "75.0 to 88.0" in row.get_text()
     headline = results.find(class_="headline").get_text(" ", strip=True)
     assert "+6.0 points of accuracy" in headline and "+4.0 to +8.0" in headline and "< 0.001" in headline

@@ -1,42 +1,28 @@
-"""The figures of the study: functions of arrays and tables that return a Figure with alternative text.
+"""The figures of the study, a module a notebook: functions of arrays and tables that return a Figure with
+alternative text.
 
     figures.save(figures.roc(curves, points), study.paths.figures, "roc")
 
-A file is called after the function that drew it.
+A file is called after the function that drew it; `CAPTIONS[name]` has its title and how it is read. All modules
+are loaded at once, because each registers its captions when it is.
 """
 
-from foramen.figures.drawing import architecture
-from foramen.figures.evaluation import (
-    confusion,
-    decision_curve,
-    gain_curves,
-    gains,
-    learning_curves,
-    precision_recall,
-    reliability,
-    roc,
-    subgroups,
-)
-from foramen.figures.phantom import anatomy, disease, knobs
-from foramen.figures.pretraining import formula_images
-from foramen.figures.radiographs import (
-    augmentation,
-    cohort,
-    equalization,
-    errors,
-    flip,
-    saliency,
-    saliency_checks,
-    stn,
-    stn_ways,
-)
-from foramen.figures.style import save
-from foramen.figures.training import training_curves
+from foramen.figures.augmentation import flip, random_changes
+from foramen.figures.data_audit import anatomy, cohort, disease, knobs
+from foramen.figures.evaluation import confusion, decision_curve, gains, precision_recall, reliability, roc
+from foramen.figures.explanation import errors, saliency, saliency_checks
+from foramen.figures.fine_tuning import architecture, architecture_steps, formula_images, training_curves
+from foramen.figures.preprocessing import equalization
+from foramen.figures.robustness import gain_curves, learning_curves, subgroups
+from foramen.figures.stn_training import stn, stn_ways
+from foramen.figures.style import CAPTIONS, METRIC_NAMES, save
 
 __all__ = [
+    "CAPTIONS",
+    "METRIC_NAMES",
     "anatomy",
     "architecture",
-    "augmentation",
+    "architecture_steps",
     "cohort",
     "confusion",
     "decision_curve",
@@ -50,6 +36,7 @@ __all__ = [
     "knobs",
     "learning_curves",
     "precision_recall",
+    "random_changes",
     "reliability",
     "roc",
     "saliency",

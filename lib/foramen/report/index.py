@@ -22,18 +22,11 @@ from foramen.core import paths, tables
 from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_text
 from foramen.evaluation import predictions
+from foramen.figures import METRIC_NAMES
 from foramen.report import catalogue, pages
 from foramen.report.catalogue import Entry
 from foramen.study.model import Study
 
-METRICS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "f1": "F1 score",
-    "auroc": "AUROC",
-}
 SCREEN = 100 / 160  # of a figure's pixels: an inch is 100 pixels of the page, and 160 in the file
 SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
@@ -88,7 +81,7 @@ def prepare(study: Study) -> Path:
         headline=headline(study),
         results=results_table(study),
         comparison=comparison(study),
-        metrics=METRICS,
+        metrics=METRIC_NAMES,
         result_figures=shown_figures(study, catalogue.RESULT_FIGURES, notebooks),
         check_figures=shown_figures(study, catalogue.CHECK_FIGURES, notebooks),
         method_figures=shown_figures(study, catalogue.METHOD_FIGURES + unlisted(study), notebooks),
@@ -189,10 +182,10 @@ def comparison(study: Study) -> list[dict]:
     `p` is the p-value as it is for the primary metric, and Holm's for the others.
     """
     gains = pd.read_csv(study.paths.tables / "gains.csv")
-    rows = gains[(gains["arm"] == study.evaluation.primary.arm) & gains["metric"].isin(METRICS)]
+    rows = gains[(gains["arm"] == study.evaluation.primary.arm) & gains["metric"].isin(METRIC_NAMES)]
     own = rows["metric"] == study.evaluation.primary.metric
     rows = rows.assign(p=rows["p_value"].where(own, rows["p_holm"]), adjusted=~own)
-    return sorted(rows.to_dict("records"), key=lambda row: list(METRICS).index(row["metric"]))
+    return sorted(rows.to_dict("records"), key=lambda row: list(METRIC_NAMES).index(row["metric"]))
 
 
 def shown_figures(study: Study, entries: tuple[Entry, ...], notebooks: list[Page]) -> list[Shown]:

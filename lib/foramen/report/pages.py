@@ -22,7 +22,6 @@ from pygments.formatters import HtmlFormatter
 
 from foramen.core import paths
 from foramen.core.files import replacing, write_text
-from foramen.figures.style import few_bytes
 
 PNG_PREFIX = "data:image/png;base64,"
 PICTURES = "pictures"  # folder beside the pages
@@ -39,17 +38,7 @@ def read(path: Path) -> NotebookNode:
     for cell in notebook.cells:
         for note in ("papermill", "execution"):
             cell.metadata.pop(note, None)
-        for output in cell.get("outputs", []):
-            if png := output.get("data", {}).get("image/png"):
-                output["data"]["image/png"] = base64.b64encode(_fewer(base64.b64decode(png))).decode()
     return notebook
-
-
-@functools.cache
-def _fewer(png: bytes) -> bytes:
-    """The PNG with at most 256 colours, where it had more and is smaller for it."""
-    with Image.open(io.BytesIO(png)) as image:
-        return png if image.mode == "P" else min(png, few_bytes(png), key=len)
 
 
 @functools.cache  # runs of one notebook share pictures

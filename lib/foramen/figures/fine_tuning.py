@@ -1,0 +1,138 @@
+"""Figures of notebook 05: what a radiograph passes through, and how the network learned."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
+
+from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, VERMILION, captioned, describe, listing, picture
+
+STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
+
+
+class Step(NamedTuple):
+    """A box of the architecture: `kind` is fixed, trained, frozen or omitted (the arm leaves it out)."""
+
+    title: str
+    detail: str
+    kind: str = "fixed"
+
+
+BOXES: dict[str, dict[str, Any]] = {
+    "fixed": {"facecolor": "white", "edgecolor": "black"},
+    "trained": {"facecolor": BLUE, "edgecolor": BLUE},
+    "frozen": {"facecolor": "#CFE3F2", "edgecolor": BLUE},
+    "omitted": {"facecolor": "white", "edgecolor": GREY, "linestyle": (0, (3, 2))},
+}
+INK = {"trained": "white", "omitted": GREY}
+
+
+def architecture_steps(
+    switches: Mapping[str, str], sizes: Mapping[str, float], stages: Sequence[Mapping[str, Any]]
+) -> list[Step]:
+    """The boxes of an arm: `switches` are its equalization, flip, stn and trainable (from where on it is trained).
+
+    `sizes`: image, localisation and input in pixels, region and crop as magnifications. `stages` is timm's
+    `feature_info` (num_chs, reduction). Raises ValueError for a `trainable` that is neither all, head nor a stage.
+    """
+    side, stn = int(sizes["input"]), switches["stn"]
+    first = 0 if switches["trainable"] == "all" else (*STAGES, "head").index(switches["trainable"])
+    region = f"region, ×{sizes['region']:g}" if sizes["region"] != 1 else "whole radiograph"
+    transformers = {
+        "none": Step("no spatial transformer", f"{region}\n1 × {side} × {side}", "omitted"),
+        "crop": Step("fixed crop", f"×{sizes['crop']:g}\n1 × {side} × {side}"),
+    }
+    network = f"sees {sizes['localisation']:g}²\n1 × {side} × {side}"
+    steps = [Step("radiograph", f"1 × {sizes['image']:g} × {sizes['image']:g}")]
+    steps += [
+        Step(name, switches[name], "omitted" if switches[name] == "none" else "fixed")
+        for name in ("equalization", "flip")
+    ]
+    steps.append(transformers.get(stn, Step(f"spatial transformer ({stn.replace('_', ' ')})", network, "trained")))
+    for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
+        pixels = math.ceil(side / stage["reduction"])
+        detail = f"{stage['num_chs']} × {pixels} × {pixels}"
+        steps.append(Step(f"ResNet50 {name}", detail, "trained" if i >= first else "frozen"))
+    return [*steps, Step("mean, linear, sigmoid", "score", "trained")]
+
+
+@captioned(
+    "Architecture",
+    "The path of one radiograph through the arm named in the notebook; channels × height × width below each title. "
+    "Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.",
+)
+def architecture(steps: Sequence[Step]) -> Figure:
+    """A row of boxes, what a radiograph passes through from left to right. Notebooks 05 and 06.
+
+    `steps` as from `architecture_steps`.
+    """
+    figure, axes = plt.subplots(figsize=(PAGE, 1.1))
+    axes.set(xlim=(0, len(steps)), ylim=(0, 1))
+    axes.set_axis_off()
+    for x, step in enumerate(steps):
+        outline = {"boxstyle": "round,pad=0,rounding_size=0.06", "linewidth": 1.2, **BOXES[step.kind]}
+        axes.add_patch(FancyBboxPatch((x + 0.06, 0.02), 0.86, 0.96, **outline))
+        text = {"ha": "center", "fontsize": 6, "color": INK.get(step.kind, "black")}
+        axes.text(x + 0.49, 0.92, step.title.replace(" ", "\n"), va="top", **text)
+        axes.text(x + 0.49, 0.08, step.detail, va="bottom", **text)
+        if x:
+            axes.annotate(
+                "", (x + 0.07, 0.5), (x - 0.09, 0.5), arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
+            )
+    words = ", ".join(f"{step.title} {' '.join(step.detail.split())} ({step.kind})" for step in steps)
+    return describe(figure, f"What a radiograph passes through, in order: {words}.")
+
+
+@captioned("Training", "Lines are means over seeds, bands their range. Dashed: chance (loss ln 2, AUROC one half).")
+def training_curves(history: pd.DataFrame) -> Figure:
+    """Loss on training and validation set, and validation AUROC, for each arm. Used by notebooks 05 and 06.
+
+    `history`: arm, seed, epoch, train_loss, val_loss, val_auroc. Bands: smallest to largest of the seeds.
+    """
+    arms = list(history["arm"].unique())
+    size = (max(PAGE * len(arms) / 6, PAGE / 2), 3.2)
+    figure, axes = plt.subplots(2, len(arms), figsize=size, sharex="col", sharey="row", squeeze=False)
+    look = {"x": "epoch", "errorbar": ("pi", 100), "marker": "o", "markersize": 3, "markeredgewidth": 0}
+    for (upper, lower), arm in zip(axes.T, arms, strict=True):
+        part = history[history["arm"] == arm]
+        validation = {"color": VERMILION, "linestyle": (0, (4, 1.5)), **look}
+        sns.lineplot(part, y="train_loss", color=BLUE, label="training", legend=False, ax=upper, **look)
+        sns.lineplot(part, y="val_loss", label="validation", legend=False, ax=upper, **validation)
+        sns.lineplot(part, y="val_auroc", ax=lower, **validation)
+        upper.axhline(math.log(2), **REFERENCE)
+        lower.axhline(0.5, **REFERENCE)
+        highest = history[["train_loss", "val_loss"]].max().max()
+        upper.set(title=arm, ylabel="cross-entropy loss", ylim=(0, min(1.6, 1.05 * highest)))
+        lower.set(xlabel="", ylabel="validation AUROC", ylim=(min(0.45, history["val_auroc"].min()), 1))
+        lower.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.supxlabel("epoch", fontsize=8)
+    last = history.sort_values("epoch").groupby(["arm", "seed"], sort=False).last().groupby("arm")["val_auroc"]
+    ends = listing(f"{arm} {last.mean()[arm]:.2f} ({last.min()[arm]:.2f} to {last.max()[arm]:.2f})" for arm in arms)
+    return describe(
+        figure,
+        f"Training and validation loss and validation AUROC over {history['epoch'].nunique()} epochs for "
+        f"{len(arms)} arms and {history['seed'].nunique()} seeds. Validation AUROC after the last epoch, "
+        f"mean and range over seeds: {ends}.",
+    )
+
+
+@captioned("Formula-generated images", "What the network learned from before it saw a radiograph; a row a category.")
+def formula_images(grid: np.ndarray) -> Figure:
+    """Formula-generated images (rows, columns, S, S), a row each category. Used by notebook 05."""
+    rows, columns = grid.shape[:2]
+    figure, axes = plt.subplots(rows, columns, figsize=(PAGE, PAGE / columns * rows), squeeze=False)
+    for cell, image in zip(axes.flat, grid.reshape(-1, *grid.shape[2:]), strict=True):
+        picture(cell, image)
+    for i, cell in enumerate(axes[:, 0]):
+        cell.set_ylabel(f"category {i + 1}", fontsize=6)
+    return describe(
+        figure, f"Formula-generated images: {rows} categories, a row each, with {columns} instances side by side."
+    )
