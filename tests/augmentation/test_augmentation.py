@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from foramen.augmentation import flip as augmentation
+from foramen.augmentation import flip, random_changes
+from foramen.augmentation import step as augmentation
 from foramen.core import geometry
 from foramen.core.errors import InputError
 from foramen.fine_tuning import step as training
-from foramen.stn import transformer as stn
-from foramen.study.model import Arm, Augmentation, Study
+from foramen.study.model import Arm, Study
 
 
 def study_of(flip: str, **manifest: object) -> Study:
@@ -35,26 +35,32 @@ def films_of(sides: list[str]) -> SimpleNamespace:
     return SimpleNamespace(included=rows)
 
 
-def test_canonical_flip_mirrors_right_sides_and_nothing_else():
+def test_canonical_flip_mirrors_right_sides_and_nothing_else(monkeypatch: pytest.MonkeyPatch):
     films, images = films_of(["L", "R", "R"]), np.random.default_rng(0).integers(0, 255, (3, 8, 8), np.uint8)
-    shown = stn.upright(films, images, Arm(flip="canonical"))[:, 0].numpy()
-    np.testing.assert_array_equal(shown[0], images[0])
-    np.testing.assert_array_equal(shown[1:], images[1:, :, ::-1])
-    for flip in ("none", "random"):
-        np.testing.assert_array_equal(stn.upright(films, images, Arm(flip=flip))[:, 0].numpy(), images)
+    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: images)
+
+    def arm_images(kind: str) -> np.ndarray:
+        return augmentation.arm_images(study_of(kind), Arm(flip=kind), films)[:, 0].numpy()
+
+    np.testing.assert_array_equal(arm_images("canonical")[0], images[0])
+    np.testing.assert_array_equal(arm_images("canonical")[1:], images[1:, :, ::-1])
+    for kind in ("none", "random"):
+        np.testing.assert_array_equal(arm_images(kind), images)
 
 
 def test_examples_show_right_sides_mirrored_onto_left():
     films, images = films_of(["L", "R", "L", "R"]), np.arange(4 * 9).reshape(4, 3, 3)
-    before, after, rows = augmentation.examples(images, films.included, 4)
-    assert rows["side"].tolist() == ["R", "L", "R", "L"]
+    chosen = flip.examples(films.included["side"], 4)
+    before, sides = images[chosen], films.included["side"][chosen]
+    after = flip.apply_canonical_flip(before, flip.mirrored(sides, "canonical"))
+    assert sides.tolist() == ["R", "L", "R", "L"]
     np.testing.assert_array_equal(after[0], before[0][:, ::-1])
     np.testing.assert_array_equal(after[1], before[1])
 
 
 def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pytest.MonkeyPatch):
     films = films_of(["L", "R", "L", "R"])
-    monkeypatch.setattr(training.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
+    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
     for dependent, taught in ((False, [0, 1, 0, 1]), (True, [0, 0, 0, 0])):
         study = study_of("canonical", side_dependent_label=dependent)
         held = training.resident(study, study.arms["basic"], films, torch.device("cpu"))
@@ -99,16 +105,16 @@ def test_canonical_flip_without_sides_is_refused_by_name():
 
 def test_flip_of_labels_named_after_sides_is_refused_until_they_are_declared():
     films, labels = films_of(["L", "R"]), {"L": 0, "R": 1}
-    for flip in ("random", "canonical"):
+    for kind in ("random", "canonical"):
         with pytest.raises(InputError, match="side_dependent_label"):
-            augmentation.check(study_of(flip, labels=labels), films)
-        augmentation.check(study_of(flip, labels=labels, side_dependent_label=True), films)
+            augmentation.check(study_of(kind, labels=labels), films)
+        augmentation.check(study_of(kind, labels=labels, side_dependent_label=True), films)
     augmentation.check(study_of("none", labels=labels), films)
 
 
 def test_random_poses_fill_their_limits_and_no_more():
-    limits = Augmentation(rotation=10, shift=0.1, zoom=0.2)
-    poses = augmentation.random_poses(2000, limits, torch.Generator().manual_seed(0))
+    limits = random_changes.pose_limits(rotation=10, zoom=0.2, shift=0.1)
+    poses = random_changes.random_poses(2000, limits, torch.Generator().manual_seed(0))
     reached = poses.abs().max(dim=0).values
     allowed = torch.tensor([np.radians(10), np.log(1.2), 0.2, 0.2], dtype=torch.float32)
     assert (reached <= allowed).all() and (reached > 0.97 * allowed).all()
@@ -116,15 +122,15 @@ def test_random_poses_fill_their_limits_and_no_more():
 
 
 def test_no_random_change_leaves_the_view_alone():
-    none = Augmentation()
-    assert not augmentation.moves(none)
+    none = random_changes.pose_limits(0, 0, 0)
+    assert not none.any()
     theta = geometry.crop_frame(1.8)[None, :2].repeat(3, 1, 1)
-    assert torch.equal(augmentation.random_changes(theta, none, torch.Generator()), theta)
+    assert torch.equal(random_changes.random_affine(theta, none, torch.Generator()), theta)
 
 
 def test_random_gain_changes_contrast_about_the_mean():
     batch = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    changed = augmentation.random_gain(batch, Augmentation(gain=0.5), torch.Generator().manual_seed(0))
+    changed = random_changes.random_gain(batch, 0.5, torch.Generator().manual_seed(0))
     torch.testing.assert_close(changed.mean(dim=(1, 2, 3)), batch.mean(dim=(1, 2, 3)))
     ratio = changed.std(dim=(1, 2, 3)) / batch.std(dim=(1, 2, 3))
     assert ((ratio > 0.5) & (ratio < 1.5)).all() and ratio.std() > 0.01

@@ -37,7 +37,7 @@ from torchvision.transforms import Compose, Grayscale, Resize, ToTensor
 
 from foramen.core import compute
 from foramen.fine_tuning import step as training
-from foramen.stn import transformer as stn
+from foramen.stn import step as stn
 from foramen.study.model import Study
 from foramen.training import backbone
 
@@ -59,7 +59,7 @@ def study_of(way: str) -> Study:
 
 def classifier(study: Study) -> training.Classifier:
     """The network of the study's arm, untrained."""
-    return training.Classifier(stn.transformer_of(study, study.arms["arm"]), backbone.resnet50(), 0.5, 0.25)
+    return training.Classifier(stn.build(study, study.arms["arm"].stn), backbone.resnet50(), 0.5, 0.25)
 
 
 def study_loop(way: str) -> Loop:

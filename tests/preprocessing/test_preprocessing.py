@@ -6,10 +6,9 @@ import pytest
 from skimage import exposure
 
 from foramen import study
-from foramen.preprocessing import equalization as preprocessing
+from foramen.preprocessing import equalization, step
 from foramen.study.model import Preprocessing
 
-PARAMETERS = Preprocessing()
 METHODS = ["none", "minmax", "global", "clahe"]
 BOX = np.array([10, 20, 90, 70], np.int16)
 
@@ -32,13 +31,13 @@ def inside(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("method", METHODS)
 def test_outside_the_box_is_zero_and_changes_nothing_inside(method: str):
     image = film()
-    treated = preprocessing.equalize(image, BOX, method, PARAMETERS)
+    treated = equalization.equalize(image, BOX, method)
     assert treated.dtype == np.uint8 and treated.shape == image.shape
     border = np.ones(image.shape, bool)
     border[10:90, 20:70] = False
     assert not treated[border].any()
     other = np.where(border, np.uint16(7), image)
-    np.testing.assert_array_equal(treated, preprocessing.equalize(other, BOX, method, PARAMETERS))
+    np.testing.assert_array_equal(treated, equalization.equalize(other, BOX, method))
 
 
 def test_values_are_scikit_images():
@@ -48,18 +47,18 @@ def test_values_are_scikit_images():
         "none": valid // 256,
         "minmax": exposure.rescale_intensity(valid.astype(float), out_range=(0, 255)),
         "global": 255 * exposure.equalize_hist(valid),
-        "clahe": 255 * exposure.equalize_adapthist(valid, [10, 6], PARAMETERS.clahe_clip_limit),
+        "clahe": 255 * exposure.equalize_adapthist(valid, [10, 6], Preprocessing().clahe_clip_limit),
     }
     for method, values in expected.items():
-        treated = inside(preprocessing.equalize(image, BOX, method, PARAMETERS)).astype(float)
+        treated = inside(equalization.equalize(image, BOX, method)).astype(float)
         assert np.abs(treated - values).max() <= 0.51, method
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_flat_and_empty_areas_are_no_trouble(method: str):
     flat = np.full((100, 100), 0x8000, np.uint16)
-    assert (inside(preprocessing.equalize(flat, BOX, method, PARAMETERS)) == 0x80).all()
-    assert not preprocessing.equalize(film(), np.array([5, 5, 5, 5]), method, PARAMETERS).any()
+    assert (inside(equalization.equalize(flat, BOX, method)) == 0x80).all()
+    assert not equalization.equalize(film(), np.array([5, 5, 5, 5]), method).any()
 
 
 def test_equalization_undoes_exposure_and_plain_scaling_does_not():
@@ -67,27 +66,27 @@ def test_equalization_undoes_exposure_and_plain_scaling_does_not():
     boxes = np.tile(BOX, (len(films), 1))
     spread = {}
     for method in METHODS:
-        treated = np.stack([preprocessing.equalize(f, BOX, method, PARAMETERS) for f in films])
-        distributions = preprocessing.cdfs(treated, boxes)
+        treated = np.stack([equalization.equalize(f, BOX, method) for f in films])
+        distributions = equalization.cdfs(treated, boxes)
         np.testing.assert_allclose(distributions[:, -1], 1)
         assert (np.diff(distributions, axis=1) >= 0).all()
-        spread[method] = preprocessing.cdf_spread(distributions)["sd"].mean()
+        spread[method] = equalization.cdf_spread(distributions)["sd"].mean()
     assert spread["global"] < 0.1 * spread["none"]
     assert spread["minmax"] < spread["none"]
 
 
 def test_spread_is_zero_for_equal_images_and_known_for_two():
-    same = preprocessing.cdf_spread(np.tile(np.linspace(0, 1, 256), (5, 1)))
+    same = equalization.cdf_spread(np.tile(np.linspace(0, 1, 256), (5, 1)))
     assert same["sd"].max() < 1e-12
     black, white = np.ones(256), np.r_[np.zeros(255), 1.0]
-    apart = preprocessing.cdf_spread(np.stack([black, white]))
+    apart = equalization.cdf_spread(np.stack([black, white]))
     np.testing.assert_allclose(apart["sd"][:255], 0.5)
     np.testing.assert_allclose(apart["mean"][:255], 0.5)
 
 
 def test_normalisation_is_that_of_the_valid_pixels():
-    treated = preprocessing.equalize(film(), BOX, "minmax", PARAMETERS)
-    mean, sd = preprocessing.normalisation(treated[None], BOX[None])
+    treated = equalization.equalize(film(), BOX, "minmax")
+    mean, sd = equalization.normalisation(treated[None], BOX[None])
     valid = inside(treated) / 255
     assert mean == pytest.approx(valid.mean())
     assert sd == pytest.approx(valid.std())
@@ -97,12 +96,12 @@ def test_a_variant_is_made_once_and_again_only_for_what_it_depends_on(tmp_path, 
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     small = ["cohort.synthetic.patients=12"]
     smoke = study.load("params/smoke.yaml", small)
-    images = preprocessing.prepare(smoke, "global")
+    images = step.prepare(smoke, "global")
     folder = smoke.paths.variant("global")
     assert len(pd.read_parquet(folder / "cdf.parquet")) == 256
     made = (folder / "images.npy").stat().st_mtime_ns
     other = study.load("params/smoke.yaml", [*small, "preprocessing.clahe_tiles=4"])
-    np.testing.assert_array_equal(images, preprocessing.prepare(other, "global"))
+    np.testing.assert_array_equal(images, step.prepare(other, "global"))
     assert (folder / "images.npy").stat().st_mtime_ns == made
     fewer = study.load("params/smoke.yaml", ["cohort.synthetic.patients=10"])
-    assert len(preprocessing.prepare(fewer, "global")) < len(images)
+    assert len(step.prepare(fewer, "global")) < len(images)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from foramen.core import compute, geometry
-from foramen.stn import comparison as stn_comparison
-from foramen.stn import transformer as stn
+from foramen.stn import diagnostics, step
+from foramen.stn.self_supervision import fit_localisation, predict_poses
+from foramen.stn.transformer import SpatialTransformer, standardised_disc
 from foramen.study.model import Arm, Region, Study
 
 SIZE = 64
@@ -17,7 +18,7 @@ SIZE = 64
 
 def study_of(**parameters: object) -> Study:
     """A study with every way of training the STN."""
-    ways = ("none", "identity", "crop", "joint", "self_supervised", "true_pose")
+    ways = ("none", "crop", "joint", "self_supervised", "true_pose")
     return Study.model_validate(
         {
             "name": "views",
@@ -93,11 +94,11 @@ def test_minified_stripes_turn_grey_instead_of_aliasing():
 
 def test_every_way_starts_at_its_reference():
     study, images = study_of(), torch.rand(2, 1, SIZE, SIZE)
-    crop = stn.transformer_of(study, study.arms["crop"]).theta(images)
+    crop = step.build(study, "crop").theta(images)
     for way in ("self_supervised", "true_pose"):
-        torch.testing.assert_close(stn.transformer_of(study, study.arms[way]).eval().theta(images), crop)
-    for way in ("none", "identity", "joint"):
-        theta = stn.transformer_of(study, study.arms[way]).eval().theta(images)
+        torch.testing.assert_close(step.build(study, way).eval().theta(images), crop)
+    for way in ("none", "joint"):
+        theta = step.build(study, way).eval().theta(images)
         torch.testing.assert_close(theta, torch.eye(3)[:2].expand(2, 2, 3))
 
 
@@ -105,21 +106,18 @@ def test_a_region_is_what_every_arm_without_an_stn_sees():
     images = torch.rand(2, 1, SIZE, SIZE)
     study = study_of().model_copy(update={"region": Region(magnification=2.0, centre_down=0.25)})
     region = geometry.crop_frame(2.0, (0.0, 0.25))[:2].expand(2, 2, 3)
-    for way in ("none", "identity", "joint"):
-        torch.testing.assert_close(stn.transformer_of(study, study.arms[way]).eval().theta(images), region)
+    for way in ("none", "joint"):
+        torch.testing.assert_close(step.build(study, way).eval().theta(images), region)
 
 
 def test_crop_and_stn_sample_equally_finely():
     study = study_of()
-    assert (
-        stn.transformer_of(study, study.arms["crop"]).samples
-        == stn.transformer_of(study, study.arms["self_supervised"]).samples
-    )
+    assert step.build(study, "crop").samples == step.build(study, "self_supervised").samples
 
 
 def test_no_answer_leaves_the_limits():
     study = study_of()
-    transformer = stn.transformer_of(study, study.arms["self_supervised"]).eval()
+    transformer = step.build(study, "self_supervised").eval()
     with torch.no_grad():
         transformer.localisation[-1].bias.copy_(torch.tensor([1e4, -1e4, 1e4, -1e4]))
     pose = transformer.pose(torch.rand(1, 1, SIZE, SIZE))[0]
@@ -131,41 +129,40 @@ def test_localisation_network_sees_nothing_of_the_film_edge():
     small = torch.rand(1, 1, 32, 32)
     framed = small.clone()
     framed[..., :3, :] = framed[..., :, -3:] = 5.0
-    torch.testing.assert_close(stn.standardised_disc(framed), stn.standardised_disc(small))
-    torch.testing.assert_close(stn.standardised_disc(3 * small + 2), stn.standardised_disc(small), atol=1e-4, rtol=0)
+    torch.testing.assert_close(standardised_disc(framed), standardised_disc(small))
+    torch.testing.assert_close(standardised_disc(3 * small + 2), standardised_disc(small), atol=1e-4, rtol=0)
 
 
-def taught(study: Study, arm: Arm, seed: int = 1) -> tuple[stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
-    """A localisation network taught without truth on 256 pictures; its answers for 64 others, and their true poses."""
+def fitted(study: Study, arm: Arm, seed: int = 1) -> tuple[SpatialTransformer, torch.Tensor, torch.Tensor]:
+    """A localisation network trained without truth on 256 pictures; its poses for 64 others, and their true poses."""
     compute.deterministic(1)
     true = random_poses(320, share=0.5)
     images = necks(true)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformer = stn.transformer_of(study, arm)
-    stn.teach(transformer, images[:256], torch.zeros(256, 4), study.stn.rounds, study, seed)
-    return transformer, stn.answers(transformer, images[256:]), true[256:]
+    transformer, given = step.seeded(study, arm.stn, seed), study.stn
+    known = torch.zeros(256, 4)
+    fit_localisation(transformer, images[:256], known, given.rounds, given.epochs, given.learning_rate, seed)
+    return transformer, predict_poses(transformer, images[256:]), true[256:]
 
 
 @pytest.fixture(scope="module")
-def pupil() -> tuple[Study, stn.SpatialTransformer, torch.Tensor, torch.Tensor]:
+def trained() -> tuple[Study, SpatialTransformer, torch.Tensor, torch.Tensor]:
     study = study_of(epochs=12, rounds=2, learning_rate=3e-3)
-    return study, *taught(study, study.arms["self_supervised"])
+    return study, *fitted(study, study.arms["self_supervised"])
 
 
-def test_pose_is_learned_without_truth(pupil):
+def test_pose_is_learned_without_truth(trained):
     """Undoing known transforms of training images recovers the unknown pose of images never seen."""
-    _, _, answers, true = pupil
+    _, _, answers, true = trained
     for i, name in enumerate(geometry.POSE):
         correlation = np.corrcoef(answers[:, i], true[:, i])[0, 1]
         assert correlation > 0.7, f"{name}: {correlation:.2f}"
 
 
-def test_a_later_round_shrinks_the_answers_less(pupil):
+def test_a_later_round_shrinks_the_answers_less(trained):
     """The first round answers with less than the whole pose; taking its answers as known mends that."""
-    _, _, answers, true = pupil
+    _, _, answers, true = trained
     study = study_of(epochs=12, rounds=1, learning_rate=3e-3)
-    _, first, _ = taught(study, study.arms["self_supervised"])
+    _, first, _ = fitted(study, study.arms["self_supervised"])
 
     def slope(seen: torch.Tensor) -> float:
         return np.mean([np.polyfit(true[:, i], seen[:, i], 1)[0] for i in range(4)])
@@ -175,7 +172,7 @@ def test_a_later_round_shrinks_the_answers_less(pupil):
 
 def test_teaching_repeats_byte_for_byte():
     study = study_of(epochs=1, rounds=1)
-    answers = [taught(study, study.arms["self_supervised"])[1] for _ in range(2)]
+    answers = [fitted(study, study.arms["self_supervised"])[1] for _ in range(2)]
     assert torch.equal(*answers)
 
 
@@ -184,9 +181,9 @@ def films_of(n: int) -> SimpleNamespace:
     return SimpleNamespace(included=rows, poses=None)
 
 
-def test_a_working_stn_is_not_called_collapsed(pupil):
-    study, transformer, _, _ = pupil
-    facts = stn.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
+def test_a_working_stn_is_not_called_collapsed(trained):
+    study, transformer, _, _ = trained
+    facts = step.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
     assert not facts["collapsed"]
     assert min(facts["variation"].values()) > 0
 
@@ -194,16 +191,16 @@ def test_a_working_stn_is_not_called_collapsed(pupil):
 def test_a_collapsed_stn_is_detected():
     study, images, films = study_of(), necks(random_poses(20, 9)), films_of(20)
     arm = study.arms["self_supervised"]
-    constant = stn.transformer_of(study, arm)
-    assert stn.diagnose(constant, images, films, arm)["collapsed"]  # untaught: the same for every image
+    constant = step.build(study, arm.stn)
+    assert step.diagnose(constant, images, films, arm)["collapsed"]  # untrained: the same for every image
 
-    class Astray(stn.SpatialTransformer):
+    class Astray(SpatialTransformer):
         def pose(self, shown: torch.Tensor) -> torch.Tensor:
             return random_poses(len(shown), 3) + torch.tensor([0.0, 0.0, 1.5, 0.0])
 
-    away = Astray(study.stn, 1.8, (0.0, 0.1), 1.35, 32, 1)
-    facts = stn.diagnose(away, images, films, arm)
-    assert facts["outside"] > stn.OUTSIDE and facts["collapsed"]
+    away = Astray(constant.frame, constant.limits, 32, 1, 32)
+    facts = step.diagnose(away, images, films, arm)
+    assert facts["outside"] > diagnostics.OUTSIDE and facts["collapsed"]
 
 
 def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
@@ -213,7 +210,7 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
         {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
     )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
-    pose = stn.true_poses(films, Arm(flip="canonical", stn="true_pose"), study.region.centre_down)
+    pose = step.target_poses(films, Arm(flip="canonical", stn="true_pose"), study.region.centre_down)
     torch.testing.assert_close(pose[0], pose[1])
     frame = geometry.crop_frame(study.stn.magnification, (0.0, study.region.centre_down))
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
@@ -238,7 +235,9 @@ def test_a_foramen_that_is_cut_off_is_noticed():
     masks[2, 3, 7] = 4  # mirrored, it lies at the left edge: in view
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "L", "R"]}), masks=masks)
     theta = geometry.crop_frame(2.0, (-0.5, 0.0))[:2].expand(3, 2, 3)
-    index = np.arange(3)
-    arm = Arm(flip="canonical")
-    assert stn_comparison.foramina_in_view(study, arm, films, theta, index) == pytest.approx(2 / 3)
-    assert stn_comparison.foramina_in_view(study, Arm(), films, theta, index) == pytest.approx(1 / 3)
+
+    def in_view(arm: Arm) -> float:
+        return diagnostics.foramina_in_view(theta, step.foramen_masks(study, arm, films, np.arange(3)))
+
+    assert in_view(Arm(flip="canonical")) == pytest.approx(2 / 3)
+    assert in_view(Arm()) == pytest.approx(1 / 3)

@@ -27,7 +27,8 @@ from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
 from torch import nn
 
-from foramen.augmentation import flip as augmentation
+from foramen.augmentation.flip import mirrored as mirrored_by
+from foramen.augmentation.step import side_dependent
 from foramen.cohort import step as cohort
 from foramen.evaluation.predictions import thresholds
 from foramen.fine_tuning import step as training
@@ -135,7 +136,7 @@ def layers(input_size: int) -> tuple[str, str]:
 def _sign(study: Study, rows: pd.DataFrame, mirrored: np.ndarray) -> np.ndarray:
     """+1 where the network said yes, -1 where it said no (n,); a label that was mirrored is mirrored back."""
     sign = 2 * rows["called"].to_numpy() - 1
-    return np.where(mirrored & augmentation.side_dependent(study), -sign, sign)
+    return np.where(mirrored & side_dependent(study), -sign, sign)
 
 
 def network_inputs(
@@ -143,7 +144,7 @@ def network_inputs(
 ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """What the classifier sees of some images: (n, 1, s, s), theta (n, 2, 3), mirrored (n,) bool."""
     films = cohort.load(study)
-    mirrored = augmentation.mirrored(films.included, study.arms[arm].flip)[index]
+    mirrored = mirrored_by(films.included["side"], study.arms[arm].flip)[index]
     radiographs = training.inputs(study, arm, index)
     with torch.inference_mode():
         theta = model.transformer.theta(radiographs)

@@ -19,13 +19,16 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from foramen.augmentation import flip as augmentation
+from foramen.augmentation import step as augmentation
+from foramen.augmentation.flip import mirrored, mirrored_labels
+from foramen.augmentation.random_changes import pose_limits, random_affine, random_flip, random_gain
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute, geometry, paths
 from foramen.core.files import replacing, write_json
-from foramen.preprocessing import equalization as preprocessing
-from foramen.stn import transformer as stn
+from foramen.preprocessing import step as preprocessing
+from foramen.preprocessing.equalization import normalisation
+from foramen.stn import step as stn
 from foramen.study import provenance
 from foramen.study.model import Arm, Study
 from foramen.study.step import make
@@ -122,7 +125,7 @@ def _inputs(study: Study, arm_name: str, seed: int) -> list[Path]:
         pretraining.prepare(study)
         inputs.append(pretraining.folder(study))
     if arm.localisation_key:
-        inputs.append(stn.prepare(study, arm_name, seed))
+        inputs.append(stn.prepare(study.run(arm_name, seed)))
     return inputs
 
 
@@ -140,11 +143,10 @@ def start(study: Study, arm_name: str, seed: int) -> Run:
 
 def resident(study: Study, arm: Arm, rows: Cohort, device: torch.device) -> Films:
     """The arm's images and labels on the device, with the flip done that it always does."""
-    images = stn.upright(rows, preprocessing.prepare(study, arm.equalization), arm).to(device)
+    images = augmentation.arm_images(study, arm, rows).to(device)
     dependent = augmentation.side_dependent(study)
-    swapped = augmentation.mirrored(rows.included, arm.flip) & dependent
-    labels = rows.included["label"].to_numpy(np.float32)
-    labels = np.where(swapped, 1 - labels, labels)
+    swapped = mirrored(rows.included["side"], arm.flip) & dependent
+    labels = mirrored_labels(rows.included["label"].to_numpy(np.float32), swapped)
     used = {"train": cohort.learned_from(study, rows)}
     used |= {name: rows.included["split"] == name for name in ("val", "test")}
     splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
@@ -154,15 +156,11 @@ def resident(study: Study, arm: Arm, rows: Cohort, device: torch.device) -> Film
 def classifier(study: Study, arm_name: str, seed: int, films: Films, rows: Cohort) -> Classifier:
     """The untrained classifier of an arm: its transformer, the ResNet50 with its initial weights, the normalisation."""
     arm = study.arms[arm_name]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformer = stn.transformer_of(study, arm)
-    if arm.localisation_key:
-        stn.load(stn.folder(study, arm_name, seed) / "localisation.safetensors", transformer)
+    transformer = stn.initial_transformer(study.run(arm_name, seed))
     weights = pretraining.prepare(study) if arm.initialisation == "pretrained" else None
     train = films.splits["train"].numpy()
     variant = preprocessing.prepare(study, arm.equalization)
-    mean, std = preprocessing.normalisation(variant[train], rows.boxes[train])
+    mean, std = normalisation(variant[train], rows.boxes[train])
     return Classifier(transformer, backbone.resnet50(weights, seed), mean, std)
 
 
@@ -195,8 +193,14 @@ def _transformer_rate(study: Study, arm: Arm) -> float:
 
 def _sight_is_fixed(run: Run) -> bool:
     """Does the network see the same of an image each time? Then it is sampled once."""
-    moved = augmentation.moves(run.study.augmentation) and run.arm.trainable != "head"
+    moved = bool(_limits(run).any()) and run.arm.trainable != "head"
     return not moved and not _transformer_rate(run.study, run.arm)
+
+
+def _limits(run: Run) -> torch.Tensor:
+    """Limits (4,) of the random pose of a training image."""
+    changes = run.study.augmentation
+    return pose_limits(changes.rotation, changes.zoom, changes.shift)
 
 
 @torch.inference_mode()
@@ -287,13 +291,13 @@ def _batch(run: Run, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     else:
         images = run.films.images[rows] / 255.0
         theta = run.model.transformer.theta(images)
-        if augmentation.moves(changes):
-            theta = augmentation.random_changes(theta, changes, run.generator)
+        if _limits(run).any():
+            theta = random_affine(theta, _limits(run), run.generator)
         seen = run.model.look(images, theta)
     if changes.gain:
-        seen = augmentation.random_gain(seen, changes, run.generator)
+        seen = random_gain(seen, changes.gain, run.generator)
     if run.arm.flip == "random":
-        mirror = augmentation.random_flip(len(rows), run.generator).to(seen.device)
+        mirror = random_flip(len(rows), run.generator).to(seen.device)
         seen = torch.where(mirror[:, None, None, None], seen.flip(-1), seen)
         if run.films.dependent:
             labels = torch.where(mirror, 1 - labels, labels)
@@ -430,7 +434,7 @@ def _write_results(run: Run, home: Path, arm_name: str, seed: int) -> None:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
     index = torch.cat([run.films.splits[name] for name in SCORED])
     scores = torch.sigmoid(logits(run, index).double()).numpy()
-    scores = np.where(run.films.swapped[index], 1 - scores, scores)
+    scores = mirrored_labels(scores, run.films.swapped[index])
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
     table = table.assign(arm=arm_name, seed=seed, label=rows["label"].to_numpy()[index], score=scores)
     with replacing(home / "predictions.parquet") as temporary:
@@ -459,4 +463,4 @@ def load_model(study: Study, arm_name: str, seed: int) -> Classifier:
 def inputs(study: Study, arm_name: str, index: np.ndarray) -> torch.Tensor:
     """Images as a classifier is given them: treated, mirrored where the arm's flip says so, (n, 1, S, S) in 0 to 1."""
     arm, films = study.arms[arm_name], cohort.load(study)
-    return stn.upright(films, preprocessing.prepare(study, arm.equalization), arm)[torch.from_numpy(index)] / 255.0
+    return augmentation.arm_images(study, arm, films)[torch.from_numpy(index)] / 255.0

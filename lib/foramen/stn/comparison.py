@@ -8,14 +8,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from cervical_phantom.anatomy import LEVELS
-from foramen.augmentation import flip as augmentation
+from foramen.augmentation import step as augmentation
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute, geometry
 from foramen.fine_tuning import step as training
-from foramen.preprocessing import equalization as preprocessing
-from foramen.stn import transformer as stn
+from foramen.stn import step
+from foramen.stn.self_supervision import fit_localisation
 from foramen.study.model import Arm, Study
 
 CONTROLS = ("identity", "crop")
@@ -29,7 +28,7 @@ def compare(study: Study, arm_name: str, seed: int, passes: int = 9) -> tuple[pd
     Ways: the controls `identity` and `crop`, which train nothing; `joint`, with a classifier, starting from
     the study's region and the classifier from scratch, as in the original paper; `self_supervised`; and, where true
     poses are known, `true_pose`. Returns one row a way (det, outside, collapsed, SD between
-    images of each part of the pose and its recovery: see `stn.diagnose`) and the trained transformers by way.
+    images of each part of the pose and its recovery: see `diagnostics.diagnose`) and the trained transformers by way.
     """
     films = cohort.prepare(study)
     ways = [*CONTROLS, "joint", "self_supervised", *(["true_pose"] if films.poses is not None else [])]
@@ -37,9 +36,9 @@ def compare(study: Study, arm_name: str, seed: int, passes: int = 9) -> tuple[pd
     arm = study.arms[arm_name].model_copy(update={"initialisation": "random"})
     arms = {way: arm.model_copy(update={"stn": way}) for way in ways}
     small = _small(study, arms, passes)
-    images = stn.upright(films, preprocessing.prepare(study, arms["crop"].equalization), arms["crop"])
+    images = augmentation.arm_images(study, arm, films)
     transformers = {way: _trained(small, way, films, images, seed) for way in ways}
-    facts = {way: stn.diagnose(one, images, films, arms[way]) for way, one in transformers.items()}
+    facts = {way: step.diagnose(one, images, films, arms[way]) for way, one in transformers.items()}
     return pd.DataFrame([{"way": way, **_flat(row)} for way, row in facts.items()]), transformers
 
 
@@ -54,21 +53,16 @@ def _small(study: Study, arms: dict[str, Arm], passes: int) -> Study:
 def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: int) -> nn.Module:
     """The transformer of one way after its training."""
     if way in CONTROLS:
-        return stn.transformer_of(study, study.arms[way])
+        return step.build(study, "none" if way == "identity" else way)
     few = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))[:IMAGES]
     if way == "joint":
         return _jointly(study, few, seed)
-    known, rounds = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds
+    known, rounds, epochs = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds, study.stn.epochs
     if way == "true_pose":
-        known, epochs = (
-            stn.true_poses(films, study.arms[way], study.region.centre_down)[few],
-            study.stn.epochs * rounds,
-        )
-        study, rounds = study.model_copy(update={"stn": study.stn.model_copy(update={"epochs": epochs})}), 1
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformer = stn.transformer_of(study, study.arms[way])
-    stn.teach(transformer, images[few], known, rounds, study, seed)
+        known = step.target_poses(films, study.arms[way], study.region.centre_down)[few]
+        epochs, rounds = epochs * rounds, 1
+    transformer = step.seeded(study, way, seed)
+    fit_localisation(transformer, images[few], known, rounds, epochs, study.stn.learning_rate, seed)
     return transformer
 
 
@@ -87,21 +81,3 @@ def _flat(facts: dict) -> dict[str, float | bool]:
     for kind, prefix in (("variation", "sd"), ("recovery", "r")):
         row |= {f"{prefix}_{part}": facts.get(kind, {}).get(part) for part in geometry.POSE}
     return row
-
-
-def foramina_in_view(study: Study, arm: Arm, films: Cohort, theta: torch.Tensor, index: np.ndarray) -> float:
-    """Share of the synthetic images at `index` of which theta (n, 2, 3) reads every foramen that the label is about."""
-    counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
-    masks = np.asarray(films.masks[index]) & counted > 0
-    mirrored = augmentation.mirrored(films.included, arm.flip)[index]
-    masks[mirrored] = masks[mirrored, :, ::-1]
-    cut = masks & ~geometry.read(theta, masks.shape[-1]).numpy()
-    return float(1 - cut.any(axis=(1, 2)).mean())
-
-
-@torch.inference_mode()
-def shown(transformer: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a transformer makes of images (n, 1, S, S) uint8: outputs (n, s, s) in 0 to 1 and theta (n, 2, 3)."""
-    transformer.eval()
-    theta = transformer.theta(images / 255.0)
-    return geometry.sample(images / 255.0, theta, transformer.size, transformer.samples)[:, 0], theta

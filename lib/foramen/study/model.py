@@ -15,7 +15,7 @@ from foramen.core.files import digest, digest_file
 
 Equalization = Literal["none", "minmax", "global", "clahe"]
 Flip = Literal["none", "random", "canonical"]
-Stn = Literal["none", "crop", "identity", "joint", "self_supervised", "true_pose"]
+Stn = Literal["none", "crop", "joint", "self_supervised", "true_pose"]
 Initialisation = Literal["random", "pretrained"]
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -1,0 +1,73 @@
+"""Does a spatial transformer work? Collapse by a stated rule, recovery of known poses, foramina in view (notebook 04).
+
+Known poses are rows of angle (radians), scale, x and y (-1 to 1), one an image: `geometry.POSE` without the logarithm.
+"""
+
+import numpy as np
+import torch
+
+from foramen.core import geometry
+from foramen.stn.self_supervision import predict_poses
+from foramen.stn.transformer import SpatialTransformer, Transformer
+
+# An STN has collapsed where no part of its pose varies by this share of its limit, or where this share of its
+# output is not image.
+VARIES, OUTSIDE = 0.02, 0.5
+
+
+@torch.inference_mode()
+def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | None = None) -> dict:
+    """Facts about a transformer over images (n, 1, S, S) uint8 that it was not trained on, and a verdict by rule.
+
+    `det`: mean determinant of theta, the share of the image's area that is read; `outside`: mean share of the output
+    that lies beyond the image; `variation`: SD between images of each part of the pose. Collapsed is an STN that reads
+    every image alike (each SD below VARIES of its limit) or mostly not the image (`outside` above OUTSIDE). Where the
+    `true` poses (n, 4) are known, `recovery` is the correlation of each part with the truth.
+    """
+    transformer.eval()
+    theta = torch.cat([transformer.theta(batch / 255.0) for batch in images.split(256)])
+    facts = {
+        "images": len(images),
+        "det": torch.linalg.det(theta[:, :, :2]).mean().item(),
+        "outside": geometry.outside(theta).mean().item(),
+        "collapsed": False,
+    }
+    if isinstance(transformer, SpatialTransformer):
+        poses = predict_poses(transformer, images)
+        spread = poses.std(dim=0)
+        facts["variation"] = dict(zip(geometry.POSE, spread.tolist(), strict=True))
+        constant = bool((spread < VARIES * transformer.limits).all())
+        facts["collapsed"] = constant or facts["outside"] > OUTSIDE
+        if true is not None:
+            facts["recovery"] = recovery(poses.numpy(), true)
+    return facts
+
+
+def recovery(poses: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Correlation of each part of the predicted poses (n, 4) with the true ones (n, 4)."""
+    pairs = zip(geometry.POSE, poses.T, true.T, strict=True)
+    return {name: float(np.corrcoef(predicted, known)[0, 1]) for name, predicted, known in pairs}
+
+
+def mirrored_poses(known: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Known poses in the units of `geometry.POSE`, (n, 4), of images of which those at `mirrored` (n,) are mirrored."""
+    poses = known.astype(float)
+    poses[:, 1] = np.log(poses[:, 1])
+    return np.where(mirrored[:, None], geometry.mirror(torch.from_numpy(poses)).numpy(), poses)
+
+
+def target_poses(known: np.ndarray, mirrored: np.ndarray, centre_down: float) -> torch.Tensor:
+    """Known poses as targets (n, 4): relative to the mean size and to a crop whose centre lies `centre_down`."""
+    angle, scale, x, y = torch.from_numpy(known.astype(np.float32)).unbind(1)
+    log_zoom = scale.log() - scale.log().mean()
+    turned = geometry.matrices(torch.stack([angle, log_zoom, x, y], dim=1))
+    reference = torch.eye(3)
+    reference[1, 2] = -centre_down
+    poses = geometry.poses(turned @ reference)
+    return torch.where(torch.from_numpy(mirrored)[:, None], geometry.mirror(poses), poses)
+
+
+def foramina_in_view(theta: torch.Tensor, masks: np.ndarray) -> float:
+    """Share of images of which theta (n, 2, 3) reads every pixel of the foramina `masks` (n, S, S) bool."""
+    cut = masks & ~geometry.read(theta, masks.shape[-1]).numpy()
+    return float(1 - cut.any(axis=(1, 2)).mean())

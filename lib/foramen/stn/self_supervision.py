@@ -1,0 +1,88 @@
+"""Training a localisation network without any truth: it undoes transforms that are known (notebook 04).
+
+An image whose anatomy has the pose P is transformed by a random similarity B; the network is to find B P. `known` is
+what is known of each P beforehand. With several rounds nothing but zero needs to be known: P is then noise that the
+network averages out, since only the whole pose B P can be seen in the transformed image. What it predicts for the
+images as they are then serves as P in the next round, as in congealing (Learned-Miller 2006, Data driven image models
+through continuous joint alignment); so the prediction, shrunken at first, converges.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from foramen.core import geometry
+from foramen.stn.transformer import SpatialTransformer
+
+BATCH = 64
+TRAINING_SHARE = 0.6  # of the limits: as far as images are transformed at random
+
+
+def transform_at_random(
+    images: torch.Tensor, known: torch.Tensor, transformer: SpatialTransformer, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (n, 1, S, S) uint8 transformed at random, as the localisation network's input, and its targets.
+
+    Returns the input (n, 1, s, s) and the poses B P (n, 4) that the network is to find.
+    """
+    change = (2 * torch.rand(len(images), 4, generator=generator) - 1) * TRAINING_SHARE
+    change = geometry.matrices(change.to(images.device) * transformer.limits)
+    small = transformer.small(images / 255.0, torch.linalg.inv(change)[:, :2])
+    return small, geometry.poses(change @ geometry.matrices(known))
+
+
+def pose_loss(transformer: SpatialTransformer, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Smooth L1 between predicted and target poses (n, 4), each part in units of its limit."""
+    return F.smooth_l1_loss(
+        transformer.pose_of_small(small) / transformer.limits, target / transformer.limits, beta=0.1
+    )
+
+
+def fit_localisation(
+    transformer: SpatialTransformer,
+    images: torch.Tensor,
+    known: torch.Tensor,
+    rounds: int,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Train the localisation network to undo random transforms of `images` (n, 1, S, S) uint8.
+
+    `known` (n, 4) is what is known of each pose before the first of the `rounds` of `epochs`. Returns the history:
+    round, epoch, loss.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(transformer.localisation.parameters(), learning_rate, weight_decay=0.0)
+    batches = max(1, round(len(images) / BATCH))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=max(1, rounds * epochs * batches)
+    )
+    history = []
+    for turn in range(rounds):
+        for epoch in range(epochs):
+            transformer.train()
+            losses = []
+            for batch in torch.randperm(len(images), generator=generator).chunk(batches):
+                small, target = transform_at_random(images[batch], known[batch], transformer, generator)
+                loss = pose_loss(transformer, small, target)
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(transformer.localisation.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+            history.append({"round": turn + 1, "epoch": epoch + 1, "loss": float(np.mean(losses))})
+        if turn + 1 < rounds:
+            known = predict_poses(transformer, images)
+            known = known - known.mean(dim=0)
+    return pd.DataFrame(history)
+
+
+@torch.inference_mode()
+def predict_poses(transformer: SpatialTransformer, images: torch.Tensor) -> torch.Tensor:
+    """The pose (n, 4) that the localisation network finds in each image (n, 1, S, S) uint8."""
+    transformer.eval()
+    return torch.cat([transformer.pose(batch / 255.0) for batch in images.split(256)])
