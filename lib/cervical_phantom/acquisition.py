@@ -31,11 +31,11 @@ EFFECTIVE_ENERGY = 0.68  # mean energy behind the patient per kVp (assumption fo
 class Equipment:
     """One site's equipment; all values are assumptions within the range of acquisition facts.
 
-    kvp: tube voltage; distance_mm: source to detector; photons: per mm² at the detector without patient,
-    after its efficiency; scatter: share of the scattered beam that the grid lets through; blur_mm: SD of the
-    detector's blur; bits: stored; slope, toe: of the look-up curve; automatic: share of a deviation from the
-    target exposure that the unit takes back; detail: amplification of structures finer than DETAIL_MM;
-    latitude: attenuation of those coarser than LATITUDE_MM; marker_mm: height of its lead letters.
+    kvp: tube voltage; distance_mm: source to detector; photons: per mm² at the detector without patient, after its
+    efficiency; scatter: share of the scattered beam that the grid lets through; blur_mm: SD of the detector's blur;
+    bits: stored; slope, toe: of the look-up curve; automatic: share of a deviation from the target exposure that the
+    unit takes back; detail: amplification of structures finer than DETAIL_MM; latitude: attenuation of those coarser
+    than LATITUDE_MM; marker_mm: height of its lead letters.
     """
 
     kvp: float
@@ -81,9 +81,8 @@ class Pose:
     def view(self) -> View:
         """The view in patient coordinates, displayed as if the patient faced the reader.
 
-        Posterior obliques: the beam enters in front on the shown side, rising with the tube's cephalad angle
-        (RPO shows the left foramina). Anterior obliques: the same line the other way (RAO shows the right
-        foramina).
+        Posterior obliques: the beam enters in front on the shown side, rising with the tube's cephalad angle (RPO shows
+        the left foramina). Anterior obliques: the same line the other way (RAO shows the right foramina).
         """
         a, t, r = np.radians([self.rotation, self.tube_angle, self.tilt])
         level = np.array([-self.side * np.sin(a), np.cos(a), 0.0])
@@ -99,9 +98,7 @@ class Pose:
 
 
 def attenuation(kvp: float) -> tuple[float, float, float]:
-    """Linear attenuation (cortical bone, trabecular bone, soft tissue) in 1/mm at the tube voltage's mean
-    energy.
-    """
+    """Linear attenuation (cortical bone, trabecular bone, soft tissue) in 1/mm at the tube voltage's mean energy."""
     energy = np.log(EFFECTIVE_ENERGY * kvp)
     bone, soft = (float(np.exp(np.interp(energy, np.log(KEV), np.log(mu)))) for mu in (MU_BONE, MU_SOFT))
     return bone, TRABECULAR_BONE * bone + (1 - TRABECULAR_BONE) * soft, soft
@@ -109,9 +106,7 @@ def attenuation(kvp: float) -> tuple[float, float, float]:
 
 @lru_cache(maxsize=16)
 def texture_bank(pitch: float, size: int, fine: float, coarse: float) -> np.ndarray:
-    """A periodic band-pass field (size, size), SD 1, of structures between `fine` and `coarse` mm at `pitch`
-    mm.
-    """
+    """A periodic band-pass field (size, size), SD 1, of structures between `fine` and `coarse` mm at `pitch` mm."""
     white = np.random.default_rng(20230112).standard_normal((size, size), dtype=np.float32)
     frequency = 2 * np.pi * np.hypot(fft.fftfreq(size)[:, None], fft.rfftfreq(size)) / pitch
     band = np.exp(-((frequency * fine) ** 2) / 2) - np.exp(-((frequency * coarse) ** 2) / 2)
@@ -121,9 +116,7 @@ def texture_bank(pitch: float, size: int, fine: float, coarse: float) -> np.ndar
 
 @lru_cache(maxsize=8)
 def bend_bank(pitch: float, size: int, strength: float) -> np.ndarray:
-    """A field (size, size) of mm by which rays are displaced on the detector so that outlines become
-    irregular.
-    """
+    """A field (size, size) of mm by which rays are displaced on the detector so that outlines become irregular."""
     return np.clip(BEND_MM * strength * texture_bank(pitch, size, 2.0, 8.0), -BEND_LIMIT, BEND_LIMIT)
 
 
@@ -150,9 +143,9 @@ def raster(image_size: int, factor: int) -> Grid:
 def path(solids: Solids, view: View, grid: Grid, bend=None, group=None, hollow: bool = True):
     """Path in mm through the union of the solids, and through what their cortex leaves, each (rows, columns).
 
-    bend: (2, groups * rows * columns) mm by which the rays are displaced on the detector, which makes
-    outlines irregular; group: (n,) which of the fields a solid sees. hollow False: the first path alone,
-    where there is no cortex.
+    bend: (2, groups * rows * columns) mm by which the rays are displaced on the detector, which makes outlines
+    irregular; group: (n,) which of the fields a solid sees. hollow False: the first path alone, where there is no
+    cortex.
     """
     which, row, column = tiles(solids, view, grid, 0.0 if bend is None else BEND_LIMIT)
     size = grid.rows * grid.columns
@@ -223,9 +216,8 @@ SCATTERING = 0.15  # share of the open beam above which little tissue is left to
 
 @dataclass
 class Exposed:
-    """What varies between exposures: log10 of the exposure against the target, factor on the look-up curve's
-    slope, noise and scatter factors, and the collimated box (top, left, bottom, right) in mm from the film's
-    centre.
+    """What varies between exposures: log10 of the exposure against the target, factor on the look-up curve's slope,
+    noise and scatter factors, and the collimated box (top, left, bottom, right) in mm from the film's centre.
     """
 
     log_exposure: float
@@ -243,8 +235,8 @@ def detect(
     factor: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Signal at the detector in shares of the open beam's, (rows, columns) of the image: Beer-Lambert,
-    scatter within the collimated field, detector blur, quantum noise of the exposure.
+    """Signal at the detector in shares of the open beam's, (rows, columns) of the image: Beer-Lambert, scatter within
+    the collimated field, detector blur, quantum noise of the exposure.
     """
     bone, trabecular, soft = attenuation(equipment.kvp)
     primary = np.exp(-(bone * paths["cortex"] + trabecular * paths["spongy"] + soft * paths["soft"]))
@@ -286,12 +278,10 @@ CHAMBER_MM = (90.0, 60.0)  # height and width of the exposure meter's field on t
 
 
 def look_up(signal: np.ndarray, equipment: Equipment, exposed: Exposed, pixel_mm: float) -> np.ndarray:
-    """Display value 0 to 1, bone bright: a sigmoid of the log signal, as film and the usual digital curves
-    have it.
+    """Display value 0 to 1, bone bright: a sigmoid of the log signal, as film and the usual digital curves have it.
 
-    What the detector gets is off its target by the exposure's error and by the patient's thickness; the
-    site's equipment takes back the share `automatic` of both, as seen by a chamber in the middle of the
-    field.
+    What the detector gets is off its target by the exposure's error and by the patient's thickness; the site's
+    equipment takes back the share `automatic` of both, as seen by a chamber in the middle of the field.
     """
     rows, columns = signal.shape
     tall, wide = int(CHAMBER_MM[0] / 2 / pixel_mm), int(CHAMBER_MM[1] / 2 / pixel_mm)
@@ -326,8 +316,7 @@ LETTERS = {
 def put_marker(
     signal: np.ndarray, letter: str, right: float, down: float, height: float, angle: float, pixel_mm: float
 ) -> None:
-    """Shadow `signal` (rows, columns), in place, with a lead letter at (right, down) mm from the film's
-    centre.
+    """Shadow `signal` (rows, columns), in place, with a lead letter at (right, down) mm from the film's centre.
 
     height: of the letter in mm; angle: clockwise in radians.
     """

@@ -1,7 +1,7 @@
 """A parametric cervical spine, C1 to T2, with its skull, jaw, hyoid, ribs and soft tissue, as convex solids.
 
-Patient coordinates in mm: x to the patient's left, y backwards, z up; the origin is the body of C4. Published
-sizes are in `literature`; what no source gives is marked as an assumption there. Shown in 01_data_audit.
+Patient coordinates in mm: x to the patient's left, y backwards, z up; the origin is the body of C4. Published sizes are
+in `literature`; what no source gives is marked as an assumption there. Shown in 01_data_audit.
 """
 
 from dataclasses import dataclass
@@ -36,9 +36,7 @@ BONE, NEAR_LEFT, NEAR_RIGHT, SPUR_LEFT, SPUR_RIGHT, OTHER, PROCESS_LEFT, PROCESS
 
 @dataclass
 class Person:
-    """What one patient is made of, before disease: sizes in mm, arrays by vertebra (8), level (6) or level
-    and side.
-    """
+    """What one patient is made of, before disease: sizes in mm, arrays by vertebra (8), level (6) or level and side."""
 
     age: float
     female: bool
@@ -57,8 +55,8 @@ class Person:
 class Narrowing:
     """Disease of one patient: fractions (6, 2) by level and side; `signs` and `growth` (6,) by level.
 
-    front, back: share of the foramen's width lost to uncovertebral and facet bone; soft: share lost to soft
-    disc (not visible); signs: share of the disc's height lost; growth: size of anterior osteophytes, 0 to 1.
+    front, back: share of the foramen's width lost to uncovertebral and facet bone; soft: share lost to soft disc (not
+    visible); signs: share of the disc's height lost; growth: size of anterior osteophytes, 0 to 1.
     """
 
     front: np.ndarray
@@ -100,9 +98,7 @@ def frame_along(axis, up=(0.0, 0.0, 1.0)) -> np.ndarray:
 
 
 class Spine:
-    """Positions of the vertebrae and foramina of a person with their disease, and the solids they are made
-    of.
-    """
+    """Positions of the vertebrae and foramina of a person with their disease, and the solids they are made of."""
 
     def __init__(self, person: Person, narrowing: Narrowing):
         self.person, self.narrowing = person, narrowing
@@ -135,9 +131,7 @@ class Spine:
         )
 
     def _pedicles(self) -> None:
-        """Heights of the pedicles above and below their centre, so that the foramina between them have their
-        height.
-        """
+        """Heights of the pedicles above and below their centre, so that the foramina between them have their height."""
         pitch = self.half_height[:-1] + self.half_height[1:] + self.healthy_disc
         height = self.person.height.mean(1)
         self.pedicle_z = 0.18 * self.half_height
@@ -151,15 +145,11 @@ class Spine:
         self.pedicle_bottom = self.pedicle_z - below
 
     def edge(self, v: int, angle: float) -> float:
-        """Distance from the body's axis to its back edge across an oblique view at `angle` from the frontal
-        one.
-        """
+        """Distance from the body's axis to its back edge across an oblique view at `angle` from the frontal one."""
         return float(np.hypot(self.half_width[v] * np.cos(angle), self.half_depth[v] * np.sin(angle))) * 0.97
 
     def oblique(self, v: int, level: int, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Unit vectors at vertebra v for a level: across the foramen (front to back), along its axis
-        (outwards), up.
-        """
+        """Unit vectors at vertebra v for a level: across the foramen (front to back), along its axis (outwards), up."""
         c, s = np.cos(self.person.angle[level]), np.sin(self.person.angle[level])
         left, back, up = self.axes[v]
         return side * c * left + s * back, side * s * left - c * back, up
@@ -287,9 +277,7 @@ class Spine:
         parts.add(middle, frame, (6.3 * s, 4.9 * s, np.inf), tag, [(normal, half), (axes[2], 9.5 * s)], 9.5 * s, 1.2)
 
     def _spinous(self, parts: SolidList, v: int) -> None:
-        """Spinous process: a keel that tapers, with two tubercles where it is bifid and one knob where it is
-        not.
-        """
+        """Spinous process: a keel that tapers, with two tubercles where it is bifid and one knob where it is not."""
         s, axes = self.person.scale, self.axes[v]
         base = self.at(v, 0, 26.0 * s + self.half_depth[v] - 7, -1.5 * s)
         direction = np.cos(SPINOUS_SLOPE[v]) * axes[1] - np.sin(SPINOUS_SLOPE[v]) * axes[2]

@@ -67,8 +67,8 @@ def draw_marker(parameters: SyntheticCohort, patient: int, side: int, anterior: 
 def pose_in_image(spine: Spine, view, side: int) -> dict:
     """The foraminal column C3/4 to C6/7 as a 2-D similarity in normalised image coordinates.
 
-    x to the right and y down, -1 to 1 over the square image (as torch's affine_grid). pose_angle (radians)
-    turns the vertical clockwise onto the column; pose_scale is half the column's length.
+    x to the right and y down, -1 to 1 over the square image (as torch's affine_grid). pose_angle (radians) turns the
+    vertical clockwise onto the column; pose_scale is half the column's length.
     """
     ends = view.project(np.array([spine.foramina[level, side].centre for level in (1, 2, 3, 4)]))
     ends = ends / (acq.FILM_MM[0] / 2)

@@ -1,9 +1,8 @@
-"""A written synthetic cohort as a folder of DICOM files with a manifest, to try a program for DICOM
-files on.
+"""A written synthetic cohort as a folder of DICOM files with a manifest, to try a program for DICOM files on.
 
-Digital X-Ray Image Storage - For Presentation (PS3.3 A.26). Site A stores MONOCHROME2, site B MONOCHROME1,
-each with the bits of its detector and a window over the whole range, so a reader gets the cohort's images
-back to within rounding. Patients are fictitious.
+Digital X-Ray Image Storage - For Presentation (PS3.3 A.26). Site A stores MONOCHROME2, site B MONOCHROME1, each with
+the bits of its detector and a window over the whole range, so a reader gets the cohort's images back to within
+rounding. Patients are fictitious.
 """
 
 import hashlib
@@ -31,11 +30,9 @@ VIEW_CODES = {
 
 
 def write_dicom_folder(cohort: Path, out: Path) -> Path:
-    """Write every image of the cohort written to `cohort` as `out/<image_id>.dcm`, and `out/manifest.csv`
-    last.
+    """Write every image of the cohort written to `cohort` as `out/<image_id>.dcm`, and `out/manifest.csv` last.
 
-    The manifest has the columns image_id, image_path, patient_id, label, side, view, site, age, sex. Returns
-    its path.
+    The manifest has the columns image_id, image_path, patient_id, label, side, view, site, age, sex. Returns its path.
     """
     cohort, out = Path(cohort), Path(out)
     manifest, truth = (pd.read_parquet(cohort / f"{name}.parquet") for name in ("manifest", "truth"))
@@ -53,9 +50,7 @@ def write_dicom_folder(cohort: Path, out: Path) -> Path:
 
 
 def as_dicom(image: np.ndarray, box: np.ndarray, row, known) -> Dataset:
-    """One image (S, S) uint16 with its valid box as a dataset; row of the manifest and of the truth as named
-    tuples.
-    """
+    """One image (S, S) uint16 with its valid box as a dataset; row of the manifest and of the truth as named tuples."""
     size = image.shape[0]
     margin = round(size * (1 - FILM_MM[1] / FILM_MM[0]) / 2)
     film, box = image[:, margin : size - margin], box - np.array([0, margin, 0, margin])
@@ -105,8 +100,8 @@ def _coded(code) -> Sequence:
 def _anatomy_and_view(dataset: Dataset, row) -> None:
     """DX Anatomy Imaged and DX Positioning modules.
 
-    Displayed as if the patient faced the reader: rows run to the patient's left, and backwards or forwards
-    with the rotation; columns run to the feet.
+    Displayed as if the patient faced the reader: rows run to the patient's left, and backwards or forwards with the
+    rotation; columns run to the feet.
     """
     dataset.BodyPartExamined, dataset.ImageLaterality = "CSPINE", row.side
     dataset.AnatomicRegionSequence = _coded(codes.cid4031.CervicalSpine)

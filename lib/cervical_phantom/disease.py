@@ -1,8 +1,7 @@
-"""Who a patient is and how far their foramina are narrowed: draws by patient, and the MRI-like grade of the
-result.
+"""Who a patient is and how far their foramina are narrowed: draws by patient, and the MRI-like grade of the result.
 
-Each draw has its own stream, named by (seed, patient, subject), and knobs scale standard draws: changing one
-knob leaves every other draw of every patient as it was. Shown in 01_data_audit.
+Each draw has its own stream, named by (seed, patient, subject), and parameters scale standard draws: changing one
+leaves every other draw of every patient as it was. Shown in 01_data_audit.
 """
 
 import numpy as np
@@ -83,8 +82,7 @@ def draw_narrowing(parameters: SyntheticCohort, patient: int, age: float) -> Nar
 
 
 def grade(narrowest_mm: np.ndarray, soft_mm: np.ndarray, root_mm: float) -> np.ndarray:
-    """MRI-like grade 0 to 3 from the narrowest free width, less what a soft disc takes, against the nerve
-    root's width.
+    """MRI-like grade 0 to 3 from the narrowest free width, less what a soft disc takes, against the nerve root's width.
 
     1: at most the root's width, 2: at most half of it (Kim's grading, doi:10.3348/kjr.2015.16.6.1294); 3: at most a
     quarter (an extension of this study).
@@ -94,8 +92,7 @@ def grade(narrowest_mm: np.ndarray, soft_mm: np.ndarray, root_mm: float) -> np.n
 
 
 def reader_error(kappa: float) -> float:
-    """Error rate of two independent, equally good readers whose kappa, at a prevalence of one half, is
-    `kappa`.
+    """Error rate of two independent, equally good readers whose kappa, at a prevalence of one half, is `kappa`.
 
     They agree with probability 1 - 2e(1 - e), which is (1 + kappa) / 2 there.
     """

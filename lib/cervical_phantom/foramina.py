@@ -1,8 +1,7 @@
-"""Openings of the foramina: measured in the solid along each foramen's own axis, and on a noise-free
-projection.
+"""Openings of the foramina: measured in the solid along each foramen's own axis, and on a noise-free projection.
 
-The solid's opening makes the MRI-like grade; the projected one is what a reader of the radiograph can see.
-Both come from the same rays as the image. Shown in 01_data_audit.
+The solid's opening makes the MRI-like grade; the projected one is what a reader of the radiograph can see. Both come
+from the same rays as the image. Shown in 01_data_audit.
 """
 
 from dataclasses import dataclass, fields
@@ -32,9 +31,8 @@ MARGIN = np.array([1.5, 2.0])  # mm beyond the healthy width and height within w
 class Opening:
     """One measured foramen; lengths in mm in the patient.
 
-    width and height are mean free extents over the central half; narrowest is the least mean free width of
-    three neighbouring rows there. `outline` (rows, columns) marks the rays free of healthy bone, spurs or
-    not.
+    width and height are mean free extents over the central half; narrowest is the least mean free width of three
+    neighbouring rows there. `outline` (rows, columns) marks the rays free of healthy bone, spurs or not.
     """
 
     area: float
@@ -53,8 +51,8 @@ def own_view(foramen: Foramen) -> View:
 def _bounds(group: np.ndarray, index: np.ndarray, level: int, side: int, projected: bool):
     """Indices into bones + discs of what bounds one foramen, and whether each is a spur.
 
-    group, index: of each bone (see `anatomy`). The transverse processes lie outside the foramen; they only
-    overlap it on a projection.
+    group, index: of each bone (see `anatomy`). The transverse processes lie outside the foramen; they only overlap it
+    on a projection.
     """
     near, spur, process = (NEAR_LEFT, SPUR_LEFT, PROCESS_LEFT) if side > 0 else (NEAR_RIGHT, SPUR_RIGHT, PROCESS_RIGHT)
     own = (group == BONE) | (group == near) | (projected & (group == process))
@@ -65,8 +63,8 @@ def _bounds(group: np.ndarray, index: np.ndarray, level: int, side: int, project
 
 
 def _rasters(foramina: list[Foramen], view: View) -> list[tuple[Grid, np.ndarray, np.ndarray]]:
-    """Raster about each foramen's projection in its view, and the coordinates (columns,), (rows,) of its
-    rays, in mm in the patient.
+    """Raster about each foramen's projection in its view, and the coordinates (columns,), (rows,) of its rays, in mm in
+    the patient.
     """
     centres = np.array([foramen.centre for foramen in foramina])
     found = []
@@ -87,8 +85,7 @@ def _stacked(kind: type, items: list, which: np.ndarray):
 
 
 def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) -> list[list[Opening]]:
-    """For each (side, view) of `asked` the six openings, C2/3 first; view None: in the solid, along each
-    axis.
+    """For each (side, view) of `asked` the six openings, C2/3 first; view None: in the solid, along each axis.
 
     All are found in one pass over all rays.
     """
@@ -115,9 +112,7 @@ def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) 
 
 
 def _meetings(solids: Solids, view: View, grids: Grid, start: np.ndarray) -> Rays:
-    """Which solid meets which ray; each solid has its own view and raster, whose rays are counted from
-    `start`.
-    """
+    """Which solid meets which ray; each solid has its own view and raster, whose rays are counted from `start`."""
     which, row, column = tiles(solids, view, grids)
     u = (grids.left[which] + column * grids.pitch[which]).astype(np.float32)
     v = (grids.top[which] + row * grids.pitch[which]).astype(np.float32)

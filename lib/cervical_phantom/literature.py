@@ -1,14 +1,14 @@
 """Published figures about necks and radiographs, and how the synthetic cohort compares with them.
 
-Every function returns a DataFrame that both the tests and 01_data_audit read. Sources:
+Every function returns a DataFrame that both the tests and notebook 01 read. Sources:
 
-- foramina: Abu Ghaida et al., CT of 320 normal adults, C2/3 to C7/T1; area as an ellipse of height and width.
+- foramina: Abu Ghaida et al., CT of 320 normal adults, C2/3 to C7/T1; area as an ellipse of height and width
 - radiograph against CT: Am J Orthop 2011;40(5):241-5 (PubMed 21734932), oblique radiographs and oblique CT
-reconstructions at 50°; reader reliabilities read from its abstract. - disease: Ko et al., Clin Orthop Surg
-2018;10:433-8, CT of 438 adults without neck complaints; Yonsei Med J 2024, 997 patients with oblique
-radiographs and MRI, prevalence inferred from its accuracy figures. - appearance: measured by us on 740 public
-antero-posterior spine films ("Vertebrae Detection", Roboflow Universe, CC BY 4.0), 8 bits and already
-contrast-enhanced, fitted into 160 px: other bodies' parts, but real films.
+  reconstructions at 50°; reader reliabilities read from its abstract
+- disease: Ko et al., Clin Orthop Surg 2018;10:433-8, CT of 438 adults without neck complaints; Yonsei Med J 2024, 997
+  patients with oblique radiographs and MRI, prevalence inferred from its accuracy figures
+- appearance: measured by us on 740 public antero-posterior spine radiographs ("Vertebrae Detection", Roboflow Universe,
+  CC BY 4.0), 8 bits and already contrast-enhanced, fitted into 160 px: other parts of the body, but real radiographs
 """
 
 import numpy as np
@@ -39,9 +39,7 @@ REAL_FILMS = pd.DataFrame(
 
 
 def column(measure: str, level: str, kind: str = "") -> str:
-    """The truth table's column of a measure ("width"), a level ("C5/6") and kind ("" the solid,
-    "_projected").
-    """
+    """The truth table's column of a measure ("width"), a level ("C5/6") and kind ("" the solid, "_projected")."""
     return f"{measure}{kind}_{UNITS[measure]}_{level.replace('/', '_')}"
 
 
@@ -53,12 +51,11 @@ def unaffected(truth: pd.DataFrame, level: str) -> pd.Series:
 
 
 def foramen_sizes(truth: pd.DataFrame) -> pd.DataFrame:
-    """Normal foramina, per level and measure: published mean, synthetic mean and SD, and the difference in
-    SD.
+    """Normal foramina, per level and measure: published mean, synthetic mean and SD, and the difference in SD.
 
-    The source's abstract gives no SD, so the synthetic cohort's own is used; it is smaller than that of
-    published foraminal diameters (1.2 to 1.4 mm), so the comparison is the stricter one. Areas on both sides are those
-    of the ellipse of height and width, as in the source; the truth's own column counts the whole opening.
+    The source's abstract gives no SD, so the synthetic cohort's own is used; it is smaller than that of published
+    foraminal diameters (1.2 to 1.4 mm), so the comparison is the stricter one. Areas on both sides are those of the
+    ellipse of height and width, as in the source; the truth's own column counts the whole opening.
     """
     rows = []
     for level in LEVELS:
@@ -74,11 +71,10 @@ def foramen_sizes(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def radiograph_against_solid(truth: pd.DataFrame) -> pd.DataFrame:
-    """Pearson r between the foramen on the projection and in the solid, all levels and images, against the
-    published.
+    """Pearson r between the foramen on the projection and in the solid, all levels and images, against the published.
 
-    as_read: r after the attenuation by the published readers' reliabilities (Spearman 1904: r times the root
-    of their product), because the phantom's own measurements have no reader.
+    as_read: r after the attenuation by the published readers' reliabilities (Spearman 1904: r times the root of their
+    product), because the phantom's own measurements have no reader.
     """
     rows = {}
     for measure in UNITS:
@@ -93,8 +89,8 @@ def radiograph_against_solid(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def severity_by_level(manifest: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Per level: share of the images with any narrowing (grade 1 or more) and with grade 2 or more, and
-    Spearman's correlation of the grade with age and its p-value (NaN where nothing is narrowed).
+    """Per level: share of the images with any narrowing (grade 1 or more) and with grade 2 or more, and Spearman's
+    correlation of the grade with age and its p-value (NaN where nothing is narrowed).
     """
     rows = {}
     for level in LEVELS:
@@ -127,9 +123,7 @@ def spectral_exponent(image: np.ndarray) -> float:
 
 
 def film_measures(image: np.ndarray) -> list[float]:
-    """Spectral exponent, grey mean, grey SD and grey entropy (bits, 64 bins) of the valid area of an image in
-    0..1.
-    """
+    """Spectral exponent, grey mean, grey SD and grey entropy (bits, 64 bins) of the valid area of an image in 0..1."""
     histogram = np.histogram(image, 64, (0, 1))[0]
     return [spectral_exponent(image), float(image.mean()), float(image.std()), float(entropy(histogram, base=2))]
 
@@ -148,9 +142,7 @@ def appearance(images: np.ndarray, boxes: np.ndarray, n: int = 200) -> pd.DataFr
 
 
 def literature(manifest: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons in one table: subject, published, synthetic, source (the table `literature` of
-    01_data_audit).
-    """
+    """The comparisons in one table: subject, published, synthetic, source (the table `literature` of 01_data_audit)."""
     sizes, r = foramen_sizes(truth), radiograph_against_solid(truth)
     severity = severity_by_level(manifest, truth)
     rows = [

@@ -1,11 +1,11 @@
-"""Every knob of the synthetic cohort, in physical units; zero of a nuisance means exactly none of it.
+"""Every parameter of the synthetic cohort, in physical units; zero of a nuisance parameter means exactly none of it.
 
-Sources: A = acquisition facts (Radiopaedia "cervical spine AP oblique view", wikiradiography: 45° obliquity,
-15° tube angle, 150-180 cm source-image distance, 70-75 kVp, 18x24 cm field, C4 at the centre), L = literature
-on anatomy and disease (see `literature`), C = a choice of this study. All were fixed before any arm of the
-study was trained. One look at results went before, to know that the label can be learned at all: a linear
-probe and a small network on crops aligned with the true pose, 600 training images (at the end 0.77 and 0.87,
-ceiling 0.95). It raised `disease.steepness` from 3 to 4; no nuisance was set by it.
+Sources: A = acquisition facts (Radiopaedia "cervical spine AP oblique view", wikiradiography: 45° obliquity, 15° tube
+angle, 150-180 cm source-image distance, 70-75 kVp, 18x24 cm field, C4 at the centre), L = literature on anatomy and
+disease (see `literature`), C = a choice of this study. All were fixed before any arm of the study was trained. One look
+at results went before, to know that the label can be learned at all: a linear probe and a small network on crops
+aligned with the true pose, 600 training images (at the end 0.77 and 0.87, label-noise ceiling 0.95). It raised `disease.steepness`
+from 3 to 4; no nuisance parameter was set by it.
 """
 
 from typing import Annotated, Literal
@@ -103,7 +103,7 @@ class Label(Section):
     kappa: Share = Field(
         0.8,
         description="Cohen's kappa between two independent readers (each after consensus reading), at a "
-        "prevalence of one half; 1: no reader noise (the one knob whose 'none' is 1). Single readers reach "
+        "prevalence of one half; 1: no reader noise (the one parameter whose 'none' is 1). Single readers reach "
         "0.50-0.58 (L: Kim et al. 2015, doi:10.3348/kjr.2015.16.6.1294).",
     )
 
@@ -184,7 +184,7 @@ class Site(Section):
 
 
 class SyntheticCohort(Section):
-    """The synthetic cohort: number of patients, seed, and every knob. YAML: `cohort.synthetic.<knob>`."""
+    """The synthetic cohort: number of patients, seed, and what their radiographs are like."""
 
     patients: int = Field(900, ge=1, description="Number of patients.")
     seed: int = Field(0, ge=0, description="Seed of all draws; each image's own seed derives from it.")

@@ -28,9 +28,7 @@ class EmptyCohort(ValueError):
 
 
 def draw(parameters: SyntheticCohort) -> pd.DataFrame:
-    """Everything about each image of the cohort without rendering it: manifest and truth columns, one row an
-    image.
-    """
+    """Everything about each image of the cohort without rendering it: manifest and truth columns, one row an image."""
     cases = (Case(parameters, patient) for patient in range(parameters.patients))
     return pd.DataFrame([case.row(name) for case in cases for name in case.sides])
 
@@ -66,10 +64,10 @@ def write(
 ) -> None:
     """Write the cohort to `folder`: manifest.parquet, truth.parquet, images.npy, boxes.npy and masks.npy.
 
-    Images are square (image_size), uint16, bone bright, letterboxed with zeros; boxes (N, 4) hold the exposed
-    area as top, left, bottom, right; bit i of a mask is the outline of foramen LEVELS[i] of the shown side.
-    The bytes do not depend on `processes`. progress(done, total) is told the finished images. The manifest
-    appears last. EmptyCohort where no patient has a radiograph.
+    Images are square (image_size), uint16, bone bright, letterboxed with zeros; boxes (N, 4) hold the exposed area as
+    top, left, bottom, right; bit i of a mask is the outline of foramen LEVELS[i] of the shown side. The bytes do not
+    depend on `processes`. progress(done, total) is told the finished images. The manifest appears last. EmptyCohort
+    where no patient has a radiograph.
     """
     first = _rows_before(parameters)
     total = int(first[-1])
@@ -118,9 +116,9 @@ def _start_worker() -> None:
 def label_noise_ceiling(manifest: pd.DataFrame, truth: pd.DataFrame) -> dict:
     """The best that anyone who sees only the radiographs can reach, and what limits it.
 
-    Who reads every visible narrowing correctly says `label_visible`; what they then miss is soft disc, which
-    the film cannot show, and reader noise, which is independent of the image. Returns accuracy, sensitivity,
-    specificity, auc (of that answer), label_noise, invisible (shares of the images) and explanation.
+    Who reads every visible narrowing correctly says `label_visible`; what they then miss is soft disc, which the film
+    cannot show, and reader noise, which is independent of the image. Returns accuracy, sensitivity, specificity, auc
+    (of that answer), label_noise, invisible (shares of the images) and explanation.
     """
     labels = manifest.set_index("image_id")["label"].reindex(truth["image_id"]).to_numpy()
     answer, clean = truth["label_visible"].to_numpy(), truth["label_before_noise"].to_numpy()

@@ -19,7 +19,7 @@ LEVEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7
 SIZE = 320  # pixels of a film's height in the large pictures
 STRENGTHS = (0.0, 0.5, 0.85)  # lost shares of the foramen's width shown by `disease`
 
-# What `knobs` shows: title, section, knob, a value far beyond the default.
+# What `knobs` shows: title, section, parameter, a value far beyond the default.
 KNOBS = (
     ("rotation SD, °", "positioning", "rotation_sd_deg", 15.0),
     ("tilt SD, °", "positioning", "tilt_sd_deg", 14.0),
@@ -144,10 +144,9 @@ def knobs(
     size: int = 160,
     figure: Figure | None = None,
 ) -> Figure:
-    """What each knob does to one radiograph: none of it, the default, and far beyond, all else the same.
+    """What each nuisance parameter does to one radiograph: none of it, the default, and far beyond, all else the same.
 
-    patient: default the one of the first 200 whose draws of position and exposure are all far from their
-    means.
+    patient: default the one of the first 200 whose draws of position and exposure are all far from their means.
     """
     patient = _telling_patient(parameters, side) if patient is None else patient
     rows = -(-len(KNOBS) // 2)
@@ -160,21 +159,19 @@ def knobs(
             _picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
     return _describe(
         figure,
-        f"""One synthetic patient's radiograph for {len(KNOBS)} knobs, each at zero, at its default and far
+        f"""One synthetic patient's radiograph for {len(KNOBS)} nuisance parameters, each at zero, at its default and far
         beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
     )
 
 
 def _with(parameters: SyntheticCohort, section: str, knob: str, value: float) -> SyntheticCohort:
-    """The parameters with one knob changed."""
+    """The parameters with one of them changed."""
     part = getattr(parameters, section).model_copy(update={knob: value})
     return parameters.model_copy(update={section: part})
 
 
 def _telling_patient(parameters: SyntheticCohort, side: str) -> int:
-    """The patient among the first 200 whose least remarkable draw of position and exposure is most
-    remarkable.
-    """
+    """The patient among the first 200 whose least remarkable draw of position and exposure is most remarkable."""
     position = Positioning(
         rotation_deg=0, rotation_sd_deg=1, tube_angle_deg=0, tilt_sd_deg=1, shift_sd_mm=1, object_detector_sd_mm=1
     )

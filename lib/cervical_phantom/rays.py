@@ -1,8 +1,8 @@
 """Chords of X-rays through convex solids: quadrics cut by slabs, all rays and solids in one vectorised pass.
 
-A ray runs from a source S to the detector point D(u, v) = D0 + u Eu + v Ev (relative to S), so a solid's
-entry and exit are closed forms in (u, v) with few coefficients per solid. Lengths in mm. Seen in
-01_data_audit through `acquisition` and `foramina`.
+A ray runs from a source S to the detector point D(u, v) = D0 + u Eu + v Ev (relative to S), so a solid's entry and exit
+are closed forms in (u, v) with few coefficients per solid. Lengths in mm. Seen in 01_data_audit through `acquisition`
+and `foramina`.
 """
 
 from dataclasses import dataclass, field, fields
@@ -63,12 +63,12 @@ class Grid:
 
 @dataclass
 class Solids:
-    """n convex solids. A point p is inside where |frame (p - centre) / semi| <= 1 and |normal_k (p - centre)|
-    <= half_k.
+    """n convex solids. A point p is inside where |frame (p - centre) / semi| <= 1 and |normal_k (p - centre)| <=
+    half_k.
 
-    centre (n, 3); frame (n, 3, 3), axes as rows; semi (n, 3), inf for the axis of a cylinder; normal (n, 2,
-    3) and half (n, 2) of two slabs; reach (n,), the half-length of a cylinder along its third axis; shell
-    (n,), thickness of the cortex; tag (n,), what the solid belongs to.
+    centre (n, 3); frame (n, 3, 3), axes as rows; semi (n, 3), inf for the axis of a cylinder; normal (n, 2, 3) and half
+    (n, 2) of two slabs; reach (n,), the half-length of a cylinder along its third axis; shell (n,), thickness of the
+    cortex; tag (n,), what the solid belongs to.
     """
 
     centre: np.ndarray
@@ -139,11 +139,9 @@ def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Rays:
-    """Pairs of a solid and a ray that may meet: their indices and the ray's detector coordinates (pairs,) in
-    mm.
+    """Pairs of a solid and a ray that may meet: their indices and the ray's detector coordinates (pairs,) in mm.
 
-    Pairs are in the order of the solids, so that what belongs to a solid is spread by repetition, not by
-    look-up.
+    Pairs are in the order of the solids, so that what belongs to a solid is spread by repetition, not by look-up.
     """
 
     solid: np.ndarray
@@ -163,8 +161,7 @@ class Rays:
 def chords(solids: Solids, view: View, rays: Rays, shrink: bool = False) -> tuple[Rays, np.ndarray, np.ndarray]:
     """The pairs that do meet, and where the ray enters and leaves, as fractions of the way to the detector.
 
-    shrink: meet the part within the cortex. Single precision is good to about 1e-3 mm: coefficients are
-    double.
+    shrink: meet the part within the cortex. Single precision is good to about 1e-3 mm: coefficients are double.
     """
     inset = solids.shell if shrink else np.zeros(len(solids))
     semi = solids.semi - inset[:, None]

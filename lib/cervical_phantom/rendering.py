@@ -1,5 +1,4 @@
-"""From a patient to the stored image: ray raster, display values, collimated box, and the masks of the
-foramina.
+"""From a patient to the stored image: ray raster, display values, collimated box, and the masks of the foramina.
 
 Used by `patients` and, in 01_data_audit, by `pictures`.
 """
@@ -21,9 +20,8 @@ def factor_for(image_size: int) -> int:
 
 
 def stages(case: Case, name: str, row: dict, image_size: int) -> dict:
-    """The image that shows side `name` on its way: `paths` in mm (on the ray raster), then on the film's
-    pixels `signal` at the detector in shares of the open beam, and `value`, the display value 0 to 1, bone
-    bright.
+    """The image that shows side `name` on its way: `paths` in mm (on the ray raster), then on the film's pixels
+    `signal` at the detector in shares of the open beam, and `value`, the display value 0 to 1, bone bright.
     """
     side, equipment = SIDES[name], acq.EQUIPMENT[row["site"]]
     view, factor, p = case.poses[name].view(), factor_for(image_size), case.parameters
@@ -71,9 +69,7 @@ def render(case: Case, name: str, row: dict, image_size: int) -> tuple[np.ndarra
 
 
 def pixel_box(box, rows: int, columns: int, pixel: float) -> tuple[int, int, int, int]:
-    """The whole pixels within a collimated box in mm from the film's centre: top, left, bottom, right
-    (exclusive).
-    """
+    """The whole pixels within a collimated box in mm from the film's centre: top, left, bottom, right (exclusive)."""
     top, left, bottom, right = box
     return (
         int(np.ceil(top / pixel + rows / 2)),

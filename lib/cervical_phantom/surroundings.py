@@ -1,5 +1,4 @@
-"""What lies about the cervical spine: neck, head and shoulders, the airway, and the large bones. All
-assumptions.
+"""What lies about the cervical spine: neck, head and shoulders, the airway, and the large bones. All assumptions.
 
 Sizes scale with the person; the positions follow the spine, so that head and shoulders move with posture.
 """

@@ -1,10 +1,8 @@
-"""How fast a reader's radiographs become a cohort, against decoding alone: `python -m
-benchmarks.images`.
+"""How fast a reader's radiographs become a cohort, against decoding alone: `python -m benchmarks.images`.
 
-For each kind of file the same copies are read twice over the same number of processes: by pydicom or Pillow
-alone, to full-size pixels that are thrown away, and by `inspection.inspect`, which also reduces, letterboxes,
-digests and stores them. Both are timed in turns, so that a busy machine slows both; the ratio is of the
-medians.
+For each kind of file the same copies are read twice over the same number of processes: by pydicom or Pillow alone, to
+full-size pixels that are thrown away, and by `inspection.inspect`, which also reduces, letterboxes, digests and stores
+them. Both are timed in turns, so that a busy machine slows both; the ratio is of the medians.
 """
 
 import argparse

