@@ -1,8 +1,9 @@
 # make reproduce [STUDY=params/default.yaml] [COHORT=films/manifest.csv] [SET="section.key=value …"]
 # make check     [STUDY=…] [COHORT=…] [PIXELS=yes]    what is wrong with a study file and its radiographs, before anything runs
 # make test-slow simulations of the statistics and other long tests
-# make test      all but long tests   make lint    style of code and notebooks
-# make lab       JupyterLab       make bench   speeds on this machine
+# make test      all but long tests   make lint    style, spelling and types of code and notebooks
+# make lab       JupyterLab           make bench   speeds on this machine
+# make lock      fits the pins in requirements.txt to pyproject.toml (UPGRADE=yes: to the newest that it allows)
 #
 # Each makes the environment .venv first, where it is missing or older than its pins.
 
@@ -11,11 +12,12 @@ STUDY ?= params/default.yaml
 COHORT ?=
 PIXELS ?=
 SET ?=
+UPGRADE ?=
 
 FORAMEN = .venv/bin/foramen
 OPTIONS = $(STUDY) $(if $(COHORT),--cohort "$(COHORT)") $(foreach value,$(SET),--set "$(value)")
 
-.PHONY: reproduce check test test-slow lint lab bench
+.PHONY: reproduce check test test-slow lint lab bench lock
 
 reproduce: .venv/ready
 	$(FORAMEN) run $(OPTIONS)
@@ -31,7 +33,10 @@ test-slow: .venv/ready
 
 lint: .venv/ready
 	.venv/bin/ruff check
+	.venv/bin/ruff format --check
 	.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
+	.venv/bin/codespell
+	.venv/bin/mypy
 
 lab: .venv/ready
 	$(FORAMEN) lab
@@ -39,8 +44,12 @@ lab: .venv/ready
 bench: .venv/ready
 	PYTHONPATH=tests .venv/bin/python -m benchmarks
 
+lock: .venv/ready
+	.venv/bin/uv pip compile pyproject.toml --all-extras --python-version 3.11.5 --python-platform linux --generate-hashes \
+		--quiet --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) --output-file requirements.txt
+
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch .venv/ready

@@ -1,25 +1,29 @@
-"""The pins stand in requirements.txt alone: conda users get the same, they are complete, and they are what is
-installed.
+"""Dependencies in two layers: pyproject.toml declares what we import, with ranges; requirements.txt locks it and all
+that it needs in turn, with hashes. Conda users get the same lock, it is complete, and it is what is installed.
 """
 
+import ast
 import re
+import sys
 import tomllib
 from importlib import metadata
 
+import nbformat
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from foramen.core import paths
 
-LINE = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)$")
-# torch brings and pins the libraries of its graphics card build itself, where it has one.
-TORCH_COMPANIONS = ("nvidia-", "cuda-", "triton")
+LINE = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)((?: --hash=sha256:[0-9a-f]{64})+)$")
+OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "films"}
 
 
 def pins(text: str) -> dict[str, str]:
-    """Name and version of each line; every line must be a pin."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    """Name and version of each entry; every entry must be a pin with its hashes, and nothing else may be there."""
+    text = re.sub(r"\s*\\\n\s*", " ", text)
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     found = [LINE.match(line) for line in lines]
     assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
     names = [canonicalize_name(match[1]) for match in found]
@@ -27,7 +31,7 @@ def pins(text: str) -> dict[str, str]:
     return dict(zip(names, [match[2] for match in found], strict=True))
 
 
-def requirements() -> dict[str, str]:
+def locked() -> dict[str, str]:
     return pins((paths.ROOT / "requirements.txt").read_text())
 
 
@@ -48,12 +52,52 @@ def project() -> dict:
     return tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 
 
+def declared(*extras: str) -> list[Requirement]:
+    """What pyproject.toml names for the package and for some of its extras."""
+    given = project()["project"]
+    texts = [*given["dependencies"], *(text for extra in extras for text in given["optional-dependencies"][extra])]
+    return [Requirement(text) for text in texts]
+
+
+def sources(folder: str) -> list[str]:
+    """The Python of a folder: modules, and the code of notebooks."""
+    modules = [path.read_text() for path in sorted((paths.ROOT / folder).rglob("*.py"))]
+    notebooks = [nbformat.read(path, as_version=4) for path in sorted((paths.ROOT / folder).glob("*.ipynb"))]
+    return modules + [cell.source for book in notebooks for cell in book.cells if cell.cell_type == "code"]
+
+
+def imported(folder: str) -> set[str]:
+    """Packages of others that a folder imports, wherever in the file, also by `pytest.importorskip`."""
+    names = set()
+    for node in (node for source in sources(folder) for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} if node.module and not node.level else set()
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "importorskip":
+            names |= {ast.literal_eval(node.args[0])}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - OWN
+
+
 def test_conda_users_get_the_same_pins():
-    assert conda_pins() == requirements()
+    assert conda_pins() == locked()
 
 
-def test_package_depends_on_the_same_pins():
-    assert project()["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
+@pytest.mark.parametrize(("folder", "extras"), [("lib", []), ("notebooks", []), ("tests", ["dev"])])
+def test_every_import_is_declared(folder, extras):
+    known = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
+    providers = metadata.packages_distributions()
+    undeclared = {
+        name for name in imported(folder) if not known & {canonicalize_name(d) for d in providers.get(name, [])}
+    }
+    assert undeclared == set()
+
+
+def test_lock_satisfies_every_declared_range():
+    requirements = declared(*project()["project"]["optional-dependencies"])
+    pinned = locked()
+    assert [str(r) for r in requirements if not r.specifier.contains(pinned[canonicalize_name(r.name)])] == []
+    assert [r.name for r in requirements if not r.specifier] == []
 
 
 def test_one_python_everywhere():
@@ -63,20 +107,30 @@ def test_one_python_everywhere():
     assert "PYTHON ?= python3.11\n" in (paths.ROOT / "Makefile").read_text()
 
 
-def test_installed_versions_are_the_pinned_ones():
-    installed = {name: metadata.version(name).split("+")[0] for name in requirements()}
-    assert installed == requirements()
+def test_installed_versions_are_the_locked_ones():
+    installed = {name: metadata.version(name).split("+")[0] for name in locked()}
+    assert installed == locked()
 
 
-def test_pins_are_complete():
-    """Whatever an installed package needs is pinned, too."""
-    pinned, needed = requirements(), set()
-    for name in pinned:
-        for text in metadata.requires(name) or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                needed.add(canonicalize_name(requirement.name))
-    assert {name for name in needed - pinned.keys() if not name.startswith(TORCH_COMPANIONS)} == set()
+def test_lock_is_complete():
+    """Whatever an installed package needs is locked, too, extras that another one asks for included."""
+    pinned = locked()
+    wanted = [(name, frozenset[str]()) for name in pinned]
+    missing, seen = set(), set()
+    while wanted:
+        name, extras = wanted.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        for requirement in map(Requirement, metadata.requires(name) or []):
+            asked = [{"extra": extra} for extra in extras or [""]]
+            if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in asked):
+                needed = canonicalize_name(requirement.name)
+                if needed in pinned:
+                    wanted.append((needed, frozenset(requirement.extras)))
+                else:
+                    missing.add(needed)
+    assert missing == set()
 
 
 def test_version_is_cited():
