@@ -4,14 +4,20 @@ Everything heavy is imported where it is used, so that a finished study is told 
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from foramen import __version__
+from foramen.core import paths
 from foramen.core.errors import InputError
+from foramen.core.files import require_empty
 from foramen.study import Study, load
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,73 +38,53 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="foramen", description=sys.modules["foramen"].__doc__)
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    _add_studies(commands)
-    _add_jobs(commands)
-    _add_tools(commands)
-    return top
 
+    def add(name: str, command: Command, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, parents=parents)
+        added.set_defaults(command=command)
+        return added
 
-def _add_studies(commands: argparse._SubParsersAction) -> None:
-    """What a reader does with a study."""
-    check = _add(commands, "check", check_study, "find everything that is wrong with a study file and its radiographs")
-    _study(check)
+    study, job = _study_options(), _job_options()
+    check = add("check", check_study, "find everything that is wrong with a study file and its radiographs", study)
     check.add_argument("--pixels", action="store_true", help="decode every image, too")
 
-    run = _add(commands, "run", run_study, "make all results and the report of a study; what is there already is kept")
-    _study(run)
+    text = "make all results and the report of a study; what is there already is kept"
+    run = add("run", run_study, text, study)
     run.add_argument("--cores", type=_positive, help="how many jobs' threads run side by side (default: all cores)")
-    run.add_argument(
-        "--snakemake", default=[], nargs=argparse.REMAINDER, help="all that follows goes to Snakemake as it is"
-    )
+    text = "all that follows goes to Snakemake as it is"
+    run.add_argument("--snakemake", default=[], nargs=argparse.REMAINDER, help=text)
 
-    dicom = _add(
-        commands,
-        "dicom",
-        write_dicom,
-        "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs",
-    )
-    _study(dicom)
-    dicom.add_argument("folder", type=Path, help="where the files go; must be empty or not there yet")
+    text = "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs"
+    add("dicom", write_dicom, text, study).add_argument("folder", type=Path, help="empty, or not there yet")
 
-
-def _add_jobs(commands: argparse._SubParsersAction) -> None:
-    """Single steps of a study, which the workflow runs."""
-    notebook = _add(commands, "notebook", run_notebook, "execute one notebook with papermill")
+    notebook = add("notebook", run_notebook, "execute one notebook with papermill", job)
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
     notebook.add_argument("output", type=Path, help="where the executed notebook goes")
     notebook.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    _job_files(notebook)
 
-    for name, command, text in (
-        ("pretrain", pretrain, "make the pre-trained weights that a study starts from"),
-        ("report", make_report, "make the report of a study whose evaluation is done"),
-    ):
-        step = _add(commands, name, command, text)
-        _study(step)
-        _job_files(step)
+    add("pretrain", pretrain, "make the pre-trained weights that a study starts from", study, job)
+    add("report", make_report, "make the report of a study whose evaluation is done", study, job)
+    add("lab", open_lab, "open the notebooks in JupyterLab")
+    text = "write the notebooks without the solutions of their exercises"
+    add("exercises", write_exercises, text).add_argument("folder", type=Path, help="empty, or not there yet")
+    return top
 
 
-def _job_files(job: argparse.ArgumentParser) -> None:
+def _study_options() -> argparse.ArgumentParser:
+    """Which study, with which changes."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("study", help="study file, such as params/default.yaml")
+    options.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    options.add_argument("--cohort", help="manifest of your own radiographs, in place of the study's cohort")
+    return options
+
+
+def _job_options() -> argparse.ArgumentParser:
     """What the workflow wants to be told of a job."""
-    job.add_argument("--record", type=Path, help="file that tells state, time and error, for the workflow")
-    job.add_argument("--receipt", type=Path, help="file that is written at the end, for the workflow")
-
-
-def _add_tools(commands: argparse._SubParsersAction) -> None:
-    """What belongs to no study."""
-    _add(commands, "lab", open_lab, "open the notebooks in JupyterLab")
-
-
-def _add(commands: argparse._SubParsersAction, name: str, command, text: str) -> argparse.ArgumentParser:
-    added = commands.add_parser(name, help=text, description=text)
-    added.set_defaults(command=command)
-    return added
-
-
-def _study(command: argparse.ArgumentParser) -> None:
-    command.add_argument("study", help="study file, such as params/default.yaml")
-    command.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
-    command.add_argument("--cohort", help="manifest of your own radiographs, in place of the study's cohort")
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--status", type=Path, help="file that tells state, time and error, for the workflow")
+    options.add_argument("--done", type=Path, help="done marker: file that is written at the end, for the workflow")
+    return options
 
 
 def _positive(text: str) -> int:
@@ -127,49 +113,55 @@ def check_study(given: argparse.Namespace) -> int:
 
 def run_study(given: argparse.Namespace) -> int:
     """`foramen run`."""
-    from foramen.workflow import run as workflow
+    from foramen.workflow import run
 
-    return 0 if workflow.run(_load(given), given.cores, given.snakemake) else 1
+    return 0 if run.run(_load(given), given.cores, given.snakemake) else 1
 
 
-def run_notebook(given: argparse.Namespace) -> int:
+def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
+    """A command that the workflow runs: it ends with its parent and leaves its status and done marker."""
+
+    @functools.wraps(command)
+    def job(given: argparse.Namespace) -> int:
+        from foramen.workflow import execution
+
+        execution.end_with_parent()
+        try:
+            with execution.tracked(given.status, given.done):
+                command(given)
+        except execution.NotebookError as error:
+            print(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+    return job
+
+
+@_as_job
+def run_notebook(given: argparse.Namespace) -> None:
     """`foramen notebook`: papermill, with kernels that do not collide and do not outlive us."""
     import yaml
 
     from foramen.workflow import execution
 
-    execution.end_with_parent()
     parameters = {name: yaml.safe_load(value) for name, value in given.parameters}
-    try:
-        execution.execute(given.notebook, given.output, parameters, given.record, given.receipt)
-    except execution.NotebookError as error:
-        print(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
-        return 1
-    return 0
+    execution.execute(given.notebook, given.output, parameters)
 
 
-def pretrain(given: argparse.Namespace) -> int:
+@_as_job
+def pretrain(given: argparse.Namespace) -> None:
     """`foramen pretrain`."""
-    from foramen.workflow import execution
+    from foramen.training import pretraining
 
-    execution.end_with_parent()
-    with execution.recorded(given.record, given.receipt):
-        from foramen.training import pretraining
-
-        print(pretraining.prepare(_load(given)))
-    return 0
+    print(pretraining.prepare(_load(given)))
 
 
-def make_report(given: argparse.Namespace) -> int:
+@_as_job
+def make_report(given: argparse.Namespace) -> None:
     """`foramen report`."""
-    from foramen.workflow import execution
+    from foramen.report import index
 
-    execution.end_with_parent()
-    with execution.recorded(given.record, given.receipt):
-        from foramen.report import index as report
-
-        print(report.prepare(_load(given)))
-    return 0
+    print(index.prepare(_load(given)))
 
 
 def write_dicom(given: argparse.Namespace) -> int:
@@ -177,18 +169,23 @@ def write_dicom(given: argparse.Namespace) -> int:
     chosen = _load(given)
     if chosen.cohort.source != "synthetic":
         raise InputError(f"{given.study}: cohort.source: only a synthetic cohort can be written as DICOM")
-    if given.folder.exists() and not (given.folder.is_dir() and not any(given.folder.iterdir())):
-        raise InputError(f"{given.folder}: is there already and not an empty folder")
+    require_empty(given.folder)
     from cervical_phantom import dicom
-    from foramen.cohort import step as cohort
+    from foramen.cohort import step
 
-    print(dicom.write_dicom_folder(cohort.prepare(chosen).folder, given.folder))
+    print(dicom.write_dicom_folder(step.prepare(chosen).folder, given.folder))
     return 0
 
 
 def open_lab(given: argparse.Namespace) -> int:
     """`foramen lab`: JupyterLab in this environment, which brings the kernel the notebooks ask for."""
-    from foramen.core import paths
-
     os.chdir(paths.ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS.relative_to(paths.ROOT))])
+
+
+def write_exercises(given: argparse.Namespace) -> int:
+    """`foramen exercises`."""
+    from foramen.workflow import exercises
+
+    print(*exercises.write(given.folder), sep="\n")
+    return 0

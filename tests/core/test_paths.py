@@ -18,7 +18,7 @@ def names(study: paths.StudyPaths) -> list[Path]:
         study.arm("basic", 1),
         study.arm("basic", 2),
         study.executed("05_fine_tuning", "basic", 1),
-        study.record("05_fine_tuning", "basic", 1),
+        study.job_status("05_fine_tuning", "basic", 1),
         paths.pretraining("0123456789ab"),
     ]
 

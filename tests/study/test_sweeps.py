@@ -104,7 +104,7 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     table = gain_curves.measure(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
     assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
-    waited_for = sweeps.receipts(chosen)
+    waited_for = sweeps.done_markers(chosen)
     assert len(waited_for) == 2 and all("swept_laterality_0" in str(path) for path in waited_for)
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from foramen.core.errors import InputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -66,3 +68,9 @@ def digest_file(path: Path, update: Callable[[int], None] | None = None) -> str:
             if update:
                 update(len(block))
     return hasher.hexdigest()
+
+
+def require_empty(folder: Path) -> None:
+    """Raise InputError unless `folder` is empty or not there yet."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder}: is there already and not an empty folder")

@@ -68,9 +68,7 @@ class StudyPaths:
 
     @property
     def pretraining(self) -> Path:
-        """Receipt of the pre-training; the weights themselves are shared by all studies, see `pretraining`
-        below.
-        """
+        """Done marker of the pre-training; all studies share the weights themselves, see `pretraining` below."""
         return self.runs / "pretraining"
 
     def localisation(self, key: str, seed: int) -> Path:
@@ -89,6 +87,16 @@ class StudyPaths:
     def evaluation(self) -> Path:
         """run.json of the evaluation."""
         return self.runs / "evaluation"
+
+    @property
+    def robustness(self) -> Path:
+        """run.json of the checks of robustness."""
+        return self.runs / "robustness"
+
+    @property
+    def explanation(self) -> Path:
+        """run.json of the explanations."""
+        return self.runs / "explanation"
 
     def executed(self, notebook: str, *parts: object) -> Path:
         """An executed notebook: `05_fine_tuning-proposed-1.ipynb`."""
@@ -109,7 +117,7 @@ class StudyPaths:
         """Locked while a process runs this study."""
         return self.runs / ".lock"
 
-    def record(self, *parts: object) -> Path:
+    def job_status(self, *parts: object) -> Path:
         """State, times and error of one job of the workflow: `05_fine_tuning-proposed-1.json`."""
         return self.runs / "jobs" / ("-".join(map(str, parts)) + ".json")
 
@@ -134,10 +142,10 @@ class StudyPaths:
         return self.report / "figures"
 
 
-def receipt(folder: Path) -> Path:
+def done_marker(folder: Path) -> Path:
     """File beside a result: the workflow has executed the notebook that makes it to its end, at this time in ns.
 
-    Snakemake takes files of equal content for the same, so each receipt says something else.
+    Snakemake takes files of equal content for the same, so each marker says something else.
     """
     return folder / "executed"
 

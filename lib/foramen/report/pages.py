@@ -25,6 +25,9 @@ from foramen.core.files import replacing, write_text
 
 PNG_PREFIX = "data:image/png;base64,"
 PICTURES = "pictures"  # folder beside the pages
+# What a page folds away: cells with these tags, the code of some and all of others, under these words.
+FOLDED_CODE = ("parameters", "injected-parameters", "reading", "helper")
+FOLDED_CELL = ("solution",)
 PHOTO_QUALITY = 80  # of radiographs in pages and in the notebook beside them, in per cent; figures/ has them as PNG
 
 
@@ -68,7 +71,8 @@ def _exporter() -> HTMLExporter:
 def body(notebook: NotebookNode, folder: Path) -> str:
     """The notebook as HTML for a page in `folder`, where its pictures go, too.
 
-    Wide things scroll within themselves, figures have alt text.
+    Wide things scroll within themselves, figures have alt text; code that is no part of the argument (parameters,
+    what only composes a sentence from numbers) and solutions are folded, see FOLDED_CODE and FOLDED_CELL.
     """
     html, _ = _exporter().from_notebook_node(notebook)
     page = BeautifulSoup(html, "html.parser")
@@ -76,6 +80,7 @@ def body(notebook: NotebookNode, folder: Path) -> str:
         unwanted.decompose()
     for anchor in page.find_all("a", class_="anchor-link"):
         anchor.decompose()
+    _fold(page)
     for table in page.find_all("table"):
         table.attrs.pop("border", None)
         table.wrap(page.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
@@ -89,6 +94,15 @@ def body(notebook: NotebookNode, folder: Path) -> str:
         image["alt"] = image.get("alt") or "picture without a description"
         image["loading"] = "lazy"
     return str(page)
+
+
+def _fold(page: BeautifulSoup) -> None:
+    """Put the code of some cells, and all of others, into a closed `details`; nbconvert names a cell's tags."""
+    for tags, inside, words in ((FOLDED_CODE, " .input", "code"), (FOLDED_CELL, "", "Solution")):
+        for part in page.select(", ".join(f".celltag_{tag}{inside}" for tag in tags)):
+            summary = page.new_tag("summary")
+            summary.string = words
+            part.wrap(page.new_tag("details", attrs={"class": "folded"})).insert(0, summary)
 
 
 def _written(webp: bytes, folder: Path) -> str:

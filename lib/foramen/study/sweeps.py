@@ -63,11 +63,6 @@ def others(study: Study) -> list[Study]:
     return [member for member in members(study).values() if member is not study]
 
 
-def receipts(study: Study) -> list[Path]:
+def done_markers(study: Study) -> list[Path]:
     """What the workflow leaves when every training of every member is done, the study's own left out."""
-    return [
-        paths.receipt(member.paths.arm(arm, seed))
-        for member in others(study)
-        for arm in member.arms
-        for seed in member.seeds
-    ]
+    return [paths.done_marker(run.folder) for member in others(study) for run in member.runs]

@@ -1,7 +1,6 @@
-"""One job of the workflow: execute a notebook with papermill, leave a record of it, and never outlive the
-parent.
+"""One job of the workflow: execute a notebook with papermill, tell how it went, and never outlive the parent.
 
-A record (`StudyPaths.record`) is a small JSON file: state `running`, `done` or `failed`, when it started, how
+A job's status (`StudyPaths.job_status`) is a small JSON file: state `running`, `done` or `failed`, when it started, how
 many seconds it took, and for a failure the cell and the message. progress.py shows it.
 """
 
@@ -45,29 +44,24 @@ def end_with_parent(interval: float = 0.5) -> None:
 
 
 @contextmanager
-def recorded(record: Path | None, receipt: Path | None = None) -> Iterator[None]:
-    """Keep the record of the job that the block does, and write its receipt (`paths.receipt`) once it is done."""
-    if record is None:
-        yield
-        return
+def tracked(status: Path | None, done: Path | None = None) -> Iterator[None]:
+    """Keep the status of the job that the block does, and write its done marker (`paths.done_marker`) at the end."""
     started = time.time()
-    write_json(record, {"state": "running", "started": started})
+
+    def tell(state: str, **more: object) -> None:
+        if status:
+            write_json(status, {"state": state, "started": started, "seconds": round(time.time() - started, 1), **more})
+
+    tell("running")
     try:
         yield
     except BaseException as error:
-        seconds = round(time.time() - started, 1)
-        write_json(record, {"state": "failed", "started": started, "seconds": seconds, **describe(error)})
+        told = f"{error}" if isinstance(error, NotebookError) else f"{type(error).__name__}: {error}"
+        tell("failed", cell=getattr(error, "cell", None), message=told)
         raise
-    write_json(record, {"state": "done", "started": started, "seconds": round(time.time() - started, 1)})
-    if receipt:
-        write_text(receipt, f"{time.time_ns()}\n")
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """Message of an error, and the cell where it is a notebook's."""
-    if isinstance(error, NotebookError):
-        return {"cell": error.cell, "message": str(error)}
-    return {"message": f"{type(error).__name__}: {error}"}
+    tell("done")
+    if done:
+        write_text(done, f"{time.time_ns()}\n")
 
 
 class NotebookError(Exception):
@@ -78,11 +72,8 @@ class NotebookError(Exception):
         super().__init__(message)
 
 
-def execute(
-    notebook: str, output: Path, parameters: dict[str, Any], record: Path | None = None, receipt: Path | None = None
-) -> None:
-    """Execute a notebook (a name such as `05_fine_tuning`, or a path) with papermill and write it with
-    outputs to `output`.
+def execute(notebook: str, output: Path, parameters: dict[str, Any]) -> None:
+    """Execute a notebook (a name such as `05_fine_tuning`, or a path) with papermill and write it with outputs.
 
     Kernels talk over sockets in a folder of their own: TCP ports collide when several kernels start at once.
     The kernel's working directory is the output root, so that the executed notebook names no folder of this
@@ -92,7 +83,7 @@ def execute(
     root = paths.output_root()
     output.parent.mkdir(parents=True, exist_ok=True)
     names = [os.path.relpath(path, root) for path in (source, output.resolve())]
-    with recorded(record, receipt), tempfile.TemporaryDirectory("", "foramen-", _short()) as sockets:
+    with tempfile.TemporaryDirectory(prefix="foramen-", dir=_short()) as sockets:
         os.environ.update(SINGLE_THREAD)
         os.chdir(root)
         _papermill(*names, parameters, Path(sockets))
@@ -116,30 +107,18 @@ def _papermill(source: str, output: str, parameters: dict[str, Any], sockets: Pa
     from traitlets.config import Config
 
     known = papermill.inspect_notebook(source)
-    unknown = [
-        f"{source}: has no parameter {name}; it has {', '.join(known)}" for name in parameters if name not in known
-    ]
-    if unknown:
+    has = f"it has {', '.join(known)}"
+    if unknown := [f"{source}: has no parameter {name}; {has}" for name in parameters if name not in known]:
         raise InputError(unknown)
-    manager = Config()
-    manager.KernelManager.transport = "ipc"
-    manager.KernelManager.connection_file = str(sockets / "kernel.json")
+    kernels = Config(KernelManager={"transport": "ipc", "connection_file": str(sockets / "kernel.json")})
+    options = {"kernel_name": "python3", "progress_bar": False, "autosave_cell_every": 10, "config": kernels}
     try:
-        papermill.execute_notebook(
-            source,
-            output,
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            autosave_cell_every=10,
-            config=manager,
-        )
+        papermill.execute_notebook(source, output, parameters, **options)
     except papermill.PapermillExecutionError as error:
         raise NotebookError(stopped_at(Path(output)), COLOUR.sub("", f"{error.ename}: {error.evalue}")) from None
     except RuntimeError as error:  # nbclient's DeadKernelError
-        raise NotebookError(
-            stopped_at(Path(output)), f"{error}; the kernel was killed, perhaps for want of memory"
-        ) from None
+        message = f"{error}; the kernel was killed, perhaps for want of memory"
+        raise NotebookError(stopped_at(Path(output)), message) from None
 
 
 def stopped_at(executed: Path) -> int | None:

@@ -1,6 +1,6 @@
 """How far a running study is, read from what its jobs leave on disk, shown in the terminal.
 
-Snakemake writes the plan (the jobs to be run), each job its record, each training its progress.json. On a
+Snakemake writes the plan (the jobs to be run), each job its status, each training its progress.json. On a
 terminal a table is redrawn every second: a row an arm, a column a seed. Elsewhere a line is printed for every
 finished job, and a heartbeat.
 """
@@ -9,8 +9,8 @@ import statistics
 import subprocess
 import time
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Job:
     left: float | None = None  # seconds, as the training itself estimates
     cell: int | None = None
     message: str = ""
+    started: float = 0.0  # seconds of `time.time`
 
     @property
     def likes(self) -> list[str]:
@@ -69,26 +70,22 @@ def duration(seconds: float) -> str:
 def jobs(study: Study, started: float, now: float) -> list[Job]:
     """The jobs of the plan and where they stand; none while Snakemake has not written the plan yet."""
     plan = _read(study.paths.plan) or []
-    return [_job(entry, _read(study.paths.record(entry["name"])), started, now) for entry in plan]
+    return [_job(entry["name"], study, Path(entry["progress"]), started, now) for entry in plan]
 
 
-def _job(entry: dict[str, str], record: dict[str, Any] | None, started: float, now: float) -> Job:
-    if record is None or record["started"] < started:
-        return Job(entry["name"])
-    if record["state"] != "running":
-        return Job(
-            entry["name"],
-            record["state"],
-            record["seconds"],
-            cell=record.get("cell"),
-            message=record.get("message", ""),
-        )
-    job = {"name": entry["name"], "state": "running", "seconds": now - record["started"]}
-    training = _read(Path(entry["progress"]))
-    if training is None or training.get("updated", 0) < record["started"]:
-        return Job(**job)
+def _job(name: str, study: Study, progress: Path, started: float, now: float) -> Job:
+    """The job as its status says, where that is of this run; a training tells more while it runs."""
+    status, training = _read(study.paths.job_status(name)), _read(progress) or {}
+    if not status or status["started"] < started:
+        return Job(name)
+    job = Job(name, **status)
+    if job.state != "running":
+        return job
+    job = replace(job, seconds=now - job.started)
+    if training.get("updated", 0) < job.started:
+        return job
     left = max(0.0, training["eta_seconds"] - (now - training["updated"]))
-    return Job(**job, epoch=training["epoch"], epochs=training["epochs"], left=left)
+    return replace(job, epoch=training["epoch"], epochs=training["epochs"], left=left)
 
 
 def _read(path: Path) -> Any:
@@ -138,33 +135,20 @@ def summary(known: list[Job], cores: int, elapsed: float) -> str:
 
 def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -> None:
     """Show how far the study is until Snakemake ends."""
-    console = Console()
-    show = _Picture(console, study) if console.is_terminal else _Lines(console, started)
-    running = True
-    with closing(show):
+    console, running = Console(), True
+    lines = _Lines(console, started)
+    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while running:
             running = process.poll() is None  # before looking, so that the last job is seen to end
             now = time.time()
-            known = jobs(study, started, now)
-            if known:
-                show.update(known, summary(known, cores, now - started), now)
+            if known := jobs(study, started, now):
+                whole = summary(known, cores, now - started)
+                if live:
+                    live.update(table(study, known, whole))
+                else:
+                    lines.update(known, whole, now)
             if running:
                 time.sleep(0.5)
-
-
-class _Picture:
-    """The table, redrawn in place."""
-
-    def __init__(self, console: Console, study: Study):
-        self.study = study
-        self.live = Live(console=console, refresh_per_second=4)
-        self.live.start()
-
-    def update(self, known: list[Job], whole: str, now: float) -> None:
-        self.live.update(table(self.study, known, whole))
-
-    def close(self) -> None:
-        self.live.stop()
 
 
 class _Lines:
@@ -180,15 +164,12 @@ class _Lines:
         for job in ended:
             say(self.console, f"{job.name}: {job.describe()} · {whole}")
         self.told |= {job.name for job in ended}
-        if ended:
-            self.last = now
-        elif now - self.last >= HEARTBEAT:
-            self.last = now
+        if not ended and now - self.last >= HEARTBEAT:
             active = [f"{job.name} {job.describe()}" for job in known if job.state == "running"]
             say(self.console, f"{whole} · {'; '.join(active)}")
-
-    def close(self) -> None:
-        pass
+        elif not ended:
+            return
+        self.last = now
 
 
 def say(console: Console, line: str) -> None:

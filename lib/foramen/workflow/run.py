@@ -64,7 +64,7 @@ def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
     started = time.time()
     with locked(chosen):
         if _has_new_films(chosen):
-            paths.receipt(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
+            paths.done_marker(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
         write_parameters(chosen)
         chosen.paths.plan.unlink(missing_ok=True)
         command = snakemake_command(chosen, cores, arguments)
