@@ -4,8 +4,8 @@ Sources: A = acquisition facts (Radiopaedia "cervical spine AP oblique view", wi
 angle, 150-180 cm source-image distance, 70-75 kVp, 18x24 cm field, C4 at the centre), L = literature on anatomy and
 disease (see `literature`), C = a choice of this study. All were fixed before any arm of the study was trained. One look
 at results went before, to know that the label can be learned at all: a linear probe and a small network on crops
-aligned with the true pose, 600 training images (at the end 0.77 and 0.87, label-noise ceiling 0.95). It raised `disease.steepness`
-from 3 to 4; no nuisance parameter was set by it.
+aligned with the true pose, 600 training images (at the end 0.77 and 0.87, label-noise ceiling 0.95). It raised
+`disease.steepness` from 3 to 4; no nuisance parameter was set by it.
 """
 
 from typing import Annotated, Literal

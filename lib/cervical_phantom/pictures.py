@@ -159,8 +159,8 @@ def knobs(
             _picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
     return _describe(
         figure,
-        f"""One synthetic patient's radiograph for {len(KNOBS)} nuisance parameters, each at zero, at its default and far
-        beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
+        f"""One synthetic patient's radiograph for {len(KNOBS)} nuisance parameters, each at zero, at its default and
+        far beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
     )
 
 
