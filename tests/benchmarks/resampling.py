@@ -14,8 +14,9 @@ from scipy.special import expit, logit
 from sklearn import metrics as scikit
 from sklearn.linear_model import LogisticRegression
 
-from foramen.evaluation.performance import gains, results
-from foramen.evaluation.resampling import patient_strata, patient_weights, resample
+from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
+from foramen.evaluation.comparisons import gains
+from foramen.evaluation.results import results
 
 
 def predictions(arms: int, seeds: int, images: int) -> pd.DataFrame:

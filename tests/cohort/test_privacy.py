@@ -12,9 +12,9 @@ from PIL import Image
 
 import films
 from foramen import study
-from foramen.cohort import audit, privacy
+from foramen.cohort import audit, privacy, table_one
 from foramen.cohort import step as cohort
-from foramen.core import paths, tables
+from foramen.core import paths
 
 PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
 
@@ -60,7 +60,7 @@ def searched(text: str) -> list[str]:
 
 def test_what_a_report_is_made_from_holds_no_name(planted):
     made = cohort.prepare(study.load(films.study_file(planted)))
-    shown = [made.included.drop(columns=["site", "view"]), made.acquisition, tables.cohort(made.included)]
+    shown = [made.included.drop(columns=["site", "view"]), made.acquisition, table_one.by_split(made.included)]
     shown += [table(made) for table in (audit.flow, audit.exclusions, audit.findings, audit.leakage)]
     shown += [audit.acquisition(made), audit.montage(made)]
     shown += [audit.prevalence(made, by) for by in ("site", "view", "side", "sex", "split")]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from foramen.cohort.step import Cohort
-from foramen.evaluation import confident_errors as failures
+from foramen.evaluation import confident_errors
 
 LEVELS = ["C4/5", "C5/6"]  # that the label is about
 
@@ -69,27 +69,32 @@ def frame(films) -> pd.DataFrame:
 
 
 def test_surest_first_and_half_of_each_kind(frame):
-    rows = failures.confident(frame, "basic", 4)
+    rows = confident_errors.confident(frame, "basic", 4)
     assert rows["image_id"].to_list() == ["i01", "i03", "i00", "i02"]
     assert rows["label"].to_list() == [1, 1, 0, 0]
     assert rows["score"].to_list() == pytest.approx([0.06, 0.16, 0.99, 0.89])
 
 
 def test_only_errors_of_the_test_set_that_may_be_shown(frame):
-    assert len(failures.confident(frame, "basic", 100)) == 6
-    assert "i00" not in failures.confident(frame, "basic", 100, without=("i00",))["image_id"].to_list()
-    assert not len(failures.confident(frame.assign(split="val"), "basic", 4))
+    assert len(confident_errors.confident(frame, "basic", 100)) == 6
+    assert "i00" not in confident_errors.confident(frame, "basic", 100, without=("i00",))["image_id"].to_list()
+    assert not len(confident_errors.confident(frame.assign(split="val"), "basic", 4))
 
 
 def test_truth_is_told(frame, films):
-    notes = failures.with_truth(failures.confident(frame, "basic", 4), films, LEVELS).set_index("image_id")["note"]
+    notes = confident_errors.with_truth(
+        confident_errors.confident(frame, "basic", 4), films.included, films.truth, LEVELS
+    )
+    notes = notes.set_index("image_id")["note"]
     assert notes["i01"] == "L, 31 years, grade 2 at C5/6, not visible"
     assert notes["i00"] == "L, 30 years, grade 2 at C5/6, reader's error"
     assert notes["i02"] == "R, 32 years, no narrowing"
 
 
 def test_what_errors_have_in_common(frame, films):
-    table = failures.in_common(failures.confident(frame, "basic", 100), frame, films, LEVELS, 50.0)
+    table = confident_errors.in_common(
+        confident_errors.confident(frame, "basic", 100), films.included, films.truth, LEVELS, 50.0
+    )
     table = table.set_index("fact")
     assert table.loc["age (years)", "errors"] == pytest.approx(32.5)
     assert table.loc["age (years)", "test_set"] == pytest.approx(49.5)
@@ -102,5 +107,7 @@ def test_what_errors_have_in_common(frame, films):
 def test_what_a_manifest_does_not_say_is_not_said(frame, films):
     rows = films.included.assign(side="", age=np.nan)
     bare = dataclasses.replace(films, included=rows, truth=None)
-    notes = failures.with_truth(failures.confident(frame, "basic", 4), bare, LEVELS)["note"]
+    notes = confident_errors.with_truth(
+        confident_errors.confident(frame, "basic", 4), bare.included, bare.truth, LEVELS
+    )["note"]
     assert notes.tolist() == [""] * len(notes)

@@ -15,10 +15,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from foramen.evaluation import metrics
-from foramen.evaluation import paired_tests as comparisons
-from foramen.evaluation import performance as statistics
-from foramen.evaluation.resampling import error, patient_strata, patient_weights, percentile_interval
+from foramen.evaluation import metrics, paired_tests
+from foramen.evaluation.bootstrap import patient_strata, patient_weights
+from foramen.evaluation.comparisons import equal_specificity
+from foramen.evaluation.intervals import error, percentile_interval
 
 QUICK = ("accuracy", "sensitivity", "f1", "auroc")
 NAIVE = ("accuracy", "auroc")
@@ -121,9 +121,9 @@ def rejected_tests(labels, scores, clusters) -> dict[str, bool]:
     """Are the paired tests of the first network of each arm significant?"""
     first, second = scores[1, 0], scores[0, 0]
     right, other = (first >= 0.5) == labels, (second >= 0.5) == labels
-    p_values = {"auroc": comparisons.auroc_difference(labels, first, second, clusters)[2]}
+    p_values = {"auroc": paired_tests.auroc_difference(labels, first, second, clusters)[2]}
     for name, chosen in {"accuracy": labels >= 0, "sensitivity": labels == 1, "specificity": labels == 0}.items():
-        p_values[name] = comparisons.clustered_mcnemar(right[chosen], other[chosen], clusters[chosen])[1]
+        p_values[name] = paired_tests.clustered_mcnemar(right[chosen], other[chosen], clusters[chosen])[1]
     return {name: p < 0.05 for name, p in p_values.items()}
 
 
@@ -255,7 +255,7 @@ def test_false_positive_rate_at_equal_specificity(world):
     p_values = []
     for study in range(studies):
         drawn = world.study(np.random.default_rng([study, 2]))
-        found = statistics.equal_specificity(predictions_of(*drawn), "reference", 300, study)
+        found = equal_specificity(predictions_of(*drawn), "reference", 300, study)
         p_values.append(found.p_value.iloc[0])
     rate = float(np.mean(np.array(p_values) < 0.05))
     print(f"rejected: {rate:.3f}")

@@ -8,8 +8,8 @@ from scipy.special import expit, logit
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
-from foramen.evaluation import metrics
-from foramen.evaluation import paired_tests as comparisons
+from foramen.evaluation import metrics, paired_tests
+from foramen.evaluation.calibration import SCORE_MARGIN
 from foramen.evaluation.metrics import METRICS, evaluate, operating_threshold
 
 SCIKIT = {
@@ -66,7 +66,7 @@ def test_calibration_of_an_overconfident_network_agrees_with_statsmodels():
     y, s, weights = images(7)
     s = expit(9 * logit(s))
     values = evaluate(weights, y, s, 0.5, metrics.CALIBRATION)
-    clipped = np.clip(s, metrics.SCORE_MARGIN, 1 - metrics.SCORE_MARGIN)
+    clipped = np.clip(s, SCORE_MARGIN, 1 - SCORE_MARGIN)
     np.testing.assert_allclose(values.T, [statsmodels_calibration(y, clipped, w) for w in weights], rtol=0, atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_delong_agrees_with_mlstatkit(digits):
     y, first, _ = images(1, digits=digits)
     _, second, _ = images(2, digits=digits)
     second = 0.5 * first + 0.5 * np.where(y == 1, second, 1 - second)
-    difference, error, p_value = comparisons.auroc_difference(y, first, second, np.arange(len(y)))
+    difference, error, p_value = paired_tests.auroc_difference(y, first, second, np.arange(len(y)))
     z, expected = Delong_test(y, second, first, return_ci=False, return_auc=False)
     assert difference == pytest.approx(sk.roc_auc_score(y, first) - sk.roc_auc_score(y, second), abs=1e-9)
     assert (difference / error, p_value) == pytest.approx((z, expected), abs=1e-6)
@@ -169,7 +169,7 @@ def test_clustered_delong_agrees_with_obuchowski_written_out():
             s11 = 60 / 59 * np.array([(x_sums[a] * y_sums[b]).sum(), (x_sums[b] * y_sums[a]).sum()])
             covariance[a, b] = s10 / m + s01 / n + s11.sum() / (m * n)
     expected = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    difference, error, _ = comparisons.auroc_difference(y, *scores, patients)
+    difference, error, _ = paired_tests.auroc_difference(y, *scores, patients)
     assert (difference, error) == pytest.approx((areas[0] - areas[1], expected), abs=1e-9)
 
 
@@ -178,7 +178,7 @@ def test_mcnemar_agrees_with_statsmodels(seed):
     rng = np.random.default_rng(seed)
     right, other = rng.random(80) < 0.8, rng.random(80) < 0.7
     table = [[(right & other).sum(), (right & ~other).sum()], [(~right & other).sum(), (~right & ~other).sum()]]
-    difference, p_value = comparisons.clustered_mcnemar(right, other, np.arange(80))
+    difference, p_value = paired_tests.clustered_mcnemar(right, other, np.arange(80))
     assert p_value == pytest.approx(mcnemar(table, exact=True).pvalue, abs=1e-6)
     assert difference == pytest.approx(right.mean() - other.mean())
 
@@ -187,5 +187,5 @@ def test_sign_flip_agrees_with_all_sign_patterns():
     differences = np.array([2, -1, 3, 1, 1, 0, -2, 2])
     signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
     expected = np.mean(np.abs(np.abs(differences) @ signs) >= abs(differences.sum()))
-    assert comparisons.sign_flip(differences) == pytest.approx(expected, abs=1e-12)
-    assert comparisons.sign_flip(np.zeros(5)) == 1.0
+    assert paired_tests.sign_flip(differences) == pytest.approx(expected, abs=1e-12)
+    assert paired_tests.sign_flip(np.zeros(5)) == 1.0

@@ -163,6 +163,6 @@ def test_unreadable_files_are_input_errors(tmp_path, name, content):
 def test_a_collapsed_run_is_left_out_unless_nothing_else_of_its_arm_stands():
     runs = [("basic", 1), ("proposed", 1), ("proposed", 2), ("fallen", 1), ("fallen", 2)]
     table = pd.DataFrame(runs, columns=["arm", "seed"]).assign(score=0.5)
-    kept = predictions.standing(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
+    kept = predictions.drop_collapsed(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
     assert list(zip(kept["arm"], kept["seed"], strict=True)) == [run for run in runs if run != ("proposed", 2)]
-    pd.testing.assert_frame_equal(predictions.standing(table, set()), table)
+    pd.testing.assert_frame_equal(predictions.drop_collapsed(table, set()), table)

@@ -11,7 +11,8 @@ import pytest
 from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
-from foramen.evaluation import sweep_curves as gain_curves
+from foramen.evaluation import learning_curves
+from foramen.evaluation.step import measure_sweeps
 from foramen.study import sweeps
 from foramen.study.model import Study
 
@@ -101,7 +102,7 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     """The control that must come out: two trainings on the same images give the same bytes."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     chosen = Study.model_validate(SWEPT)
-    table = gain_curves.measure(chosen).set_index(["metric", "factor"])
+    table = measure_sweeps(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
     assert table.loc["auroc", 1.0]["n_images"] > table.loc["auroc", 0.0]["n_images"] > 0
     waited_for = sweeps.done_markers(chosen)
@@ -112,12 +113,12 @@ def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     sweep = {"knobs": ["training.share"], "factors": [0.25, 0.5], "arm": "he_flip", "control": "he"}
     chosen = Study.model_validate(SWEPT | {"sweeps": {"patients": sweep}})
-    measured = gain_curves.measure(chosen)
+    measured = measure_sweeps(chosen)
     table = measured[measured["metric"] == "auroc"].set_index("factor")
     assert table["n_images"].nunique() == 1
     assert 0 < table.loc[0.25, "n_train"] < table.loc[0.5, "n_train"] < table.loc[1.0, "n_train"]
-    assert len(gain_curves.learning(chosen, measured)) == len(measured)
-    assert gain_curves.at_zero(chosen, measured).empty
+    assert len(learning_curves.learning(measured, chosen.sweeps)) == len(measured)
+    assert learning_curves.at_zero(measured, chosen.sweeps).empty
     members = sweeps.members(chosen)
     films = cohort.load(chosen)
     few, half, whole = (
@@ -133,7 +134,7 @@ def test_a_trend_is_the_slope_of_the_gains_with_their_own_errors():
     measured = pd.DataFrame({"sweep": "laterality", "metric": "auroc", "factor": known, "gain": 1 + 4 * known})
     half = 2 * 1.959964
     measured = measured.assign(low=measured["gain"] - half, high=measured["gain"] + half)
-    row = gain_curves.trends(chosen, measured).iloc[0]
+    row = learning_curves.trends(measured, chosen.sweeps).iloc[0]
     error = 2 / np.sqrt(((known - known.mean()) ** 2).sum())
     assert row.slope == pytest.approx(4)
     assert (row.low, row.high) == pytest.approx((4 - 1.959964 * error, 4 + 1.959964 * error))
@@ -152,10 +153,15 @@ def test_what_a_control_takes_to_zero_besides_is_named():
         }
     )
     measured = pd.DataFrame(
-        [(name, factor, metric) for name in chosen.sweeps for factor in (0.0, 1.0) for metric in gain_curves.METRICS],
+        [
+            (name, factor, metric)
+            for name in chosen.sweeps
+            for factor in (0.0, 1.0)
+            for metric in learning_curves.METRICS
+        ],
         columns=["sweep", "factor", "metric"],
     )
-    rows = gain_curves.at_zero(chosen, measured)
+    rows = learning_curves.at_zero(measured, chosen.sweeps)
     assert len(rows) == 6 and (rows["factor"] == 0).all()
     assert list(rows["control_of"]) == ["", "", "laterality", "laterality", "", ""]
     assert set(rows.loc[rows["sweep"] == "laterality_body", "further"]) == {"cohort.synthetic.anatomy_sd"}

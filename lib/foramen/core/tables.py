@@ -1,4 +1,4 @@
-"""Tables as files (CSV, Markdown, LaTeX), and table 1 of the cohort (notebooks 01 and 06).
+"""Tables as files (CSV, Markdown, LaTeX) and as readers see them (every notebook).
 
 The CSV keeps full precision for machines; Markdown and LaTeX are rounded for readers. Text of a reader's own
 files (arm names, sites, identifiers) is data: it can neither become HTML in a page, nor a command in LaTeX,
@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tableone import TableOne
 
 from foramen.core.files import write_text
 
-COHORT_COLUMNS = ("label", "side", "view", "site", "age", "sex")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
@@ -96,48 +94,16 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown, dtype=object).set_axis([str(column) for column in frame.columns], axis=1)
 
 
+def p_value(value: float) -> str:
+    """A p-value as readers see it, in every table, page and README; a dash where there is none."""
+    if not np.isfinite(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _number(value: float, column: str, in_points: bool) -> str:
     if not np.isfinite(value):
         return "–"
     if column in _P_COLUMNS:
-        return "<0.001" if value < 0.001 else f"{value:.3f}"
+        return p_value(value)
     return f"{value:.1f}" if in_points and column in _POINTS else f"{value:.3f}"
-
-
-def cohort(manifest: pd.DataFrame, columns: tuple[str, ...] = COHORT_COLUMNS) -> pd.DataFrame:
-    """Table 1: the cohort by split, with standardised differences (notebook 01).
-
-    `manifest` has one row an image; excluded images are left out. One row for each value of a categorical
-    column, mean (SD) of `age`; a first part counts images and patients. Standardised differences are between
-    each two splits; an absolute value above 0.1 is commonly called an imbalance. Columns without any value
-    are passed over.
-    """
-    kept = manifest[~manifest.excluded.astype(bool)] if "excluded" in manifest else manifest
-    splits = [split for split in ("train", "val", "test") if (kept.split == split).any()]
-    present = [column for column in columns if column in kept and kept[column].notna().any()]
-    continuous = [column for column in present if column == "age"]
-    categorical = [column for column in present if column not in continuous]
-    data = kept[["split", *present]].copy()
-    data[categorical] = data[categorical].astype("string").fillna("missing").astype(object)
-    one = TableOne(
-        data,
-        columns=present,
-        categorical=categorical,
-        continuous=continuous,
-        groupby="split",
-        order={"split": splits},
-        smd=len(splits) > 1,
-        pval=False,
-        missing=False,
-    )
-    body = one.tableone.droplevel(0, axis=1) if one.tableone.columns.nlevels > 1 else one.tableone
-    body = body.reset_index()
-    body.columns = ["variable", "value", *body.columns[2:]]
-    patients = {
-        "variable": "n",
-        "value": "patients",
-        "Overall": str(kept.patient_id.nunique()),
-        **{split: str(kept.patient_id[kept.split == split].nunique()) for split in splits},
-    }
-    body.loc[body.variable == "n", "value"] = "images"
-    return pd.concat([body.iloc[:1], pd.DataFrame([patients]), body.iloc[1:]], ignore_index=True).fillna("").astype(str)

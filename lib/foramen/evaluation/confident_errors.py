@@ -1,10 +1,9 @@
-"""The most confident errors on the test set, chosen by rule, and what they have in common (notebook 06)."""
+"""The most confident errors on the test set, chosen by rule, and what they have in common (notebook 08)."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from foramen.cohort.step import Cohort
 from foramen.evaluation.predictions import thresholds
 
 
@@ -31,15 +30,17 @@ def grades(truth: pd.DataFrame, levels: Sequence[str]) -> pd.DataFrame:
     return truth[[f"grade_{level.replace('/', '_')}" for level in levels]].set_axis(list(levels), axis=1)
 
 
-def with_truth(rows: pd.DataFrame, films: Cohort, levels: Sequence[str]) -> pd.DataFrame:
-    """`rows` with a column `note`: what the manifest and, where synthetic, the truth say of it.
+def with_truth(
+    rows: pd.DataFrame, included: pd.DataFrame, truth: pd.DataFrame | None, levels: Sequence[str]
+) -> pd.DataFrame:
+    """`rows` with a column `note`: what the manifest (`included`) and, where synthetic, the truth say of each.
 
     `levels` are those that the label is about, `cohort.synthetic.label.levels` of the study.
     """
-    facts = films.included.set_index("image_id").loc[rows["image_id"]]
+    facts = included.set_index("image_id").loc[rows["image_id"]]
     notes = [_known(row.side, row.age) for row in facts.itertuples()]
-    if films.truth is not None:
-        truth = films.truth.set_index("image_id").loc[rows["image_id"]]
+    if truth is not None:
+        truth = truth.set_index("image_id").loc[rows["image_id"]]
         worst = grades(truth, levels)
         notes = [
             f"{note}, {_truth(row, worst.loc[image], label)}"
@@ -61,14 +62,14 @@ def _truth(row: pd.Series, grades: pd.Series, label: int) -> str:
 
 
 def in_common(
-    rows: pd.DataFrame, frame: pd.DataFrame, films: Cohort, levels: Sequence[str], rotation_deg: float
+    rows: pd.DataFrame, tested: pd.DataFrame, truth: pd.DataFrame | None, levels: Sequence[str], rotation_deg: float
 ) -> pd.DataFrame:
     """How the errors differ from the whole test set: fact, errors, test_set (shares, or means with unit).
 
-    `rows` are those of `confident`, best with a large `n`; `levels` as in `with_truth`; `rotation_deg` is the nominal
-    rotation of the synthetic patients, `cohort.synthetic.positioning.rotation_deg` of the study.
+    `rows` are those of `confident`, best with a large `n`; `tested` is the manifest of the test images; `truth` and
+    `levels` as in `with_truth`; `rotation_deg` is the nominal rotation of the synthetic patients,
+    `cohort.synthetic.positioning.rotation_deg` of the study.
     """
-    tested = films.included[films.included["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"])]
     facts = pd.DataFrame(
         {
             "age (years)": tested["age"],
@@ -76,9 +77,8 @@ def in_common(
             "female (share)": tested["sex"] == "F",
         }
     )
-    if films.truth is not None:
-        truth = films.truth.set_index("image_id").loc[tested["image_id"]].reset_index()
-        truth.index = tested.index
+    if truth is not None:
+        truth = truth.set_index("image_id").loc[tested["image_id"]].set_index(tested.index)
         facts["reader's error in the label (share)"] = truth["label_before_noise"] != tested["label"]
         facts["stenosis not visible (share)"] = truth["label_visible"] != truth["label_before_noise"]
         facts["worst grade 1 (share)"] = grades(truth, levels).max(axis=1) == 1

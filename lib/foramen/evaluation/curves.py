@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from foramen.evaluation import metrics
+from foramen.evaluation.bootstrap import patient_strata, patient_weights
 from foramen.evaluation.predictions import thresholds
-from foramen.evaluation.resampling import patient_strata, patient_weights
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array, Array, Array, Array], Array]

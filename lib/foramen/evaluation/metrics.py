@@ -8,7 +8,8 @@ why in words.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+
+from foramen.evaluation.calibration import calibration_metrics
 
 Array = NDArray[np.float64]
 
@@ -35,11 +36,12 @@ LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1)) | {
     "f1": (1,),
     "specificity": (0,),
 }
-#: Scores are moved this far from 0 and 1 before the logit, where float32 networks saturate.
-SCORE_MARGIN = 1e-6
 _HAIR = 1e-9  # to either side of a false positive rate at which a ROC curve may rise straight up
-_MAX_NEWTON_STEPS = 25
-_DIVERGED = 1e6  # a step of Newton's method longer than this never comes back
+
+
+def direction(metric: str) -> int:
+    """1 where a larger value is better, -1 where a smaller one is."""
+    return -1 if metric in LOWER_IS_BETTER else 1
 
 
 def operating_threshold(labels: NDArray, scores: NDArray) -> float:
@@ -111,19 +113,11 @@ def confusion_metrics(weights: Array, labels: Array, calls: NDArray[np.bool_]) -
 
 def ranking_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, Array]:
     """Area under the ROC curve (ties count half) and average precision by cumulative sums down the scores."""
-    order = np.argsort(-scores, kind="stable")
-    total = weights[:, order]
-    positive = total * labels[order]
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
-    if len(starts) < len(scores):
-        total, positive = (np.add.reduceat(part, starts, axis=1) for part in (total, positive))
-    true_positives = np.cumsum(positive, axis=1)
-    called = np.cumsum(total, axis=1)
-    negative = np.subtract(total, positive, out=total)
-    n_positive, n_negative = true_positives[:, -1], called[:, -1] - true_positives[:, -1]
-    # A weight of zero makes `called` zero at the top of the list; its term of the sum is zero whatever the
-    # divisor.
-    precision = true_positives / np.maximum(called, 1e-300)
+    true_positives, false_positives = cumulated(weights, labels, scores)
+    positive, negative = (np.diff(counts, prepend=0, axis=1) for counts in (true_positives, false_positives))
+    n_positive, n_negative = true_positives[:, -1], false_positives[:, -1]
+    # Where nothing is called yet, at the top of the list, the term of the sum is zero whatever the divisor.
+    precision = true_positives / np.maximum(true_positives + false_positives, 1e-300)
     pairs = np.einsum("ij,ij->i", negative, true_positives) - np.einsum("ij,ij->i", negative, positive) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         auroc = pairs / (n_positive * n_negative)
@@ -157,86 +151,13 @@ def roc_points(weights: Array, labels: Array, scores: Array) -> tuple[Array, Arr
 def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
     """True and false positives (resamples, distinct scores) from the highest score down; ties count as one."""
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
     weights, labels = weights[:, order], labels[order]
-    return np.cumsum(weights * labels, axis=1)[:, ends], np.cumsum(weights * (1 - labels), axis=1)[:, ends]
-
-
-def calibration_metrics(weights: Array, labels: Array, scores: Array) -> dict[str, Array]:
-    """Calibration intercept (ideal 0) and slope (ideal 1) of the logit of the scores, by maximum likelihood.
-
-    The slope is that of a logistic regression of the label on the logit of the score; the intercept is that
-    of a second regression with the slope fixed at 1, "calibration in the large" (Van Calster et al. 2019,
-    doi:10.1186/s12916-019-1466-7). NaN with one class; the slope also where the scores are all equal or
-    separate the classes perfectly, since then the likelihood has no maximum.
-    """
-    offset = logit(np.clip(scores, SCORE_MARGIN, 1 - SCORE_MARGIN))
-    ones = np.ones((len(offset), 1))
-    return {
-        "calibration_intercept": _logistic(weights, labels, ones, offset)[:, 0],
-        "calibration_slope": _logistic(weights, labels, np.column_stack([ones, offset]), np.zeros_like(offset))[:, 1],
-    }
-
-
-def _logistic(weights: Array, labels: Array, design: Array, offset: Array) -> Array:
-    """Coefficients (resamples, p) of weighted logistic regressions by Newton's method, NaN without a maximum.
-
-    All resamples start at the coefficients of the unweighted images; their first step is shared work, two
-    more do. When these do not exist (separation) no resample has any.
-    """
-    start = _newton(np.ones((1, len(labels))), labels, design, offset, np.zeros((1, design.shape[1])))
-    if np.isnan(start).any():
-        return np.full((len(weights), design.shape[1]), np.nan)
-    return _newton(weights, labels, design, offset, start)
-
-
-def _newton(weights: Array, labels: Array, design: Array, offset: Array, start: Array) -> Array:
-    """Newton's method for each row of weights from `start` (1, p).
-
-    It stops at a step below 1e-5: the error is then of the order of that step's square, 1e-10.
-    """
-    p = design.shape[1]
-    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), p * p)
-    chance = _expit(start @ design.T + offset)
-    gradient = weights @ ((labels - chance).T * design)
-    curvature = weights @ ((chance * (1 - chance)).T * products)
-    beta = start + _solve(curvature.reshape(-1, p, p), gradient)
-    active = np.flatnonzero(np.isfinite(beta).all(axis=1))
-    for _ in range(_MAX_NEWTON_STEPS):
-        if not len(active):
-            return beta
-        rows = weights if len(active) == len(weights) else weights[active]
-        chance = _expit(beta[active] @ design.T + offset)
-        weighted = rows * chance
-        gradient = rows @ (labels[:, None] * design) - weighted @ design
-        weighted *= 1 - chance
-        step = _solve((weighted @ products).reshape(-1, p, p), gradient)
-        beta[active] += step
-        length = np.abs(step).max(axis=1)
-        beta[active[~(length < _DIVERGED)]] = np.nan
-        active = active[(length > 1e-5) & (length < _DIVERGED)]
-    beta[active] = np.nan
-    return beta
-
-
-def _expit(x: Array) -> Array:
-    """The logistic function, in place on a scratch array; twice as fast as scipy's, exact where |x| < 700."""
-    x = np.negative(x)
-    np.exp(np.clip(x, -700, 700, out=x), out=x)
-    x += 1
-    return np.reciprocal(x, out=x)
-
-
-def _solve(matrices: Array, vectors: Array) -> Array:
-    """Solve each small symmetric system; NaN where the matrix is singular to working precision."""
-    scale = np.sqrt(np.einsum("ijj->ij", matrices))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = matrices / (scale[:, :, None] * scale[:, None, :])
-        solvable = np.linalg.det(correlation) > 1e-12
-    solution = np.full_like(vectors, np.nan)
-    if solvable.any():
-        solution[solvable] = np.linalg.solve(matrices[solvable], vectors[solvable][:, :, None])[:, :, 0]
-    return solution
+    parts = (weights * labels, weights * (1 - labels))
+    if len(starts) < len(scores):
+        parts = (np.add.reduceat(part, starts, axis=1) for part in parts)
+    true, false = (np.cumsum(part, axis=1) for part in parts)
+    return true, false
 
 
 def why_not_estimable(metric: str, labels: NDArray, scores: NDArray, threshold: float) -> str:

@@ -1,4 +1,4 @@
-"""Paired tests of two trained networks on the same test images (notebook 06).
+"""Paired tests of two trained networks on the same test images (notebook 07).
 
 Where every patient has one image, the textbook tests: exact McNemar for accuracy, sensitivity and
 specificity, DeLong for the area under the ROC curve. Where patients have several images, which are alike,
@@ -6,7 +6,7 @@ these call chance significant too often; then their clustered forms: a permutati
 arms a patient at a time, and Obuchowski's clustered form of DeLong. The data choose, and the column `method`
 says which.
 
-All are conditional on the two networks at hand; `statistics.gains` also counts the variation between seeds.
+All are conditional on the two networks at hand; `comparisons.gains` also counts the variation between seeds.
 """
 
 from collections.abc import Iterable
@@ -20,19 +20,8 @@ from foramen.core.errors import InputError
 from foramen.evaluation.predictions import thresholds
 
 _SUBSETS = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,)}
-_COLUMNS = [
-    "arm",
-    "reference",
-    "seed",
-    "reference_seed",
-    "metric",
-    "difference",
-    "p_value",
-    "method",
-    "n_images",
-    "n_patients",
-    "note",
-]
+_PAIR = ["arm", "reference", "seed", "reference_seed"]
+_TEST = ["metric", "difference", "p_value", "method", "n_images", "n_patients", "note"]
 
 
 def sign_flip(differences: NDArray, mid: bool = False) -> float:
@@ -130,8 +119,9 @@ def paired_tests(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.Da
                 run.score.to_numpy() >= limits[key]
                 for run, key in ((first, (arm, seed)), (second, (reference, seed_reference)))
             ]
-            rows += [[arm, reference, seed, seed_reference, *row] for row in _tests_of_run(first, second, *calls)]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+            pair = {"arm": arm, "reference": reference, "seed": seed, "reference_seed": seed_reference}
+            rows += [pair | row for row in _tests_of_run(first, second, *calls)]
+    return pd.DataFrame(rows, columns=[*_PAIR, *_TEST])
 
 
 def _seed_pairs(runs: dict, arm: str, reference: str) -> list[tuple[int, int]]:
@@ -144,31 +134,49 @@ def _seed_pairs(runs: dict, arm: str, reference: str) -> list[tuple[int, int]]:
     return [(seed, seed) for seed in seeds if seed in seeds_reference]
 
 
-def _tests_of_run(first: pd.DataFrame, second: pd.DataFrame, calls: NDArray, calls_reference: NDArray) -> list[list]:
-    """Rows `metric, difference, p_value, method, n_images, n_patients, note` of one pair of networks."""
+def _tests_of_run(first: pd.DataFrame, second: pd.DataFrame, calls: NDArray, calls_reference: NDArray) -> list[dict]:
+    """Rows of one pair of networks, the columns `_TEST`."""
     labels, patients = first.label.to_numpy(), first.patient_id.to_numpy()
     rows = []
     for metric, subset in _SUBSETS.items():
         chosen = np.isin(labels, subset)
-        size = [int(chosen.sum()), len(np.unique(patients[chosen]))]
-        method = "exact McNemar" if size[0] == size[1] else "permutation by patient (mid-p)"
-        if size[1] < 2:
-            rows.append([metric, np.nan, np.nan, method, *size, "not estimable: fewer than two patients"])
-            continue
         right, right_reference = (c[chosen] == labels[chosen] for c in (calls, calls_reference))
-        gain, p_value = clustered_mcnemar(right, right_reference, patients[chosen])
-        note = "the two arms are right on the same images" if (right == right_reference).all() else ""
-        rows.append([metric, 100 * gain, p_value, method, *size, note])
-    size = [len(labels), len(np.unique(patients))]
-    method = "DeLong" if size[0] == size[1] else "DeLong clustered by patient (Obuchowski)"
+        row = _accuracy_test(right, right_reference, patients[chosen])
+        rows.append({"metric": metric} | row)
+    return [*rows, {"metric": "auroc"} | _auroc_test(labels, first.score, second.score, patients)]
+
+
+def _accuracy_test(right: NDArray, right_reference: NDArray, patients: NDArray) -> dict[str, object]:
+    """McNemar's test or its clustered form, as columns of a row."""
+    row, clustered = _size(patients)
+    row["method"] = "permutation by patient (mid-p)" if clustered else "exact McNemar"
+    if row["n_patients"] < 2:
+        return row | {"note": "not estimable: fewer than two patients"}
+    gain, p_value = clustered_mcnemar(right, right_reference, patients)
+    note = "the two arms are right on the same images" if (right == right_reference).all() else ""
+    return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
+
+
+def _auroc_test(
+    labels: NDArray, scores: pd.Series, scores_reference: pd.Series, patients: NDArray
+) -> dict[str, object]:
+    """DeLong's test or its clustered form, as columns of a row."""
+    row, clustered = _size(patients)
+    row["method"] = "DeLong clustered by patient (Obuchowski)" if clustered else "DeLong"
     if len(np.unique(labels)) < 2:
-        return [*rows, ["auroc", np.nan, np.nan, method, *size, "not estimable: one class"]]
-    gain, error, p_value = auroc_difference(labels, first.score, second.score, patients)
+        return row | {"note": "not estimable: one class"}
+    gain, error, p_value = auroc_difference(labels, scores.to_numpy(), scores_reference.to_numpy(), patients)
     note = ""
-    if np.isnan(p_value):
-        note = (
-            "not estimable: fewer than two patients with a label" if np.isnan(error) else "not estimable: no variation"
-        )
-        if error == error and abs(gain) < 1e-12:
-            p_value, note = 1.0, "the two arms rank alike"
-    return [*rows, ["auroc", 100 * gain, p_value, method, *size, note]]
+    if np.isnan(error):
+        note = "not estimable: fewer than two patients with a label"
+    elif np.isnan(p_value):
+        alike = abs(gain) < 1e-12
+        p_value, note = (1.0, "the two arms rank alike") if alike else (p_value, "not estimable: no variation")
+    return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
+
+
+def _size(patients: NDArray) -> tuple[dict[str, object], bool]:
+    """Number of images and patients, as columns of a row without a value yet; does a patient have several images?"""
+    images, persons = len(patients), len(np.unique(patients))
+    row = {"difference": np.nan, "p_value": np.nan, "n_images": images, "n_patients": persons}
+    return row, images > persons

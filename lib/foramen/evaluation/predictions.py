@@ -1,25 +1,20 @@
-"""Predictions tables: one row for each image, arm and seed (notebook 06).
+"""Predictions tables: one row for each image, arm and seed (notebooks 06 to 08).
 
 Columns: image_id, patient_id, split (train, val, test), arm, seed, label (0 or 1), score (0 to 1, the higher
-the more probable is label 1). Everything in notebook 06 follows from such tables, ours and those of other
+the more probable is label 1). Everything in these notebooks follows from such tables, ours and those of other
 systems.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from foramen.cohort import step as cohort
-from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError
-from foramen.core.files import read_json
 from foramen.evaluation.metrics import operating_threshold
-from foramen.study.model import Study
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
-SPLITS = ("train", "val", "test")
 #: The threshold of a table without validation rows.
 DEFAULT_THRESHOLD = 0.5
 _TEXT = ("image_id", "patient_id", "split", "arm")
@@ -133,49 +128,21 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
     The rule is `metrics.operating_threshold`. Without validation rows, or with one class among them, the
     threshold is 0.5 and `source` says so.
     """
-    records = []
-    for (arm, seed), rows in frame.groupby(["arm", "seed"], sort=False):
-        val = rows[rows.split == "val"]
+    rows = []
+    for (arm, seed), run in frame.groupby(["arm", "seed"], sort=False):
+        val = run[run.split == "val"]
         value, source = DEFAULT_THRESHOLD, "0.5, for want of validation rows"
         if len(val):
             value = operating_threshold(val.label.to_numpy(), val.score.to_numpy())
             source = "as many validation rows called positive as are"
         if len(val) and val.label.nunique() < 2:
             source = "0.5, for want of one class among the validation rows"
-        records.append((arm, seed, value, source))
-    return pd.DataFrame(records, columns=["arm", "seed", "threshold", "source"])
+        rows.append({"arm": arm, "seed": seed, "threshold": value, "source": source})
+    return pd.DataFrame(rows, columns=["arm", "seed", "threshold", "source"])
 
 
-def collapsed(study: Study) -> set[tuple[str, int]]:
-    """The finished trainings (arm, seed) whose spatial transformer has collapsed (`stn.diagnose`); notebook 06."""
-    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
-    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["transformer"]["collapsed"]}
-
-
-def standing(frame: pd.DataFrame, fallen: set[tuple[str, int]]) -> pd.DataFrame:
-    """The predictions without the `fallen` runs (arm, seed); an arm of which nothing would be left stays."""
+def drop_collapsed(frame: pd.DataFrame, collapsed: Collection[tuple[str, int]]) -> pd.DataFrame:
+    """The predictions without the `collapsed` runs (arm, seed); an arm of which nothing would be left stays."""
     runs = pd.MultiIndex.from_frame(frame[["arm", "seed"]])
-    left = {arm for arm, seed in set(runs) - fallen}
-    return frame[~runs.isin([run for run in fallen if run[0] in left])]
-
-
-def gather(study: Study, films: Cohort) -> pd.DataFrame:
-    """All predictions of a study, those of its trainings, then those of other systems, checked.
-
-    A table of another system names images as the reader does; they and their patients get the cohort's
-    pseudonyms, like everything else in a report. Raises InputError that lists every fault. Used by notebook
-    06.
-    """
-    runs = [study.paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
-    tables = [read(folder / "predictions.parquet") for folder in runs]
-    pseudonyms = cohort.pseudonym_of(study)
-    patients = films.included.set_index("image_id")["patient_id"]
-    for arm, path in study.evaluation.external.items():
-        table = read(path, arm)
-        if pseudonyms:
-            table["image_id"] = table["image_id"].map(pseudonyms).fillna(table["image_id"])
-            table["patient_id"] = table["image_id"].map(patients).fillna(table["patient_id"])
-        tables.append(table)
-    frame = pd.concat(tables, ignore_index=True)
-    validate(frame, films.manifest)
-    return frame
+    left = {arm for arm, _ in set(runs) - set(collapsed)}
+    return frame[~runs.isin([run for run in collapsed if run[0] in left])]

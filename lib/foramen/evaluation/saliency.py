@@ -1,4 +1,4 @@
-"""What a network's answer depends on in a radiograph, and whether such maps can be believed (notebook 06).
+"""What a network's answer depends on in a radiograph, and whether such maps can be believed (notebook 08).
 
 Maps are Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391): where the features of a stage speak for the class
 the network called. They are made on what the network sees and mapped back through the spatial transformer
@@ -27,12 +27,7 @@ from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
 from torch import nn
 
-from foramen.augmentation.flip import mirrored as mirrored_by
-from foramen.augmentation.step import side_dependent
-from foramen.cohort import step as cohort
 from foramen.evaluation.predictions import thresholds
-from foramen.fine_tuning import step as training
-from foramen.study.model import Study
 from foramen.training import backbone
 
 STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of the input to a cell of the stage
@@ -42,6 +37,16 @@ GRAD_CAM, RANDOMISED, EDGES, CENTRE = "Grad-CAM", "randomised network", "edge de
 TOLERANCE = 0.03  # of the image side: a peak this near to a foramen counts; 15 pixels of 500 in Zhang et al. 2018
 BATCH = 16
 RESAMPLES = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a trained network was given of some radiographs, and the way back onto them."""
+
+    inputs: torch.Tensor  # (n, 1, s, s), the classifier's input
+    theta: torch.Tensor  # (n, 2, 3), from the input to the radiograph that the transformer was given
+    mirrored: np.ndarray  # (n,) bool: that radiograph was mirrored
+    sign: np.ndarray  # (n,) +1 where the logit speaks for the class that was called, -1 where against
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,27 +104,29 @@ def _spread(rows: pd.DataFrame) -> list[pd.Series]:
     return [rows.iloc[place] for place in order]
 
 
-def explain(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> Explained:
-    """Maps of the images in `rows` (from `choose`) by one trained network, and what to compare them with.
+def explain(
+    network: nn.Module,
+    seen: Seen,
+    rows: pd.DataFrame,
+    images: np.ndarray,
+    boxes: np.ndarray,
+    masks: np.ndarray | None,
+    seed: int = 0,
+) -> Explained:
+    """Maps of the radiographs in `rows` (from `choose`) by one trained network, and what to compare them with.
 
+    `images` (n, S, S) uint16, `boxes` (n, 4) their valid areas, `masks` (n, S, S) bool the true foramina where known.
     Methods: Grad-CAM at the two stages of `layers`, Grad-CAM at the first of them of the same network with all stages
     randomised (its size alone, as its sign means nothing), an edge detector (Sobel) and the middle of the valid area.
     """
-    films, model = cohort.load(study), training.load_model(study, arm, seed).eval()
-    index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
-    inputs, theta, mirrored = network_inputs(study, arm, model, index)
-    sign = _sign(study, rows, mirrored)
-    size = study.cohort.image_size
-    chosen, maps = layers(study.training.input_size), {}
+    size, chosen, maps = images.shape[-1], layers(seen.inputs.shape[-1]), {}
     for layer in chosen:
-        signed = grad_cam(model.network, inputs, layer)
-        maps[f"{GRAD_CAM} {layer}"] = to_radiograph(np.maximum(signed * sign[:, None, None], 0), theta, mirrored, size)
-    *_, (_, shuffled) = randomised(model.network, seed)
-    signed = grad_cam(shuffled, inputs, chosen[0])
-    maps[RANDOMISED] = to_radiograph(np.abs(signed), theta, mirrored, size)
-    images, boxes = np.asarray(films.images[index]), films.boxes[index]
+        evidence = np.maximum(grad_cam(network, seen.inputs, layer) * seen.sign[:, None, None], 0)
+        maps[f"{GRAD_CAM} {layer}"] = to_radiograph(evidence, seen.theta, seen.mirrored, size)
+    *_, (_, shuffled) = randomised(network, seed)
+    strength = np.abs(grad_cam(shuffled, seen.inputs, chosen[0]))
+    maps[RANDOMISED] = to_radiograph(strength, seen.theta, seen.mirrored, size)
     maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
-    masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
     return Explained(rows, images, boxes, masks, maps)
 
 
@@ -131,25 +138,6 @@ def layers(input_size: int) -> tuple[str, str]:
     fine = [name for name, stride in STRIDES.items() if input_size // stride >= FEWEST_CELLS]
     first, second = (*fine, "layer1", "layer1")[:2]
     return first, second
-
-
-def _sign(study: Study, rows: pd.DataFrame, mirrored: np.ndarray) -> np.ndarray:
-    """+1 where the network said yes, -1 where it said no (n,); a label that was mirrored is mirrored back."""
-    sign = 2 * rows["called"].to_numpy() - 1
-    return np.where(mirrored & side_dependent(study), -sign, sign)
-
-
-def network_inputs(
-    study: Study, arm: str, model: nn.Module, index: np.ndarray
-) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """What the classifier sees of some images: (n, 1, s, s), theta (n, 2, 3), mirrored (n,) bool."""
-    films = cohort.load(study)
-    mirrored = mirrored_by(films.included["side"], study.arms[arm].flip)[index]
-    radiographs = training.inputs(study, arm, index)
-    with torch.inference_mode():
-        theta = model.transformer.theta(radiographs)
-        inputs = model.look(radiographs)
-    return inputs.clone(), theta.clone(), mirrored
 
 
 def grad_cam(network: nn.Module, inputs: torch.Tensor, layer: str) -> np.ndarray:
@@ -244,26 +232,23 @@ def _mean(values: np.ndarray) -> tuple[float, float, float]:
     return float(values.mean()), *(float(q) for q in np.quantile(means, [0.025, 0.975]))
 
 
-def cascade(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> pd.DataFrame:
+def cascade(network: nn.Module, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:
     """How much of a map survives as the network is randomised.
 
-    Columns: arm, randomised, similarity, low, high, zero_maps.
+    Columns: randomised, similarity, low, high, zero_maps.
 
     Similarity is Spearman's rank correlation with the trained network's map over the cells of the finer stage of
     `layers`, mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A map that
     depends on what was learned falls to 0, though not evenly: a single randomised stage can turn its sign.
     """
-    model = training.load_model(study, arm, seed).eval()
-    index = cohort.load(study).included.set_index("image_id").index.get_indexer(rows["image_id"])
-    inputs, _, _ = network_inputs(study, arm, model, index)
-    _, layer = layers(study.training.input_size)
-    trained = grad_cam(model.network, inputs, layer)
-    results = [(arm, "nothing", 1.0, 1.0, 1.0, _zero(trained))]
-    for stage, network in randomised(model.network, seed):
-        maps = grad_cam(network, inputs, layer)
+    _, layer = layers(inputs.shape[-1])
+    trained = grad_cam(network, inputs, layer)
+    results = [("nothing", 1.0, 1.0, 1.0, _zero(trained))]
+    for stage, shuffled in randomised(network, seed):
+        maps = grad_cam(shuffled, inputs, layer)
         similar = np.array([_similarity(a, b) for a, b in zip(trained, maps, strict=True)])
-        results.append((arm, stage, *_mean(similar), _zero(maps)))
-    return pd.DataFrame(results, columns=["arm", "randomised", "similarity", "low", "high", "zero_maps"])
+        results.append((stage, *_mean(similar), _zero(maps)))
+    return pd.DataFrame(results, columns=["randomised", "similarity", "low", "high", "zero_maps"])
 
 
 def _similarity(one: np.ndarray, other: np.ndarray) -> float:

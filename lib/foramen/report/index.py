@@ -21,7 +21,7 @@ from foramen.cohort import privacy
 from foramen.core import paths, tables
 from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_text
-from foramen.evaluation import predictions
+from foramen.evaluation import step as evaluation
 from foramen.figures import METRIC_NAMES
 from foramen.report import catalogue, pages
 from foramen.report.catalogue import Entry
@@ -108,7 +108,7 @@ def _environment() -> jinja2.Environment:
     style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
     environment.globals["style"] = Markup(style)
     environment.filters["points"] = lambda value: "–" if pd.isna(value) else f"{value:+.1f}"
-    environment.filters["p"] = lambda value: "–" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    environment.filters["p"] = tables.p_value
     return environment
 
 
@@ -144,7 +144,7 @@ def _row(study: Study, table: str, arm: str, metric: str | None = None) -> dict:
 
 def collapsed(study: Study) -> dict[str, str]:
     """What to know of the arms whose spatial transformer collapsed, in words by arm."""
-    counts = Counter(arm for arm, _ in predictions.collapsed(study))
+    counts = Counter(arm for arm, _ in evaluation.collapsed(study))
     seeds = len(study.seeds)
     return {
         arm: "its spatial transformer collapsed with every seed: no more than a fixed crop"

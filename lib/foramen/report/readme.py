@@ -9,6 +9,7 @@ from pathlib import Path
 
 from foramen.core.files import write_text
 from foramen.core.paths import ROOT
+from foramen.core.tables import p_value
 
 START = "<!-- results of reports/{study}, written by `python -m foramen.report.readme` -->"
 END = "<!-- end of results -->"
@@ -39,7 +40,7 @@ def ladder(tables: Path) -> str:
     lines += ["", f"| step, points | {heads} |", "|---|" + "---|---|" * len(STEP_METRICS)]
     for pair in dict.fromkeys((row["arm"], row["reference"]) for row in steps):
         found = {row["metric"]: row for row in steps if (row["arm"], row["reference"]) == pair}
-        cells = " | ".join(f"{_points(found[m])} | {_p_value(found[m]['p_holm'])}" for m in STEP_METRICS)
+        cells = " | ".join(f"{_points(found[m])} | {p_value(float(found[m]['p_holm']))}" for m in STEP_METRICS)
         lines.append(f"| `{pair[0]}` over `{pair[1]}` | {cells} |")
     return "\n".join(lines)
 
@@ -96,10 +97,6 @@ def _percent(row: dict[str, str]) -> str:
         return "–"
     interval = f" ({100 * float(row['low']):.1f}–{100 * float(row['high']):.1f})" if row["low"] else ""
     return f"{100 * float(row['estimate']):.1f}{interval}"
-
-
-def _p_value(text: str) -> str:
-    return "< 0.001" if float(text) < 0.001 else f"{float(text):.3f}"
 
 
 if __name__ == "__main__":

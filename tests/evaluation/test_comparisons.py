@@ -7,12 +7,15 @@ from scipy.special import expit
 from sklearn.metrics import roc_curve
 
 from foramen.core.errors import InputError
-from foramen.evaluation import metrics, predictions
-from foramen.evaluation import paired_tests as comparisons
-from foramen.evaluation import performance as statistics
-from foramen.evaluation.resampling import patient_strata, patient_weights, pooled, resample
+from foramen.evaluation import comparisons, metrics, paired_tests, predictions
+from foramen.evaluation.baselines import baselines
+from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
+from foramen.evaluation.factorial import factorial
+from foramen.evaluation.intervals import pooled
+from foramen.evaluation.results import results
+from foramen.evaluation.subgroups import subgroups
 
-FEW = 200  # resamples: these tests are about structure; tests/test_statistics_coverage.py is about truth
+FEW = 200  # resamples: these tests are about structure; test_coverage.py is about truth
 
 
 def table(
@@ -62,7 +65,7 @@ def resampled(frame):
 
 
 def test_results_have_a_row_for_each_arm_and_metric(frame, resampled):
-    found = statistics.results(resampled)
+    found = results(resampled)
     assert list(found.columns) == [
         "arm",
         "metric",
@@ -85,12 +88,12 @@ def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, res
     expected = np.mean(
         [((rows.score >= limits["he", seed]) == rows.label).mean() for seed, rows in test.groupby("seed")]
     )
-    found = statistics.results(resampled).set_index(["arm", "metric"]).estimate["he", "accuracy"]
+    found = results(resampled).set_index(["arm", "metric"]).estimate["he", "accuracy"]
     assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_resampling_does_not_depend_on_row_order_threads_or_blocks(frame, resampled, monkeypatch):
-    monkeypatch.setattr("foramen.evaluation.resampling._BLOCK", 80 * 7)
+    monkeypatch.setattr("foramen.evaluation.bootstrap._BLOCK", 80 * 7)
     shuffled = frame.sample(frac=1, random_state=0).sort_values(["arm", "seed"], kind="stable")
     again = resample(shuffled, FEW, 0, threads=1)
     for arm in LADDER:
@@ -109,15 +112,9 @@ def test_patients_are_drawn_whole_and_within_their_stratum():
     assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.15)
 
 
-def test_resampling_draws_without_strata_on_request(frame):
-    free = resample(frame, FEW, 0, ("accuracy", "brier"), stratify=False)
-    assert free.draws("basic", "accuracy").shape == (3, FEW)
-    assert not np.allclose(free.draws("basic", "brier"), resample(frame, FEW, 0, ("brier",)).draws("basic", "brier"))
-
-
 def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(resampled):
-    gains = statistics.gains(resampled, "basic", ("proposed", "accuracy"))
-    estimates = statistics.results(resampled).set_index(["arm", "metric"]).estimate
+    gains = comparisons.gains(resampled, "basic", ("proposed", "accuracy"))
+    estimates = results(resampled).set_index(["arm", "metric"]).estimate
     assert list(gains.columns[:8]) == ["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"]
     for row in gains.itertuples():
         sign = -1 if row.metric == "brier" else 1
@@ -131,14 +128,14 @@ def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(
 
 
 def test_p_value_and_interval_agree(resampled):
-    gains = statistics.gains(resampled, "basic")
+    gains = comparisons.gains(resampled, "basic")
     excludes = (gains.low > 0) | (gains.high < 0)
     assert (excludes == (gains.p_value < 0.05)).all()
     assert excludes.any() and not excludes.all()
 
 
 def test_holm_leaves_the_primary_contrast_alone_and_adjusts_the_rest(resampled):
-    gains = statistics.gains(resampled, "basic", ("proposed", "accuracy"))
+    gains = comparisons.gains(resampled, "basic", ("proposed", "accuracy"))
     primary = gains[gains.primary]
     assert len(primary) == 1 and primary.p_holm.item() == primary.p_value.item()
     rest = gains[~gains.primary].sort_values("p_value")
@@ -148,8 +145,8 @@ def test_holm_leaves_the_primary_contrast_alone_and_adjusts_the_rest(resampled):
 
 
 def test_steps_compare_each_arm_with_its_predecessor(resampled):
-    steps = statistics.steps(resampled, [("he", "basic"), ("proposed", "he")]).set_index(["arm", "metric"])
-    gains = statistics.gains(resampled, "basic").set_index(["arm", "metric"])
+    steps = comparisons.steps(resampled, [("he", "basic"), ("proposed", "he")]).set_index(["arm", "metric"])
+    gains = comparisons.gains(resampled, "basic").set_index(["arm", "metric"])
     whole = steps.gain["he", "auroc"] + steps.gain["proposed", "auroc"]
     assert whole == pytest.approx(gains.gain["proposed", "auroc"])
     assert set(steps.reference) == {"basic", "he"}
@@ -157,15 +154,15 @@ def test_steps_compare_each_arm_with_its_predecessor(resampled):
 
 def test_unknown_arms_and_contrasts_are_input_errors(resampled):
     with pytest.raises(InputError, match="no predictions of arm 'nobody'"):
-        statistics.steps(resampled, [("he", "nobody")])
+        comparisons.steps(resampled, [("he", "nobody")])
     with pytest.raises(InputError, match="primary contrast"):
-        statistics.gains(resampled, "basic", ("proposed", "calibration_slope"))
+        comparisons.gains(resampled, "basic", ("proposed", "calibration_slope"))
 
 
 def test_detectable_difference_has_the_power_it_states(resampled):
     """Of normal estimates with the stated standard error, 80 % are significant."""
-    rows = statistics.detectable(resampled, "basic").set_index(["arm", "metric"])
-    gains = statistics.gains(resampled, "basic").set_index(["arm", "metric"])
+    rows = comparisons.detectable(resampled, "basic").set_index(["arm", "metric"])
+    gains = comparisons.gains(resampled, "basic").set_index(["arm", "metric"])
     row = rows.loc["proposed", "accuracy"]
     half = (gains.high - gains.low)["proposed", "accuracy"] / 2
     estimates = np.random.default_rng(0).normal(row.detectable, row.standard_error, 40000)
@@ -192,7 +189,7 @@ def test_detectable_difference_matches_the_textbook_for_independent_pairs():
             for arm in "ab"
         ]
     )
-    row = statistics.detectable(resample(frame, 2000, 0, ("accuracy",), stratify=False), "a").iloc[0]
+    row = comparisons.detectable(resample(frame, 2000, 0, ("accuracy",)), "a").iloc[0]
     assert row.detectable == pytest.approx(5.3, abs=0.2)
 
 
@@ -201,7 +198,7 @@ def test_factorial_recovers_effects_and_interactions():
         [(a, b) for a in (0, 1) for b in (0, 1)], columns=["he", "stn"], index=["none", "stn", "he", "both"]
     ).astype(bool)
     resampled = resample(table({"none": 0.6, "stn": 1.2, "he": 1.4, "both": 3.0}), FEW, 0, ("auroc",))
-    effects = statistics.factorial(resampled, switches).set_index("term")
+    effects = factorial(resampled, switches).set_index("term")
     m = {arm: 100 * resampled.points(arm, "auroc").mean() for arm in switches.index}
     assert effects.gain["he"] == pytest.approx((m["he"] + m["both"] - m["none"] - m["stn"]) / 2)
     assert effects.gain["stn"] == pytest.approx((m["stn"] + m["both"] - m["none"] - m["he"]) / 2)
@@ -214,16 +211,16 @@ def test_factorial_of_four_switches_covers_all_terms():
     arms = {f"a{k}": 1.0 + 0.1 * k for k in range(16)}
     switches = pd.DataFrame(cells, columns=["equalization", "flip", "stn", "tuned"], index=list(arms))
     resampled = resample(table(arms, seeds=(1, 2)), 50, 0, ("accuracy",))
-    assert len(statistics.factorial(resampled, switches)) == 4 + 6
-    assert len(statistics.factorial(resampled, switches, order=4)) == 15
+    assert len(factorial(resampled, switches)) == 4 + 6
+    assert len(factorial(resampled, switches, order=4)) == 15
 
 
 def test_incomplete_factorial_is_an_input_error(resampled):
     switches = pd.DataFrame({"he": [False, True, True], "stn": [False, False, True]}, index=list(LADDER))
     with pytest.raises(InputError, match="not a full factorial"):
-        statistics.factorial(resampled, switches)
+        factorial(resampled, switches)
     with pytest.raises(InputError, match="no predictions of arm 'nobody'"):
-        statistics.factorial(resampled, pd.DataFrame({"he": [False, True]}, index=["basic", "nobody"]))
+        factorial(resampled, pd.DataFrame({"he": [False, True]}, index=["basic", "nobody"]))
 
 
 def test_rank_swaps_count_pairs_of_seeds_that_disagree():
@@ -233,21 +230,21 @@ def test_rank_swaps_count_pairs_of_seeds_that_disagree():
         0.5 + (0.4 if label else -0.4) * (1 if k % 10 < 10 * order[arm, seed] else -1)
         for k, (arm, seed, label) in enumerate(zip(frame.arm, frame.seed, frame.label, strict=True))
     ]
-    row = statistics.rank_swaps(resample(frame, 20, 0, ("accuracy",))).iloc[0]
+    row = comparisons.rank_swaps(resample(frame, 20, 0, ("accuracy",))).iloc[0]
     assert (row.leads, row.swaps) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
 
 
 def test_one_seed_is_said_and_rank_swaps_need_two():
     resampled = resample(table({"a": 1.0, "b": 2.0}, seeds=(4,)), 50, 0, ("accuracy",))
-    assert statistics.results(resampled).note.str.contains("one seed").all()
-    assert statistics.gains(resampled, "a").note.str.contains("one seed").all()
-    assert statistics.rank_swaps(resampled).note.str.startswith("not estimable").all()
+    assert results(resampled).note.str.contains("one seed").all()
+    assert comparisons.gains(resampled, "a").note.str.contains("one seed").all()
+    assert comparisons.rank_swaps(resampled).note.str.startswith("not estimable").all()
 
 
 def test_external_arm_with_one_seed_meets_every_seed(frame):
     external = table({"radiologist": 2.0}, seeds=(0,), seed=5)
     both = resample(pd.concat([frame, external[external.split == "test"]]), FEW, 0, ("accuracy",))
-    row = statistics.gains(both, "basic").set_index("arm").loc["radiologist"]
+    row = comparisons.gains(both, "basic").set_index("arm").loc["radiologist"]
     expected = both.points("radiologist", "accuracy")[0] - both.points("basic", "accuracy").mean()
     assert row.gain == pytest.approx(100 * expected)
     assert "one seed of radiologist" in row.note
@@ -256,7 +253,7 @@ def test_external_arm_with_one_seed_meets_every_seed(frame):
 def test_seeds_that_only_one_arm_has_are_left_out_of_the_gain_and_said():
     frame = table({"a": 1.0, "b": 2.0}, seeds=(1, 2, 3))
     resampled = resample(frame[(frame.arm == "a") | (frame.seed < 3)], FEW, 0, ("accuracy",))
-    row = statistics.gains(resampled, "a").iloc[0]
+    row = comparisons.gains(resampled, "a").iloc[0]
     expected = resampled.points("b", "accuracy").mean() - resampled.points("a", "accuracy")[:2].mean()
     assert (row.gain, row.note) == (pytest.approx(100 * expected), "from the seeds in common: 1, 2")
     other = resample(
@@ -265,7 +262,7 @@ def test_seeds_that_only_one_arm_has_are_left_out_of_the_gain_and_said():
         0,
         ("accuracy",),
     )
-    assert statistics.gains(other, "a").note.item() == "not estimable: the arms have no seed in common"
+    assert comparisons.gains(other, "a").note.item() == "not estimable: the arms have no seed in common"
 
 
 def test_subgroups_partition_the_test_images(frame):
@@ -279,19 +276,19 @@ def test_subgroups_partition_the_test_images(frame):
             "site": ["A", None] * (len(images) // 2),
         }
     )
-    found = statistics.subgroups(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
+    found = subgroups(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
     sizes = found.drop_duplicates(["subgroup", "value"]).groupby("subgroup").n_images.sum()
     assert sizes.to_dict() == {"all": 80, "side": 80, "age_band": 80, "severity": 80, "site": 40}
     assert found[found.subgroup == "age_band"].value.unique().tolist() == ["0-44", "45-54", "55-64", "65-74", "75+"]
     assert found[found.subgroup == "severity"].value.nunique() == 4
-    whole = statistics.results(resample(frame, 50, 0, ("accuracy", "auroc")))
+    whole = results(resample(frame, 50, 0, ("accuracy", "auroc")))
     pd.testing.assert_frame_equal(found[found.subgroup == "all"].iloc[:, 2:], whole)
 
 
 def test_subgroup_with_one_class_says_so(frame):
     images = frame.drop_duplicates("image_id")
     metadata = images[["image_id"]].assign(severity=np.where(images.label == 1, "severe", "none"))
-    found = statistics.subgroups(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
+    found = subgroups(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
     assert found["none", "basic", "auroc"].startswith("not estimable: no image with label 1")
     assert not found["severe", "basic", "sensitivity"]
 
@@ -299,40 +296,40 @@ def test_subgroup_with_one_class_says_so(frame):
 def test_baselines_majority_rule_and_known_ceiling(frame):
     images = frame[frame.split == "test"].drop_duplicates("image_id").set_index("image_id")
     truth = images.label.where(np.arange(len(images)) % 10 != 0, 1 - images.label)
-    found = statistics.baselines(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
+    found = baselines(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
     share = images.label.mean()
     assert found["no-information rate", "accuracy"] == max(share, 1 - share)
     assert found["majority rule", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
     assert found["majority rule", "balanced_accuracy"] == 0.5
     assert found["known ceiling", "accuracy"] == pytest.approx(0.9)
     with pytest.raises(InputError, match="true state of 1 test"):
-        statistics.baselines(frame, truth.iloc[1:], n_resamples=FEW)
+        baselines(frame, truth.iloc[1:], n_resamples=FEW)
 
 
 def test_a_guess_without_the_film_is_thresholded_and_scored_as_an_arm_is(frame):
     arm = frame[(frame.arm == "he") & (frame.seed == 1)]
-    guess = statistics.baselines(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
+    guess = baselines(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
     guess = guess[guess.arm == "without the film"].set_index("metric").estimate
-    alone = statistics.results(resample(arm, FEW, 0)).set_index("metric").estimate
+    alone = results(resample(arm, FEW, 0)).set_index("metric").estimate
     assert guess.to_dict() == pytest.approx(alone[guess.index].to_dict())
 
 
 def test_an_arm_that_every_seed_trains_alike_is_marked(frame):
     one = frame[(frame.arm == "he") & (frame.seed == 1)]
     twins = pd.concat([one, one.assign(seed=2)])
-    found = statistics.results(resample(pd.concat([twins, frame[frame.arm == "basic"]]), FEW, 0))
+    found = results(resample(pd.concat([twins, frame[frame.arm == "basic"]]), FEW, 0))
     assert (found[found.arm == "he"].note == "the same with every seed").all()
     assert not found[found.arm == "basic"].note.str.contains("same").any()
 
 
 def test_holm_counts_the_steps_within_a_metric(resampled):
-    table = statistics.steps(resampled, [("he", "basic"), ("proposed", "he")])
+    table = comparisons.steps(resampled, [("he", "basic"), ("proposed", "he")])
     for _, part in table.groupby("metric"):
         assert part.p_holm.min() == pytest.approx(min(1, 2 * part.p_value.min()))
 
 
 def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resampled):
-    own = statistics.seed_gains(resampled, "proposed", "basic", "auroc")
+    own = comparisons.seed_gains(resampled, "proposed", "basic", "auroc")
     alone = pooled([own])
     assert (alone.variance, alone.freedom) == (pytest.approx(own.var(ddof=1)), 2)
     both = pooled([own, own + 1, own[:1]])
@@ -340,14 +337,20 @@ def test_a_pooled_variance_between_seeds_narrows_an_interval_by_its_freedom(resa
     assert pooled([own[:1]]) is None
 
     def width(between):
-        row = statistics.one_gain(resampled, "proposed", "basic", {"auroc": between}).set_index("metric").loc["auroc"]
+        row = (
+            comparisons.differences(resampled, [("proposed", "basic")], between={"auroc": between})
+            .set_index("metric")
+            .loc["auroc"]
+        )
         return row.high - row.low
 
-    step = statistics.steps(resampled, [("proposed", "basic")]).set_index("metric").loc["auroc"]
+    step = comparisons.steps(resampled, [("proposed", "basic")]).set_index("metric").loc["auroc"]
     assert width(alone) == width(None) == pytest.approx(step.high - step.low)
     assert width(both) <= width(alone)
     twins = resample(table({"one": 1.0}).pipe(lambda t: pd.concat([t, t.assign(arm="two")])), FEW, 0)
-    assert (statistics.one_gain(twins, "two", "one", {"auroc": both}).note == "the same in every resample").all()
+    assert (
+        comparisons.differences(twins, [("two", "one")], between={"auroc": both}).note == "the same in every resample"
+    ).all()
 
 
 def degenerate(labels, scores, patients) -> pd.DataFrame:
@@ -386,10 +389,10 @@ def test_degenerate_inputs_give_numbers_or_say_why_not(case):
     frame = degenerate(*DEGENERATE[case])
     resampled = resample(frame, FEW, 0)
     tables = {
-        "results": (statistics.results(resampled), ["estimate", "low", "high"]),
-        "gains": (statistics.gains(resampled, "b"), ["gain", "low", "high", "p_value"]),
-        "detectable": (statistics.detectable(resampled, "b"), ["detectable"]),
-        "tests": (comparisons.paired_tests(frame, [("a", "b")]), ["difference", "p_value"]),
+        "results": (results(resampled), ["estimate", "low", "high"]),
+        "gains": (comparisons.gains(resampled, "b"), ["gain", "low", "high", "p_value"]),
+        "detectable": (comparisons.detectable(resampled, "b"), ["detectable"]),
+        "tests": (paired_tests.paired_tests(frame, [("a", "b")]), ["difference", "p_value"]),
     }
     for name, (found, numbers) in tables.items():
         lost = found[found[numbers].isna().any(axis=1)]
@@ -398,7 +401,7 @@ def test_degenerate_inputs_give_numbers_or_say_why_not(case):
 
 
 def test_perfect_separation_has_wilson_intervals_that_count_patients():
-    found = statistics.results(resample(degenerate(*DEGENERATE["perfect separation"]), FEW, 0))
+    found = results(resample(degenerate(*DEGENERATE["perfect separation"]), FEW, 0))
     found = found[found.arm == "a"].set_index("metric")
     assert found.loc["accuracy", ["estimate", "high"]].tolist() == [1.0, 1.0]
     assert found.low["accuracy"] == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-6)
@@ -408,9 +411,9 @@ def test_perfect_separation_has_wilson_intervals_that_count_patients():
 def test_identical_arms_have_no_gain_with_certainty():
     frame = degenerate(LABELS, SCORES, PATIENTS)
     twins = pd.concat([frame[frame.arm == "a"], frame[frame.arm == "a"].assign(arm="twin")])
-    gains = statistics.gains(resample(twins, FEW, 0), "a")
+    gains = comparisons.gains(resample(twins, FEW, 0), "a")
     assert (gains[["gain", "low", "high"]] == 0).all(axis=None) and (gains.p_value == 1).all()
-    tests = comparisons.paired_tests(twins, [("twin", "a")])
+    tests = paired_tests.paired_tests(twins, [("twin", "a")])
     assert (tests.p_value == 1).all()
 
 
@@ -424,20 +427,19 @@ def test_arms_without_the_same_test_images_are_refused(frame):
 
 
 def test_paired_tests_choose_their_form_by_the_data(frame):
-    clustered = comparisons.paired_tests(frame, [("proposed", "basic")])
+    clustered = paired_tests.paired_tests(frame, [("proposed", "basic")])
     assert clustered.groupby("seed").size().to_dict() == {1: 4, 2: 4, 3: 4}
     one_each = clustered.n_images == clustered.n_patients
     assert (clustered.method.str.contains("patient") == ~one_each).all() and not one_each.all()
     single = table(LADDER, images=1, patients=120)
-    independent = comparisons.paired_tests(single, [("proposed", "basic")])
+    independent = paired_tests.paired_tests(single, [("proposed", "basic")])
     assert set(independent.method) == {"exact McNemar", "DeLong"}
     with pytest.raises(InputError, match="nobody"):
-        comparisons.paired_tests(frame, [("nobody", "basic")])
-
+        paired_tests.paired_tests(frame, [("nobody", "basic")])
 
 
 def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame):
-    found = statistics.equal_specificity(frame, "basic", FEW).set_index("arm")
+    found = comparisons.equal_specificity(frame, "basic", FEW).set_index("arm")
     test = frame[frame.split == "test"]
     limits = predictions.thresholds(frame).set_index(["arm", "seed"]).threshold
     gains = []
@@ -458,13 +460,13 @@ def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame)
 
 def test_equal_specificity_of_the_same_scores_is_no_gain(frame):
     basic = frame[frame.arm == "basic"]
-    found = statistics.equal_specificity(pd.concat([basic, basic.assign(arm="twin")]), "basic", FEW).iloc[0]
+    found = comparisons.equal_specificity(pd.concat([basic, basic.assign(arm="twin")]), "basic", FEW).iloc[0]
     assert found.gain == 0 and found.note == "the same in every resample"
 
 
 def test_equal_specificity_of_one_seed_and_of_one_class(frame):
     reader = frame[(frame.arm == "he") & (frame.seed == 1)].assign(arm="reader", seed=0)
-    found = statistics.equal_specificity(pd.concat([frame, reader]), "basic", FEW).set_index("arm")
+    found = comparisons.equal_specificity(pd.concat([frame, reader]), "basic", FEW).set_index("arm")
     assert np.isfinite(found.gain["reader"]) and "one seed of reader" in found.note["reader"]
-    one = statistics.equal_specificity(frame[frame.label == 1], "basic", FEW)
+    one = comparisons.equal_specificity(frame[frame.label == 1], "basic", FEW)
     assert one.gain.isna().all() and one.note.str.contains("not estimable: no image with label 0").all()

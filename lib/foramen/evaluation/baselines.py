@@ -1,0 +1,45 @@
+"""What every accuracy is read beside: majority class, metadata alone, the ceiling of noisy labels (notebook 06)."""
+
+import pandas as pd
+
+from foramen.core.errors import InputError
+from foramen.evaluation import metrics
+from foramen.evaluation.bootstrap import resample
+from foramen.evaluation.results import ONE_SEED, results
+
+
+def baselines(
+    frame: pd.DataFrame,
+    truth: pd.Series | None = None,
+    blind: pd.Series | None = None,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What every accuracy must be read beside, with the columns of `results`.
+
+    `majority rule` always answers the commoner label of the validation images (of the test images where there
+    are none); `no-information rate` is the share of the commoner label of the test images. `without the film`, where
+    there are scores from what is known of the patients alone (`blind`, by image_id: `audit.without_the_film`), is
+    thresholded as an arm is. `known ceiling`,
+    where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees the true state and
+    is marked against the recorded, noisy label: no arm can be expected to do better.
+    """
+    images = frame[frame.split == "test"].drop_duplicates("image_id").assign(seed=0)
+    known = frame[frame.split == "val"].drop_duplicates("image_id")
+    majority = int((known if len(known) else images).label.mean() >= 0.5)
+    arms = [images.assign(arm="majority rule", score=float(majority))]
+    if blind is not None:
+        both = pd.concat([known.assign(seed=0), images])
+        arms.append(both.assign(arm="without the film", score=both.image_id.map(blind)))
+    if truth is not None:
+        state = images.image_id.map(truth)
+        if state.isna().any():
+            raise InputError(f"the true state of {int(state.isna().sum())} test images is missing")
+        arms.append(images.assign(arm="known ceiling", score=state.astype(float)))
+    table = results(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
+    table["note"] = [note.replace(ONE_SEED, "").strip("; ") for note in table.note]
+    share = images.label.mean()
+    rate = {"arm": "no-information rate", "metric": "accuracy", "estimate": max(share, 1 - share)}
+    rate |= {"n_images": len(images), "n_patients": images.patient_id.nunique(), "n_seeds": 0}
+    rate["note"] = "a property of this test set, so without an interval"
+    return pd.concat([table, pd.DataFrame([rate], columns=table.columns)], ignore_index=True)

@@ -1,0 +1,48 @@
+"""Main effects and interactions where the arms form a full factorial of their switches (notebook 07)."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from foramen.core.errors import InputError
+from foramen.evaluation.bootstrap import Resampled
+from foramen.evaluation.comparisons import contrast, gain_metrics, gain_row
+from foramen.evaluation.multiple_testing import holm_within
+
+
+def is_full(switches: pd.DataFrame) -> bool:
+    """True where every combination of the boolean columns occurs once."""
+    return len(switches) == len(switches.drop_duplicates()) == 2 ** switches.shape[1]
+
+
+def factorial(resampled: Resampled, switches: pd.DataFrame, order: int = 2, level: float = 0.95) -> pd.DataFrame:
+    """Main effects and interactions of a full factorial of arms, in points.
+
+    Columns `term, order, metric, gain, low, high, p_value, p_holm, note`.
+
+    `switches` has one row for each arm (its index) and one boolean column for each switch, every combination
+    once. A main effect is the mean of the arms with the switch on less that with it off. The interaction
+    `a:b` is the effect of a where b is on less its effect where b is off, and so on for higher orders. Holm
+    within each metric.
+    """
+    switches = switches.astype(bool)
+    cells = len(switches.drop_duplicates())
+    if not is_full(switches):
+        raise InputError(
+            f"not a full factorial: {len(switches)} arms with {cells} different combinations of "
+            f"{switches.shape[1]} switches (needed: each of {2 ** switches.shape[1]} once)"
+        )
+    if absent := [arm for arm in switches.index if arm not in resampled.arms]:
+        raise InputError([f"no predictions of arm {arm!r}, which the factorial needs" for arm in absent])
+    rows = []
+    for size in range(1, min(order, switches.shape[1]) + 1):
+        for term in combinations(switches.columns, size):
+            signs = np.where(switches[list(term)], 1, -1).prod(axis=1)
+            coefficients = dict(zip(switches.index, signs * 2.0**size / cells, strict=True))
+            for metric in gain_metrics(resampled):
+                found = gain_row(contrast(resampled, coefficients, metric), level)
+                rows.append({"term": ":".join(term), "order": size, "metric": metric, **found})
+    frame = pd.DataFrame(rows)
+    frame.insert(7, "p_holm", holm_within(frame, "metric"))
+    return frame

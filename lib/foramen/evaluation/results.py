@@ -1,0 +1,100 @@
+"""Every metric of every arm with its interval, from resampled patients (notebook 06).
+
+Where a number does not exist it is NaN, and `note` says "not estimable" and why.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from foramen.evaluation import intervals, metrics
+from foramen.evaluation.bootstrap import Resampled
+
+COLUMNS = ["arm", "metric", "estimate", "low", "high", "n_images", "n_patients", "n_seeds", "note"]
+ONE_SEED = "one seed: the interval leaves out the variation between trainings"
+_LOST_RESAMPLES = 0.05
+
+
+def results(resampled: Resampled, level: float = 0.95) -> pd.DataFrame:
+    """Every metric of every arm with its interval: `arm, metric, estimate, low, high, n_images, n_patients, n_seeds,
+    note`.
+
+    The estimate is the mean over seeds of the metric on the test set; the interval is that of
+    `intervals.percentile_interval`. Where the test set is all right or all wrong, so that resamples do not vary,
+    accuracy, sensitivity and specificity have a Wilson interval that counts patients instead of images.
+    """
+    size = {"n_images": resampled.n_images, "n_patients": resampled.n_patients}
+    rows = [
+        {"arm": arm, "metric": metric, **size, "n_seeds": len(runs), **_estimate(resampled, arm, metric, level)}
+        for arm, runs in resampled.runs.items()
+        for metric in resampled.metrics
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _estimate(resampled: Resampled, arm: str, metric: str, level: float) -> dict[str, object]:
+    """Estimate, low, high and note of one metric of one arm."""
+    points, draws = resampled.points(arm, metric), resampled.draws(arm, metric)
+    found: dict[str, object] = {"estimate": np.nan, "low": np.nan, "high": np.nan}
+    if reason := no_value(resampled, arm, metric):
+        return found | {"note": reason}
+    found["estimate"] = float(points.mean())
+    if reason := no_interval(resampled, [arm], metric):
+        return found | {"note": reason}
+    notes = [ONE_SEED] if len(points) == 1 else []
+    alike = np.ptp(points) == 0
+    if len(points) > 1 and alike and np.ptp(draws, axis=0).max() == 0:
+        notes.append("the same with every seed")
+    if alike and np.ptp(draws, axis=1).max() == 0:
+        low, high, note = _interval_without_variation(resampled, metric, float(points.mean()), level)
+        notes = [note, *notes]
+    else:
+        kept = int((~np.isnan(draws).any(axis=0)).sum())
+        if kept < draws.shape[1]:
+            notes.append(f"interval from the {kept} of {draws.shape[1]} resamples in which it exists")
+        ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated, level)
+        low, high = np.clip(ends, *metrics.BOUNDS[metric])
+    return found | {"low": float(low), "high": float(high), "note": "; ".join(notes)}
+
+
+def no_value(resampled: Resampled, arm: str, metric: str) -> str:
+    """Why the arm has no estimate of the metric, or nothing."""
+    reasons = {
+        f"{run.reasons[metric]} (seed {seed})" for seed, run in resampled.runs[arm].items() if metric in run.reasons
+    }
+    return f"not estimable: {', '.join(sorted(reasons))}" if reasons else ""
+
+
+def no_interval(resampled: Resampled, arms: Iterable[str], metric: str) -> str:
+    """Why resampling patients gives no interval, or nothing."""
+    few = [label for label in metrics.LABELS_NEEDED[metric] if resampled.patients_with_label[label] < 2]
+    if resampled.n_patients < 2:
+        return "interval not estimable: only one patient"
+    if resampled.freedom < 1:
+        return "interval not estimable: no two patients share a label stratum"
+    if few:
+        return f"interval not estimable: only one patient with label {few[0]}"
+    for arm in arms:
+        draws = resampled.draws(arm, metric)
+        share = np.isnan(draws).any(axis=0).mean()
+        if share > _LOST_RESAMPLES:
+            return f"interval not estimable: {share:.0%} of the resamples of arm {arm} have no value"
+    return ""
+
+
+def _interval_without_variation(
+    resampled: Resampled, metric: str, estimate: float, level: float
+) -> tuple[float, float, str]:
+    """Low, high and note where every resample gives the same value."""
+    patients = {
+        "accuracy": resampled.n_patients,
+        "sensitivity": resampled.patients_with_label[1],
+        "specificity": resampled.patients_with_label[0],
+    }
+    if metric in patients and estimate in (0.0, 1.0):
+        n = patients[metric]
+        low, high = proportion_confint(n * estimate, n, 1 - level, method="wilson")
+        return (min(float(low), estimate), max(float(high), estimate), f"all alike: Wilson interval of {n} patients")
+    return np.nan, np.nan, "interval not estimable: every resample gives the same value"

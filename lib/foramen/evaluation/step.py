@@ -1,0 +1,137 @@
+"""What the notebooks 06 to 08 take from a study: its checked predictions, sweeps, and networks to explain."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from foramen.augmentation.flip import mirrored as mirrored_by
+from foramen.augmentation.step import side_dependent
+from foramen.cohort import privacy
+from foramen.cohort import step as cohort
+from foramen.cohort.step import Cohort
+from foramen.core.files import read_json
+from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency
+from foramen.evaluation.saliency import Explained, Seen
+from foramen.fine_tuning import step as fine_tuning
+from foramen.study import provenance, sweeps
+from foramen.study.model import Study
+
+
+def train_missing(study: Study) -> dict[tuple[str, int], Path]:
+    """The folder of every training (arm, seed) of the study, made where it is missing or stale."""
+    return {(arm, seed): fine_tuning.prepare(study, arm, seed) for arm in study.arms for seed in study.seeds}
+
+
+def gather(study: Study, films: Cohort) -> pd.DataFrame:
+    """All predictions of a study, those of its trainings, then those of other systems, checked.
+
+    A table of another system names images as its user does; they and their patients get the cohort's pseudonyms, like
+    everything else in a report. Raises InputError that lists every fault.
+    """
+    runs = [study.paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
+    tables = [predictions.read(folder / "predictions.parquet") for folder in runs]
+    pseudonyms = cohort.pseudonym_of(study)
+    patients = films.included.set_index("image_id")["patient_id"]
+    for arm, path in study.evaluation.external.items():
+        table = predictions.read(path, arm)
+        if pseudonyms:
+            table["image_id"] = table["image_id"].map(pseudonyms).fillna(table["image_id"])
+            table["patient_id"] = table["image_id"].map(patients).fillna(table["patient_id"])
+        tables.append(table)
+    frame = pd.concat(tables, ignore_index=True)
+    predictions.validate(frame, films.manifest)
+    return frame
+
+
+def collapsed(study: Study) -> set[tuple[str, int]]:
+    """The finished trainings (arm, seed) whose spatial transformer has collapsed (`stn.diagnose`)."""
+    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["transformer"]["collapsed"]}
+
+
+def histories(runs: dict[tuple[str, int], Path]) -> pd.DataFrame:
+    """Losses and validation AUROC of every epoch of every training: the columns of history.csv, arm, seed."""
+    return pd.concat(
+        [pd.read_csv(home / "history.csv").assign(arm=arm, seed=seed) for (arm, seed), home in runs.items()]
+    )
+
+
+def switches(study: Study) -> pd.DataFrame:
+    """Which steps of the method each arm takes, a boolean column for each step that differs between arms."""
+    arms = pd.DataFrame([arm.model_dump() for arm in study.arms.values()], index=list(study.arms))
+    taken = (arms[["equalization", "flip", "stn"]] != "none").assign(fine_tuning=arms["trainable"] != "head")
+    return taken.loc[:, taken.nunique() > 1]
+
+
+def subgroup_facts(study: Study, films: Cohort) -> pd.DataFrame:
+    """What subgroups are made of, by image: side, site (rare ones pooled), sex, age; severity and level where known."""
+    facts = films.included[["image_id", "side", "site", "sex", "age"]].copy()
+    facts["site"] = privacy.pool_rare(facts["site"], films.included["patient_id"])
+    if films.truth is not None:
+        grades = confident_errors.grades(films.truth, study.cohort.synthetic.label.levels)  # those the label is about
+        facts["severity"] = grades.max(axis=1)
+        facts["level"] = grades.idxmax(axis=1).where(facts["severity"] > 0)
+    return facts
+
+
+def measure_sweeps(study: Study) -> pd.DataFrame:
+    """The gain of each sweep's arm over its control at each factor (`learning_curves.gain_curve`), a row a metric.
+
+    Columns: sweep, factor, those of `gain_curve`, and n_train, the radiographs learned from. A missing training is
+    made; one whose transformer has collapsed is left out.
+    """
+    members, tables = sweeps.members(study), []
+    for name, sweep in study.sweeps.items():
+        at = {factor: member for (other, factor), member in members.items() if other == name}
+        pair = (sweep.control, sweep.arm)
+        curve = {factor: _resampled(study, member, pair) for factor, member in at.items()}
+        learned = {factor: cohort.learned_from(member, cohort.load(member)).sum() for factor, member in at.items()}
+        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control)
+        tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
+    columns = ["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high", "p_value"]
+    columns += ["estimate", "estimate_low", "estimate_high", "reference_estimate", "reference_low", "reference_high"]
+    return pd.concat(tables, ignore_index=True)[[*columns, "n_train", "n_images", "note"]]
+
+
+def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
+    """The arms of a sweep at one factor, under resampled test patients; trained where they are missing."""
+    for arm in arms:
+        for seed in member.seeds:
+            fine_tuning.prepare(member, arm, seed)
+    frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
+    plan = study.evaluation
+    return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
+
+
+def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[torch.nn.Module, Seen]:
+    """A trained network, and what it was given of the radiographs in `rows` (from `saliency.choose`)."""
+    films, model = cohort.load(study), fine_tuning.load_model(study, arm, seed).eval()
+    index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
+    mirrored = mirrored_by(films.included["side"], study.arms[arm].flip)[index]
+    radiographs = fine_tuning.inputs(study, arm, index)
+    with torch.inference_mode():
+        theta, inputs = model.transformer.theta(radiographs), model.look(radiographs)
+    sign = 2 * rows["called"].to_numpy() - 1
+    if side_dependent(study):  # a label that was mirrored is mirrored back
+        sign = np.where(mirrored, -sign, sign)
+    return model.network, Seen(inputs.clone(), theta.clone(), mirrored, sign)
+
+
+def explain(study: Study, network: torch.nn.Module, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
+    """Maps of the radiographs in `rows` beside their pixels and, where synthetic, their true foramina."""
+    films = cohort.load(study)
+    index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
+    masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
+    return saliency.explain(network, seen, rows, np.asarray(films.images[index]), films.boxes[index], masks, seed)
+
+
+def record(study: Study, folder: Path, runs: dict[tuple[str, int], Path], began: float) -> None:
+    """Write the run.json of a notebook that read these trainings, with the names of the study's tables and figures."""
+    facts = {
+        "tables": sorted(path.name for path in study.paths.tables.glob("*.csv")),
+        "figures": sorted(path.name for path in study.paths.figures.glob("*.png")),
+    }
+    provenance.write_run(folder, study, "evaluation", [study.paths.cohort, *runs.values()], facts, began)
