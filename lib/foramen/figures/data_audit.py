@@ -21,9 +21,9 @@ def cohort(images: np.ndarray, manifest: pd.DataFrame, n: int = 4, seed: int = 0
 
     `images` (N,S,S); `manifest` (columns patient_id, label, side) names the place of each image by its index.
     """
-    groups = list(manifest.groupby(["label", "side"], sort=True))
+    groups: list[tuple[Any, pd.DataFrame]] = list(manifest.groupby(["label", "side"], sort=True))
     figure, axes = plt.subplots(len(groups), n, figsize=(PAGE, PAGE / n * len(groups)), squeeze=False)
-    names = [f"{CLASSES[label]}, {SIDES[side]}" for (label, side), _ in groups]
+    names = [f"{CLASSES[key[0]]}, {SIDES[key[1]]}" for key, _ in groups]
     for row, name, (_, members) in zip(axes, names, groups, strict=True):
         drawn = members.sample(frac=1, random_state=seed).drop_duplicates("patient_id").index[:n]
         for cell in row[max(1, len(drawn)) :]:

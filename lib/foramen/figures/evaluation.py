@@ -4,6 +4,7 @@ A panel shows one arm; the reference arm's curve stands in grey behind each of t
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +26,7 @@ from foramen.figures.style import (
     intervals,
     listing,
     panels,
+    records,
 )
 
 NAMES = ("none", "stenosis")
@@ -48,7 +50,7 @@ def roc(curves: pd.DataFrame, table: pd.DataFrame, reference: str = "basic") -> 
     points = table.assign(x=table["fp"] / (table["fp"] + table["tn"]), y=table["tp"] / (table["tp"] + table["fn"]))
     figure, axes = _curve_panels(curves, reference, ("1 − specificity", "sensitivity"), _diagonal)
     _operating_points(figure, axes, points)
-    at = listing(f"{p.arm} {p.y:.2f} and {1 - p.x:.2f}" for p in points.itertuples())
+    at = listing(f"{p.arm} {p.y:.2f} and {1 - p.x:.2f}" for p in records(points))
     return describe(
         figure,
         f"ROC curves of {len(points)} arms with 95 % bands over the diagonal of chance. Sensitivity and "
@@ -69,7 +71,7 @@ def precision_recall(curves: pd.DataFrame, table: pd.DataFrame, prevalence: floa
         curves, reference, labels, lambda cell: cell.axhline(prevalence, label="chance", **REFERENCE)
     )
     _operating_points(figure, axes, points)
-    at = listing(f"{p.arm} {p.y:.2f} at {p.x:.2f}" for p in points.itertuples())
+    at = listing(f"{p.arm} {p.y:.2f} at {p.x:.2f}" for p in records(points))
     return describe(
         figure,
         f"Precision-recall curves of {len(points)} arms with 95 % bands; chance is the prevalence, "
@@ -94,7 +96,7 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
     drawn = curves.rename(columns={"threshold": "x", "net_benefit": "y"})
     figure, axes = _curve_panels(drawn, reference, ("threshold probability", "net benefit"), defaults)
     _legend(figure, axes)
-    half = {arm: np.interp(0.5, curve["x"], curve["y"]) for arm, curve in drawn.groupby("arm", sort=False)}
+    half = {str(arm): np.interp(0.5, curve["x"], curve["y"]) for arm, curve in drawn.groupby("arm", sort=False)}
     return describe(
         figure,
         f"Decision curves of {len(half)} arms with 95 % bands, treat-all and treat-none. Net benefit at a "
@@ -116,9 +118,9 @@ def _curve_panels(
         background(cell)
         if arm != reference and len(behind):
             cell.plot(behind["x"], behind["y"], color=GREY, linewidth=0.9, label=reference)
-        band = {"color": BLUE, "alpha": 0.22, "linewidth": 0, "label": "95 % interval, patients"}
+        band: dict[str, Any] = {"color": BLUE, "alpha": 0.22, "linewidth": 0, "label": "95 % interval, patients"}
         cell.fill_between(curve["x"], curve["low"], curve["high"], **band)
-        seeds = {"color": BLUE, "linewidth": 0.6, "linestyle": (0, (1, 1))}
+        seeds: dict[str, Any] = {"color": BLUE, "linewidth": 0.6, "linestyle": (0, (1, 1))}
         cell.plot(curve["x"], curve["seeds_low"], **seeds, label="range of the seeds")
         cell.plot(curve["x"], curve["seeds_high"], **seeds)
         cell.plot(curve["x"], curve["y"], color=BLUE, label="the arm, mean over seeds")
@@ -128,8 +130,15 @@ def _curve_panels(
 
 
 def _operating_points(figure: Figure, axes: dict[str, Axes], points: pd.DataFrame) -> None:
-    dot = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on": False, "zorder": 3, "label": "operating point"}
-    for point in points.itertuples():
+    dot: dict[str, Any] = {
+        "color": ORANGE,
+        "edgecolor": "black",
+        "s": 25,
+        "clip_on": False,
+        "zorder": 3,
+        "label": "operating point",
+    }
+    for point in records(points):
         axes[point.arm].scatter(point.x, point.y, **dot)
     _legend(figure, axes)
 
@@ -150,20 +159,27 @@ def confusion(table: pd.DataFrame) -> Figure:
     validation threshold. A system that guesses has equal rows.
     """
     figure, axes = panels(len(table), 4, 1.0, 0.2)
-    for cell, row in zip(axes, table.itertuples(), strict=True):
+    for cell, row in zip(axes, records(table), strict=True):
         counts = np.array([[row.tn, row.fp], [row.fn, row.tp]], float)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         texts = [
             [f"{100 * s:.0f} %\n({c:.0f})" for s, c in zip(*line, strict=True)]
             for line in zip(shares, counts, strict=True)
         ]
-        look = {"cmap": "Blues", "vmin": 0, "vmax": 1.1, "cbar": False, "square": True, "annot_kws": {"fontsize": 7}}
+        look: dict[str, Any] = {
+            "cmap": "Blues",
+            "vmin": 0,
+            "vmax": 1.6,
+            "cbar": False,
+            "square": True,
+            "annot_kws": {"fontsize": 7, "color": "black"},
+        }
         sns.heatmap(shares, annot=texts, fmt="", xticklabels=NAMES, yticklabels=NAMES, ax=cell, **look)
         cell.set_title(row.arm)
         cell.tick_params(length=0)
     figure.supxlabel("predicted", fontsize=8)
     figure.supylabel("recorded label", fontsize=8)
-    cells = listing(f"{r.arm} {r.tn:.0f}, {r.fp:.0f}, {r.fn:.0f}, {r.tp:.0f}" for r in table.itertuples())
+    cells = listing(f"{r.arm} {r.tn:.0f}, {r.fp:.0f}, {r.fn:.0f}, {r.tp:.0f}" for r in records(table))
     return describe(
         figure,
         "Confusion matrices at the validation threshold, means over seeds. True negatives, false positives, "
@@ -231,14 +247,14 @@ def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
         if len(claimed):
             band = cell.axvspan(*claimed.iloc[0], color=ORANGE, alpha=0.35, linewidth=0)
         cell.axvline(0, **REFERENCE)
-        look = {"marker": "s", "linestyle": "none", "across": True}
+        look: dict[str, Any] = {"marker": "s", "linestyle": "none", "across": True}
         intervals(cell, part["gain"], part["arm"].map(arms.index), part["low"], part["high"], BLUE, **look)
         cell.set(title=METRIC_NAMES[metric], yticks=range(len(arms)), yticklabels=arms, ylim=(len(arms) - 0.4, -0.6))
     figure.supxlabel(f"gain over {reference} (percentage points, 95 % interval)", fontsize=8)
     if table["paper_low"].notna().any():
         figure.legend([band], ["claimed by Park et al. 2023 (other data)"], loc="outside upper right")
     first = table[table["metric"] == metrics[0]]
-    values = listing(f"{r.arm} {r.gain:+.1f} ({r.low:+.1f} to {r.high:+.1f})" for r in first.itertuples())
+    values = listing(f"{r.arm} {r.gain:+.1f} ({r.low:+.1f} to {r.high:+.1f})" for r in records(first))
     return describe(
         figure,
         f"Forest plot of the gain over {reference} in {listing(METRIC_NAMES[metric] for metric in metrics)}, in "

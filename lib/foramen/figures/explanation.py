@@ -1,6 +1,7 @@
 """Figures of notebook 08: where the networks look, whether that can be believed, and the errors."""
 
 from textwrap import wrap
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,6 +24,7 @@ from foramen.figures.style import (
     listing,
     panels,
     picture,
+    records,
 )
 
 MEASURES = {"pointing_game": "peak inside a foramen (share)", "auprc": "area under precision-recall"}
@@ -43,7 +45,7 @@ def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray 
     n, empty, side = len(images), 0, PAGE / max(len(images), 4)
     size = (side * n, side * (len(maps) + 1) + 0.4)
     figure, axes = plt.subplots(len(maps) + 1, n, figsize=size, squeeze=False)
-    for i, row in enumerate(rows.itertuples()):
+    for i, row in enumerate(records(rows)):
         picture(axes[0, i], images[i])
         axes[0, i].set_title(f"{row.rule}\n{CLASSES[row.label]}\nscore {row.score:.2f}", fontsize=6, pad=2)
         for cell, stack in zip(axes[1:, i], maps.values(), strict=True):
@@ -65,7 +67,12 @@ def _overlay(axes: Axes, image: np.ndarray, map_: np.ndarray) -> bool:
     """Draw an image with a map over it, opaque where it is high; True where the map is zero everywhere."""
     if map_.max() <= 0:
         picture(axes, image)
-        note = {"color": "white", "ha": "center", "fontsize": 6, "bbox": {"facecolor": "black", "pad": 1}}
+        note: dict[str, Any] = {
+            "color": "white",
+            "ha": "center",
+            "fontsize": 6,
+            "bbox": {"facecolor": "black", "pad": 1},
+        }
         axes.text(0.5, 0.05, "zero everywhere", transform=axes.transAxes, **note)
         return True
     strength = map_ / map_.max()
@@ -113,7 +120,7 @@ def _overlap_words(overlap: pd.DataFrame) -> str:
     if not len(overlap):
         return "There are no masks of the true foramina to compare with."
     first = overlap[overlap["measure"] == overlap["measure"].iloc[0]]
-    found = listing(f"{f'{row.method} {row.arm}'.strip()} {row.estimate:.2f}" for row in first.itertuples())
+    found = listing(f"{f'{row.method} {row.arm}'.strip()} {row.estimate:.2f}" for row in records(first))
     return f"{MEASURES.get(first['measure'].iloc[0], 'overlap')}: {found}; chance {first['chance'].mean():.2f}."
 
 
@@ -147,7 +154,7 @@ def errors(images: np.ndarray, rows: pd.DataFrame) -> Figure:
     """
     notes = rows["note"] if "note" in rows else [""] * len(rows)
     figure, axes = panels(len(images), 4, 1.0, 0.6)
-    for cell, image, row, note in zip(axes, images, rows.itertuples(), notes, strict=True):
+    for cell, image, row, note in zip(axes, images, records(rows), notes, strict=True):
         picture(cell, image, f"label: {CLASSES[row.label]}\nscore {row.score:.2f}")
         cell.set_xlabel("\n".join([row.image_id, *wrap(note, NOTE_WIDTH)]), fontsize=6)
     missed = int((rows["label"] == 1).sum())

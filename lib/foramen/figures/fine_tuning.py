@@ -46,11 +46,11 @@ def architecture_steps(
     first = 0 if switches["trainable"] == "all" else (*STAGES, "head").index(switches["trainable"])
     region = f"region, ×{sizes['region']:g}" if sizes["region"] != 1 else "whole radiograph"
     transformers = {
-        "none": Step("no spatial transformer", f"{region}\n1 × {side} × {side}", "omitted"),
-        "crop": Step("fixed crop", f"×{sizes['crop']:g}\n1 × {side} × {side}"),
+        "none": Step("no spatial transformer", f"{region}\n{side} × {side}", "omitted"),
+        "crop": Step("fixed crop", f"×{sizes['crop']:g}\n{side} × {side}"),
     }
-    network = f"sees {sizes['localisation']:g}²\n1 × {side} × {side}"
-    steps = [Step("radiograph", f"1 × {sizes['image']:g} × {sizes['image']:g}")]
+    network = f"sees {sizes['localisation']:g}²\n{side} × {side}"
+    steps = [Step("radiograph", f"{sizes['image']:g} × {sizes['image']:g}")]
     steps += [
         Step(name, switches[name], "omitted" if switches[name] == "none" else "fixed")
         for name in ("equalization", "flip")
@@ -58,15 +58,15 @@ def architecture_steps(
     steps.append(transformers.get(stn, Step(f"spatial transformer ({stn.replace('_', ' ')})", network, "trained")))
     for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
         pixels = math.ceil(side / stage["reduction"])
-        detail = f"{stage['num_chs']} × {pixels} × {pixels}"
+        detail = f"{stage['num_chs']} ×\n{pixels} × {pixels}"
         steps.append(Step(f"ResNet50 {name}", detail, "trained" if i >= first else "frozen"))
     return [*steps, Step("mean, linear, sigmoid", "score", "trained")]
 
 
 @captioned(
     "Architecture",
-    "The path of one radiograph through the arm named in the notebook; channels × height × width below each title. "
-    "Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.",
+    "The path of one radiograph through the arm named in the notebook; sizes in pixels, in the network as "
+    "channels × height × width. Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.",
 )
 def architecture(steps: Sequence[Step]) -> Figure:
     """A row of boxes, what a radiograph passes through from left to right. Notebooks 05 and 06.
@@ -74,18 +74,17 @@ def architecture(steps: Sequence[Step]) -> Figure:
     `steps` as from `architecture_steps`.
     """
     figure, axes = plt.subplots(figsize=(PAGE, 1.1))
-    axes.set(xlim=(0, len(steps)), ylim=(0, 1))
+    axes.set(xlim=(-0.03, len(steps) - 0.17), ylim=(0, 1))
     axes.set_axis_off()
     for x, step in enumerate(steps):
         outline = {"boxstyle": "round,pad=0,rounding_size=0.06", "linewidth": 1.2, **BOXES[step.kind]}
-        axes.add_patch(FancyBboxPatch((x + 0.06, 0.02), 0.86, 0.96, **outline))
-        text = {"ha": "center", "fontsize": 6, "color": INK.get(step.kind, "black")}
-        axes.text(x + 0.49, 0.92, step.title.replace(" ", "\n"), va="top", **text)
-        axes.text(x + 0.49, 0.08, step.detail, va="bottom", **text)
+        axes.add_patch(FancyBboxPatch((x, 0.02), 0.8, 0.96, **outline))
+        text: dict[str, Any] = {"ha": "center", "fontsize": 6, "color": INK.get(step.kind, "black")}
+        axes.text(x + 0.4, 0.92, step.title.replace(" ", "\n"), va="top", **text)
+        axes.text(x + 0.4, 0.08, step.detail, va="bottom", **text)
         if x:
-            axes.annotate(
-                "", (x + 0.07, 0.5), (x - 0.09, 0.5), arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
-            )
+            arrow = {"arrowstyle": "-|>", "mutation_scale": 6, "color": "black", "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", (x, 0.5), (x - 0.2, 0.5), arrowprops=arrow)
     words = ", ".join(f"{step.title} {' '.join(step.detail.split())} ({step.kind})" for step in steps)
     return describe(figure, f"What a radiograph passes through, in order: {words}.")
 
@@ -99,7 +98,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
     arms = list(history["arm"].unique())
     size = (max(PAGE * len(arms) / 6, PAGE / 2), 3.2)
     figure, axes = plt.subplots(2, len(arms), figsize=size, sharex="col", sharey="row", squeeze=False)
-    look = {"x": "epoch", "errorbar": ("pi", 100), "marker": "o", "markersize": 3, "markeredgewidth": 0}
+    look: dict[str, Any] = {"x": "epoch", "errorbar": ("pi", 100), "marker": "o", "markersize": 3, "markeredgewidth": 0}
     for (upper, lower), arm in zip(axes.T, arms, strict=True):
         part = history[history["arm"] == arm]
         validation = {"color": VERMILION, "linestyle": (0, (4, 1.5)), **look}

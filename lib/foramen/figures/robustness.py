@@ -1,5 +1,7 @@
 """Figures of notebook 07: gains against the size of their cause, learning curves, parts of the test set."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from foramen.figures.style import (
     intervals,
     listing,
     panels,
+    records,
 )
 
 
@@ -37,14 +40,14 @@ def gain_curves(table: pd.DataFrame) -> Figure:
         for i, metric in enumerate(metrics):
             row = part[part["metric"] == metric].sort_values("factor")
             x = row["factor"] + (i - (len(metrics) - 1) / 2) * width
-            look = {"marker": MARKERS[i], "label": METRIC_NAMES[metric]}
+            look: dict[str, Any] = {"marker": MARKERS[i], "label": METRIC_NAMES[metric]}
             intervals(cell, x, row["gain"], row["low"], row["high"], PALETTE[i], **look)
         cell.axhline(0, **REFERENCE)
         first = part.iloc[0]
         cell.set(title=str(name).replace("_", " "), xlabel=f"times the study's\n{first.arm} over {first.reference}")
         cell.set_xticks(sorted(part["factor"].unique()))
         values = part[part["metric"] == metrics[0]]
-        found = listing(f"{row.gain:+.1f} at {row.factor:g}" for row in values.itertuples())
+        found = listing(f"{row.gain:+.1f} at {row.factor:g}" for row in records(values))
         words.append(f"{name}, {metrics[0]}: {found}")
     axes[0].set_ylabel("gain (percentage points,\n95 % interval)")
     axes[0].legend()
@@ -103,13 +106,14 @@ def subgroups(table: pd.DataFrame, results: pd.DataFrame, arms: list[str], metri
     size = (max(COLUMN, PAGE * (len(arms) + 1) / 4), 0.8 + 0.175 * len(rows))
     figure, axes = plt.subplots(1, len(arms), figsize=size, sharex=True, sharey=True, squeeze=False)
     for cell, arm, colour, marker in zip(axes[0], arms, PALETTE, MARKERS, strict=False):
-        part, look = table[table["arm"] == arm], {"marker": marker, "linestyle": "none", "across": True}
+        part = table[table["arm"] == arm]
+        look: dict[str, Any] = {"marker": marker, "linestyle": "none", "across": True}
         intervals(cell, part["estimate"], part["place"], part["low"], part["high"], colour, **look)
         cell.axvline(whole[arm], **REFERENCE)
         cell.set(title=arm, xlabel=METRIC_NAMES.get(metric, metric), ylim=(place.max() + 0.7, 0))
-    names = [f"{row.subgroup.replace('_', ' ')}: {row.value} ({row.n_images})" for row in rows.itertuples()]
-    axes[0, 0].set_yticks(place, names)
-    extremes = listing(_range(arm, part) for arm, part in table.groupby("arm", sort=False))
+    counts = rows["n_images"].astype(str)
+    axes[0, 0].set_yticks(place, rows["subgroup"].str.replace("_", " ") + ": " + rows["value"] + " (" + counts + ")")
+    extremes = listing(_range(str(arm), part) for arm, part in table.groupby("arm", sort=False))
     return describe(
         figure,
         f"{METRIC_NAMES.get(metric, metric)} with 95 % intervals in {len(rows)} subgroups of the test set: {extremes}.",
@@ -117,6 +121,6 @@ def subgroups(table: pd.DataFrame, results: pd.DataFrame, arms: list[str], metri
 
 
 def _range(arm: str, part: pd.DataFrame) -> str:
-    low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
-    ends = [f"{row.estimate:.2f} ({row.subgroup.replace('_', ' ')} {row.value})" for row in (low, high)]
-    return f"{arm} from {ends[0]} to {ends[1]}"
+    ends = part.sort_values("estimate", kind="stable").iloc[[0, -1]]
+    low, high = [f"{row.estimate:.2f} ({row.subgroup.replace('_', ' ')} {row.value})" for row in records(ends)]
+    return f"{arm} from {low} to {high}"

@@ -41,7 +41,7 @@ def stn(
     """
     n, size, height = len(inputs), inputs.shape[-1], 2.3 * PAGE / len(inputs)
     figure = plt.figure(figsize=(PAGE, height + 1.7))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[height, 1.7])
+    top, bottom = figure.subfigures(2, 1, height_ratios=[height, 1.7], squeeze=False).flat
     axes = top.subplots(2, n, squeeze=False)
     for i, (upper, lower) in enumerate(axes.T):
         angle, zoom, x, y = transform_words(theta[i])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -173,9 +174,14 @@ def picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> No
         axes.set_title(title, fontsize=7, pad=2)
 
 
-def listing(items: Iterable[str]) -> str:
+def records(table: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a table, each with its columns as attributes."""
+    return table.itertuples()
+
+
+def listing(items: Iterable[object]) -> str:
     """`a, b and c`."""
-    *first, last = items
+    *first, last = map(str, items)
     return f"{', '.join(first)} and {last}" if first else last
 
 
