@@ -1,5 +1,7 @@
 """Small radiographs for tests: pictures that differ, and folders of them in several formats."""
 
+import os
+import time
 from pathlib import Path
 
 import gdcm
@@ -16,6 +18,8 @@ from pydicom.uid import (
     generate_uid,
 )
 from scipy.ndimage import gaussian_filter, zoom
+
+from radiographs import inspection
 
 NATIVE = {
     "explicit": ExplicitVRLittleEndian,
@@ -121,6 +125,15 @@ def study_file(folder: Path, name: str = "films", **manifest: object) -> Path:
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
+
+
+def spoil(file: inspection.FileToRead) -> dict:
+    """A decoder that takes its process down on one file, and does not end on another (here, where pools find it)."""
+    if file.path == "films/001_R.png":
+        os.abort()
+    if file.path == "films/009_L.png":
+        time.sleep(600)
+    return inspection.inspect(file)
 
 
 def _compress(path: Path, syntax: int) -> None:

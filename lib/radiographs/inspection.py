@@ -1,7 +1,6 @@
-"""What is found out about every file of a cohort: header, decoded square, digests. Shared by `check` and
-`cohort`.
-"""
+"""What is found out about each of many files: header, decoded square, digests, or why it cannot be used."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from radiographs import images
-from radiographs import near_duplicates as copies
-from radiographs.images import ImageFault
+from radiographs import near_duplicates, reading
+from radiographs.radiograph import FULL_SCALE, ImageFault, letterbox
 
 
 @dataclass(frozen=True)
-class Job:
+class FileToRead:
     """One file to look at. With `store`, the decoded square is written to row `slot` of that array file."""
 
     slot: int
@@ -27,34 +25,34 @@ class Job:
     offset: int = 0
 
 
-def inspect(job: Job) -> dict[str, Any]:
-    """Facts of one file: `slot`, `fault` ("" where it is usable), `modified` (ns; 0: unknown), header facts, and
-    with pixels box, digests, sketch.
+def inspect(file: FileToRead) -> dict[str, Any]:
+    """Facts of one file: `slot`, `fault` ("" where it is usable), `modified` (ns; 0: unknown), header facts, and with
+    pixels box, digests, coarse picture.
     """
-    facts: dict[str, Any] = {"slot": job.slot, "fault": "", "modified": 0}
+    facts: dict[str, Any] = {"slot": file.slot, "fault": "", "modified": 0}
     try:
-        path = inside(Path(job.root), job.path)
+        path = inside(Path(file.root), file.path)
         facts["modified"] = path.stat().st_mtime_ns
-        if not job.pixels:
-            return facts | images.read_header(path).facts()
-        radiograph = images.read(path, job.size)
-        square, box = images.letterbox(radiograph, job.size)
+        if not file.pixels:
+            return facts | reading.read_header(path).facts()
+        radiograph = reading.read(path, file.size)
+        square, box = letterbox(radiograph, file.size)
         facts |= radiograph.header.facts() | _describe(square, box) | {"burnt_in": bool(radiograph.text_like)}
     except ImageFault as fault:
         return facts | {"fault": str(fault)}
     if facts["constant"]:
         return facts | {"fault": "constant: all pixels have the same value"}
-    if job.store:
+    if file.store:
         # not through a memory map: its pages would count as this process's memory
-        with open(job.store, "r+b") as stream:
-            stream.seek(job.offset + job.slot * square.nbytes)
+        with open(file.store, "r+b") as stream:
+            stream.seek(file.offset + file.slot * square.nbytes)
             stream.write(square.tobytes())
     return facts
 
 
-def crashed(job: Job) -> dict[str, Any]:
-    """Facts of a file whose decoder took its process down."""
-    return {"slot": job.slot, "fault": "damaged: its decoder crashed", "modified": 0}
+def failed(file: FileToRead, why: str) -> dict[str, Any]:
+    """Facts of a file whose decoder took its process down or did not end."""
+    return {"slot": file.slot, "fault": f"damaged: {why}", "modified": 0}
 
 
 def inside(root: Path, name: str) -> Path:
@@ -67,7 +65,7 @@ def inside(root: Path, name: str) -> Path:
         loop = isinstance(error, RuntimeError) or getattr(error, "errno", None) == 40
         raise ImageFault("a symbolic link that leads to itself" if loop else "not a usable file name") from None
     if not path.is_relative_to(root):
-        raise ImageFault("leads out of the folder of the images (cohort.manifest.images can name another)")
+        raise ImageFault("leads out of the folder of the images")
     if not path.is_file():
         raise ImageFault("not a file")
     if not os.access(path, os.R_OK):
@@ -79,9 +77,9 @@ def _describe(square: np.ndarray, box: np.ndarray) -> dict[str, Any]:
     """Facts of a letterboxed image: box, digests, constant or clipped."""
     top, left, bottom, right = (int(v) for v in box)
     valid = square[top:bottom, left:right]
-    return copies.describe(valid) | {
+    return near_duplicates.describe(valid) | {
         "box": [top, left, bottom, right],
-        "digest": images.thumbnail_digest(square),
-        "constant": bool(valid.max() - valid.min() <= images.FULL_SCALE // 255),
-        "clipped": round(float(((valid == 0) | (valid == images.FULL_SCALE)).mean()), 4),
+        "digest": hashlib.sha256(square.tobytes()).hexdigest()[:32],  # equal pictures, whatever else the files hold
+        "constant": bool(valid.max() - valid.min() <= FULL_SCALE // 255),
+        "clipped": round(float(((valid == 0) | (valid == FULL_SCALE)).mean()), 4),
     }

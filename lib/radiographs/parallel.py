@@ -1,9 +1,9 @@
-"""Many files over several processes, in order, with flat memory, outliving a decoder that crashes. Used by
-`check` and `cohort`.
-"""
+"""Many files over several processes: in order, with flat memory, outliving a decoder that crashes or does not end."""
 
+import faulthandler
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -14,6 +14,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 CHUNK = 16
+SECONDS = 120.0  # more than any file takes that can be decoded at all
 CONTEXT = "forkserver" if os.name == "posix" else "spawn"  # a fork of a process with threads can hang
 
 
@@ -25,15 +26,15 @@ def available() -> int:
 def over_files(
     function: Callable[[Item], Result],
     items: Sequence[Item],
-    crashed: Callable[[Item], Result],
+    failed: Callable[[Item, str], Result],
     processes: int | None = None,
+    seconds: float = SECONDS,
 ) -> Iterator[Result]:
-    """`function(item)` for each item, in their order, over `processes` processes (default: all available
-    cores).
+    """`function(item)` for each item, in their order, over `processes` processes (default: all available cores).
 
-    At most a few chunks are under way, so memory does not grow with the number of items. An item whose
-    decoder takes its process down (a damaged file can) gives `crashed(item)`; the others of its chunk are
-    done again.
+    At most a few chunks are under way, so memory does not grow with the number of items. An item that takes its process
+    down (a damaged file can) or takes longer than `seconds` gives `failed(item, why)`; the others of its chunk are done
+    again.
     """
     processes = min(processes or available(), max(1, len(items)))
     chunks = deque(items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
@@ -43,34 +44,44 @@ def over_files(
         while chunks or running:
             while chunks and len(running) < 3 * processes:
                 chunk = chunks.popleft()
-                running.append((pool.submit(_each, function, chunk), chunk))
+                running.append((pool.submit(_each, function, chunk, seconds), chunk))
             future, chunk = running.popleft()
             try:
                 yield from future.result()
             except BrokenProcessPool:
                 pool.shutdown(wait=False, cancel_futures=True)
                 pool = _pool(processes)
-                yield from _one_by_one(function, chunk, crashed)
-                running = deque((pool.submit(_each, function, later), later) for _, later in running)
+                yield from _one_by_one(function, chunk, failed, seconds)
+                running = deque((pool.submit(_each, function, later, seconds), later) for _, later in running)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _each(function: Callable[[Item], Result], chunk: Sequence[Item]) -> list[Result]:
-    return [function(item) for item in chunk]
+def _each(function: Callable[[Item], Result], chunk: Sequence[Item], seconds: float) -> list[Result]:
+    """The results of a chunk. A decoder need not listen to signals or let go of the interpreter, so the time limit of a
+    file ends the whole process.
+    """
+    results = []
+    for item in chunk:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+        results.append(function(item))
+    faulthandler.cancel_dump_traceback_later()
+    return results
 
 
 def _one_by_one(
-    function: Callable[[Item], Result], chunk: Sequence[Item], crashed: Callable[[Item], Result]
+    function: Callable[[Item], Result], chunk: Sequence[Item], failed: Callable[[Item, str], Result], seconds: float
 ) -> Iterator[Result]:
     """Each item in a process of its own, to find the one that takes it down."""
     pool = _pool(1)
     for item in chunk:
+        started = time.monotonic()
         try:
-            yield pool.submit(function, item).result()
+            yield pool.submit(_each, function, [item], seconds).result()[0]
         except BrokenProcessPool:
             pool = _pool(1)
-            yield crashed(item)
+            late = time.monotonic() - started >= seconds
+            yield failed(item, f"decoding took longer than {seconds:g} seconds" if late else "its decoder crashed")
     pool.shutdown()
 
 
@@ -80,7 +91,9 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
 def end_with_parent() -> None:
     """For the processes of a pool: end when the one that opened the pool ends, even by `kill -9`."""
-    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    parent = parent_process()
+    if parent:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _be_quiet() -> None:

@@ -60,7 +60,7 @@ def _dataset(pixels: np.ndarray, kind: str) -> Dataset:
     return dataset
 
 
-def decode_alone(job: inspection.Job) -> int:
+def decode_alone(job: inspection.FileToRead) -> int:
     """What the libraries need to give the pixels of one file, and nothing else."""
     path = Path(job.root) / job.path
     if path.suffix == ".dcm":
@@ -69,14 +69,14 @@ def decode_alone(job: inspection.Job) -> int:
         return np.asarray(image).shape[0]
 
 
-def alone(job: inspection.Job) -> float:
+def alone(job: inspection.FileToRead) -> float:
     """Processor seconds of `decode_alone`."""
     started = time.process_time()
     decode_alone(job)
     return time.process_time() - started
 
 
-def whole(job: inspection.Job) -> float:
+def whole(job: inspection.FileToRead) -> float:
     """Processor seconds of `inspection.inspect`."""
     started = time.process_time()
     fault = inspection.inspect(job)["fault"]
@@ -97,7 +97,7 @@ def measure(kind: str, images: int, processes: int, size: int = 160, rounds: int
             (Path(folder) / f"{i}{suffix}").write_bytes(different[i % len(different)])
         store = Path(folder) / "decoded.npy"
         store.write_bytes(b"")
-        jobs = [inspection.Job(i, f"{i}{suffix}", folder, size, store=str(store)) for i in range(images)]
+        jobs = [inspection.FileToRead(i, f"{i}{suffix}", folder, size, store=str(store)) for i in range(images)]
         taken = {function: [_seconds(function, jobs, processes) for _ in range(rounds)] for function in (alone, whole)}
     wall = {function: statistics.median(w for w, _ in runs) for function, runs in taken.items()}
     cpu = {function: statistics.median(c for _, c in runs) for function, runs in taken.items()}
@@ -110,10 +110,10 @@ def measure(kind: str, images: int, processes: int, size: int = 160, rounds: int
     }
 
 
-def _seconds(function: Callable, jobs: list[inspection.Job], processes: int) -> tuple[float, float]:
+def _seconds(function: Callable, jobs: list[inspection.FileToRead], processes: int) -> tuple[float, float]:
     """Wall-clock seconds for all jobs, and the sum of their processor seconds."""
     started = time.perf_counter()
-    cpu = sum(parallel.over_files(function, jobs, inspection.crashed, processes))
+    cpu = sum(parallel.over_files(function, jobs, inspection.failed, processes))
     return time.perf_counter() - started, cpu
 
 

@@ -15,7 +15,7 @@ from foramen.cohort import adapters
 from foramen.cohort import step as cohorts
 from foramen.fine_tuning import step as training
 from foramen.study.model import Arm, ManifestCohort
-from radiographs import images
+from radiographs import letterbox, read, read_header
 
 SIZE = 96
 # Of types 1 and 2 in those modules of PS3.3 A.26.3 that do not depend on a condition.
@@ -71,7 +71,7 @@ def test_images_come_back_within_quantisation(folders):
     manifest = pd.read_csv(out / "manifest.csv")
     boxes, originals = np.load(source / "boxes.npy"), np.load(source / "images.npy")
     for i, name in enumerate(manifest["image_path"]):
-        square, box = images.letterbox(images.read(out / name, SIZE), SIZE)
+        square, box = letterbox(read(out / name, SIZE), SIZE)
         assert np.abs(square.astype(int) - originals[i]).max() <= 1
         assert (box == boxes[i]).all(), "the collimated area, found from the image alone"
 
@@ -79,7 +79,7 @@ def test_images_come_back_within_quantisation(folders):
 def test_headers_agree_with_the_manifest(folders):
     manifest = pd.read_csv(folders[1] / "manifest.csv")
     for row in manifest.itertuples():
-        header = images.read_header(folders[1] / row.image_path)
+        header = read_header(folders[1] / row.image_path)
         assert (header.laterality, header.view_position, header.modality) == (row.side, row.view, "DX")
         assert header.spacing_mm == pytest.approx(240 / SIZE)
 

@@ -149,7 +149,7 @@ def test_csxa_with_stated_classes(tmp_path):
     csxa(root, 60)
     made = prepare(root, path=str(root), adapter="csxa", labels={"1": 0, "5": 1})
     assert len(made.included) == 24 and made.included["label"].sum() == 12
-    assert audit.exclusions(made)["reason"].to_list() == ["curvature class without a label"]
+    assert [reason["reason"] for reason in made.audit["reasons"]] == ["curvature class without a label"]
 
 
 def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):

@@ -601,7 +601,7 @@ def image_dicom_of_nonsense(folder):
 # Tests ------------------------------------------------------------------------------------------------------
 
 
-def serially(function, items, crashed, processes=None):
+def serially(function, items, failed, processes=None):
     """What `parallel.over_files` does, in this process: starting processes for each case takes too long."""
     return map(function, items)
 
@@ -645,20 +645,14 @@ def test_the_clean_cohort_is_clean(folder, capfd):
     assert "0 faults" in capfd.readouterr().out
 
 
-def crash(job: inspection.Job) -> dict:
-    """A decoder that takes its process down on one file."""
-    if job.path == FILM:
-        os.abort()
-    return inspection.inspect(job)
-
-
-def test_a_decoder_that_crashes_is_outlived(folder):
+def test_a_decoder_that_crashes_or_does_not_end_is_outlived(folder):
     names = [f"films/{k:03d}_{side}.png" for k in range(16) for side in "LR"]
-    jobs = [inspection.Job(slot, name, str(folder), 64) for slot, name in enumerate(names)]
-    facts = list(parallel.over_files(crash, jobs, inspection.crashed, processes=2))
+    jobs = [inspection.FileToRead(slot, name, str(folder), 64) for slot, name in enumerate(names)]
+    facts = list(parallel.over_files(films.spoil, jobs, inspection.failed, processes=2, seconds=5))
     assert [f["slot"] for f in facts] == list(range(32))
-    assert [f["slot"] for f in facts if f["fault"]] == [3]
+    assert [f["slot"] for f in facts if f["fault"]] == [3, 18]
     assert facts[3]["fault"] == "damaged: its decoder crashed"
+    assert facts[18]["fault"] == "damaged: decoding took longer than 5 seconds"
 
 
 def test_faults_leave_a_finished_cohort_as_it_was(folder):

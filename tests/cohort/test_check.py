@@ -18,7 +18,7 @@ from radiographs import parallel
 def alone(tmp_path, monkeypatch):
     """Results below the test's folder; everything in this process, which is faster for a few films."""
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
-    monkeypatch.setattr(parallel, "over_files", lambda function, items, crashed, processes=None: map(function, items))
+    monkeypatch.setattr(parallel, "over_files", lambda function, items, failed: map(function, items))
 
 
 @pytest.fixture(scope="module")

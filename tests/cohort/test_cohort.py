@@ -13,11 +13,12 @@ import pytest
 
 import films
 from foramen import study
-from foramen.cohort import adapters, audit, decoding, privacy
+from foramen.cohort import adapters, audit, privacy
 from foramen.cohort import step as cohort
+from foramen.cohort.split import assign_split
 from foramen.core import files
 from foramen.core.errors import InputError
-from foramen.study.model import Split
+from radiographs import decoding, inspection
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,7 @@ def test_images_are_in_the_order_of_the_table_without_the_unreadable(folder):
     made = cohort.prepare(load(folder, unreadable_share=0.05))
     assert np.array_equal(made.images, np.delete(whole, 7, axis=0))
     assert made.manifest["excluded"].to_numpy().nonzero()[0].tolist() == [7]
-    assert audit.exclusions(made)["images"].to_list() == [1]
+    assert [reason["images"] for reason in made.audit["reasons"]] == [1]
     assert audit.flow(made)["images"].to_list()[:3] == [48, 1, 47]
 
 
@@ -68,14 +69,14 @@ def test_excluded_rows_are_counted_and_never_opened(folder):
     (folder / "films/000_L.png").unlink()
     made = cohort.prepare(load(folder))
     assert len(made.images) == 45
-    assert audit.exclusions(made).to_dict("records") == [{"reason": "by the table", "images": 3, "patients": 2}]
+    assert made.audit["reasons"] == [{"reason": "by the table", "images": 3, "patients": 2}]
 
 
 def test_the_split_is_by_patient_stratified_and_as_large_as_asked():
     rng = np.random.default_rng(0)
     patients = np.repeat(np.arange(400), 2)
     labels = pd.Series((rng.random(800) < 0.3).astype(int))
-    split = cohort.assign_split(labels, patients, Split(test=0.4, validation=0.15, seed=3))
+    split = assign_split(labels, patients, test=0.4, validation=0.15, seed=3)
     rows = pd.DataFrame({"patient": patients, "label": labels, "split": split})
     assert (rows.groupby("patient")["split"].nunique() == 1).all()
     shares = rows.drop_duplicates("patient")["split"].value_counts(normalize=True)
@@ -85,8 +86,8 @@ def test_the_split_is_by_patient_stratified_and_as_large_as_asked():
 
 def test_the_split_does_not_depend_on_what_patients_are_called():
     labels = pd.Series(np.arange(60) % 2)
-    by_number = cohort.assign_split(labels, np.arange(60), Split())
-    by_name = cohort.assign_split(labels, np.array([f"z{9999 - i}" for i in range(60)]), Split())
+    by_number = assign_split(labels, np.arange(60), test=0.5, validation=0.1, seed=0)
+    by_name = assign_split(labels, np.array([f"z{9999 - i}" for i in range(60)]), test=0.5, validation=0.1, seed=0)
     assert by_number.equals(by_name)
 
 
@@ -132,7 +133,7 @@ def test_identifiers_become_pseudonyms_and_the_key_leads_back(folder, output):
 def test_a_finished_cohort_is_not_made_again_and_a_new_split_decodes_nothing(folder, monkeypatch):
     made = cohort.prepare(load(folder))
     images = np.array(made.images)
-    monkeypatch.setattr(decoding.inspection, "inspect", None)
+    monkeypatch.setattr(inspection, "inspect", None)
     assert np.array_equal(cohort.prepare(load(folder)).images, images)
     again = cohort.prepare(load(folder, "split.seed=5"))
     assert np.array_equal(again.images, images)
@@ -184,7 +185,8 @@ def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
     target = parameters.paths.cohort
     target.mkdir(parents=True)
     source = adapters.read(parameters.cohort.manifest)
-    decoding.decode(source, parameters.cohort.image_size, target)
+    names = source.table["image_path"].to_list()
+    decoding.decode(names, source.images, parameters.cohort.image_size, target)
     lines = (target / "decoded.jsonl").read_text().splitlines()
     (target / "decoded.jsonl").write_text("\n".join(lines[:21]) + "\n" + lines[21][:30])
     seen = []
@@ -260,7 +262,7 @@ def test_the_synthetic_cohort_has_the_same_form(output):
     assert list(made.manifest.columns) == cohort.MANIFEST
     assert made.images.shape[1:] == (48, 48) and made.masks.shape == made.images.shape
     assert len(made.poses) == len(made.truth) == len(made.images) == len(made.acquisition)
-    for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence, audit.montage):
+    for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence):
         assert isinstance(table(made), pd.DataFrame)
     assert "synthetic" in audit.questions(made)[0]
 
@@ -307,3 +309,30 @@ def test_a_guesser_without_the_film_learns_from_training_patients_alone():
     turned = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
     assert (audit.without_the_film(SimpleNamespace(included=turned)) == scores).all()
     assert audit.without_the_film(SimpleNamespace(included=rows.assign(sex=""))) is None
+
+
+ASK = """
+import sys
+from foramen.cohort.step import prepare
+from foramen.study import load
+
+if __name__ == "__main__":
+    told = []
+    prepare(load(sys.argv[1]), lambda done, total: told.append(done))
+    print(len(told))
+"""
+
+
+def test_two_processes_on_one_empty_study_make_the_cohort_once_and_both_succeed(folder, output):
+    (folder / "ask.py").write_text(ASK)
+    command = [sys.executable, folder / "ask.py", films.study_file(folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=120)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(told) == ["0", "48"]
+
+
+def test_importing_the_package_is_light():
+    heavy = "import sys, foramen.cohort; print({'pandas', 'torch', 'scipy', 'sklearn', 'PIL'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -61,8 +61,8 @@ def searched(text: str) -> list[str]:
 def test_what_a_report_is_made_from_holds_no_name(planted):
     made = cohort.prepare(study.load(films.study_file(planted)))
     shown = [made.included.drop(columns=["site", "view"]), made.acquisition, table_one.by_split(made.included)]
-    shown += [table(made) for table in (audit.flow, audit.exclusions, audit.findings, audit.leakage)]
-    shown += [audit.acquisition(made), audit.montage(made)]
+    shown += [table(made) for table in (audit.flow, audit.findings, audit.leakage)]
+    shown += [audit.acquisition(made)]
     shown += [audit.prevalence(made, by) for by in ("site", "view", "side", "sex", "split")]
     for table in shown:
         assert searched(table.to_csv()) == [], table

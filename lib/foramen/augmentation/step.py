@@ -5,14 +5,13 @@ import torch
 from foramen.augmentation.flip import CANONICAL_SIDE, apply_canonical_flip, mirrored
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, first_few
 from foramen.core.files import read_json, write_json
 from foramen.preprocessing import step as preprocessing
 from foramen.study.model import Arm, Study
 from foramen.study.step import make
 
 SIDE_WORDS = {"l", "r", "left", "right"}
-LISTED = 10
 
 
 def prepare(study: Study) -> dict:
@@ -44,9 +43,7 @@ def check(study: Study, films: Cohort) -> None:
     rows = films.included
     missing = rows.loc[~rows["side"].isin(["L", "R"]), "image_id"]
     if "canonical" in flips and len(missing):
-        faults += [f"manifest: {image}: side is missing, flip: canonical needs L or R" for image in missing[:LISTED]]
-        if len(missing) > LISTED:
-            faults.append(f"manifest: side is missing for {len(missing) - LISTED} further images")
+        faults.append(f"manifest: side is missing, flip: canonical needs L or R: {first_few(missing)}")
         faults.append(f"arms.{flips['canonical']}.flip: use none or random where sides are unknown")
     words = {str(text).strip().lower() for text in study.cohort.manifest.labels}
     if study.cohort.source == "manifest" and words & SIDE_WORDS and not side_dependent(study) and set(flips) - {"none"}:

@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.proportion import proportion_confint
 
 from foramen.cohort import privacy
-from foramen.cohort.step import Cohort
+from foramen.cohort.loading import Cohort
 
 HEADER = ("format", "grey", "bits", "transfer_syntax", "modality", "body_part", "view_position", "laterality")
 # Columns of a synthetic cohort's truth that tell how a film was taken.
@@ -27,11 +27,6 @@ def flow(cohort: Cohort) -> pd.DataFrame:
     steps += [(f"{name} set", cohort.included[cohort.included["split"] == key]) for key, name in names.items()]
     counted = [(n, *(c if isinstance(c, tuple) else (len(c), c["patient_id"].nunique()))) for n, c in steps]
     return pd.DataFrame(counted, columns=["step", "images", "patients"])
-
-
-def exclusions(cohort: Cohort) -> pd.DataFrame:
-    """Why rows are not in the study: `reason, images, patients`."""
-    return pd.DataFrame(cohort.audit["reasons"], columns=["reason", "images", "patients"])
 
 
 def findings(cohort: Cohort) -> pd.DataFrame:
@@ -136,21 +131,6 @@ def facts_of_patients(rows: pd.DataFrame) -> pd.DataFrame:
     """What is known of each image but the film, as numbers: site, side, view and sex as 0 or 1, age in decades."""
     facts = pd.get_dummies(rows[["site", "side", "view", "sex"]], dtype=float)
     return facts.assign(age=rows["age"].fillna(rows["age"].mean()).fillna(0) / 10)
-
-
-def montage(cohort: Cohort, per_group: int = 4, seed: int = 0) -> pd.DataFrame:
-    """Rows of `cohort.images` to show, drawn at random within each label and side: `label, side, row`.
-
-    Images with likely burnt-in text are never chosen: the text could name a patient.
-    """
-    rows = cohort.included[~cohort.acquisition["burnt_in"].astype(bool).to_numpy()]
-    chosen = [
-        some.sample(min(per_group, len(some)), random_state=seed)
-        .index.to_frame(name="row")
-        .assign(label=label, side=side)
-        for (label, side), some in rows.groupby(["label", "side"])
-    ]
-    return pd.concat(chosen, ignore_index=True)[["label", "side", "row"]]
 
 
 def questions(cohort: Cohort) -> list[str]:

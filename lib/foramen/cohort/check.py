@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort.findings import Finding, judge
+from foramen.cohort import adapters, findings
+from foramen.cohort.findings import Finding
+from foramen.cohort.step import expectations
 from foramen.core.errors import InputError
-from foramen.study import Study, load
+from foramen.study import Study, load, sweeps
+from radiographs import inspection, parallel
 
 Progress = Callable[[int, int], None]
 
@@ -21,40 +24,29 @@ Progress = Callable[[int, int], None]
 def check(study: Study, pixels: bool = False, progress: Progress | None = None) -> list[Finding]:
     """All findings on a study's cohort, faults first; InputError where the table itself cannot be used.
 
-    Without `pixels` only headers are read: duplicates, burnt-in text and greys stay unseen, and the list says
-    so.
+    Without `pixels` only headers are read: duplicates, burnt-in text and greys stay unseen, and the list says so.
     """
     if study.cohort.source == "synthetic":
         text = f"synthetic cohort of {study.cohort.synthetic.patients} patients: there are no files to check"
         return [Finding("note", "cohort", text, text)]
-    from foramen.cohort import adapters
-    from radiographs import inspection, parallel
-
     source = adapters.read(study.cohort.manifest)
-    wanted = source.table[source.table["excluded"] == ""]
-    jobs = [
-        inspection.Job(slot, name, str(source.images), study.cohort.image_size, pixels)
-        for slot, name in enumerate(wanted["image_path"])
+    wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
+    files = [
+        inspection.FileToRead(slot, name, str(source.images), study.cohort.image_size, pixels)
+        for slot, name in enumerate(wanted)
     ]
-    facts = []
-    for fact in parallel.over_files(inspection.inspect, jobs, inspection.crashed):
+    facts: list[dict] = []
+    for fact in parallel.over_files(inspection.inspect, files, inspection.failed):
         facts.append(fact)
         if progress:
-            progress(len(facts), len(jobs))
-    found = judge(study, source, pd.DataFrame(facts, index=wanted.index)).findings + _room(study, len(jobs))
+            progress(len(facts), len(files))
+    found = findings.judge(source, pd.DataFrame(facts, index=wanted.index), expectations(study)).findings
+    found += _room(study, len(files))
     if not pixels:
         text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and reversed grey"
         found.append(Finding("note", "check", text, text))
     order = {"fault": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
-
-
-def _try_sweeps(study: Study) -> None:
-    """InputError where a sweep asks for what its cohort cannot be."""
-    if study.sweeps:
-        from foramen.study import sweeps
-
-        sweeps.members(study)
 
 
 def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = False) -> int:
@@ -63,7 +55,8 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     """
     try:
         study = load(study_path, list(overrides))
-        _try_sweeps(study)
+        if study.sweeps:
+            sweeps.members(study)  # raises where a sweep asks for what its cohort cannot be
         found = check(study, pixels, _bar())
     except InputError as error:
         for fault in error.faults:
@@ -81,7 +74,7 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
 
 
 def before_run(study: Study) -> None:
-    """Print the warnings on a reader's own radiographs before a study runs; InputError with all faults.
+    """Print the warnings on a user's own radiographs before a study runs; InputError with all faults.
 
     Headers only: notebook 01, which decodes every image, finds the rest.
     """

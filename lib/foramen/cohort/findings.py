@@ -1,10 +1,10 @@
-"""What is wrong, or worth a look, in a cohort of files: from its table and the facts of each file. Used by
-notebook 01.
+"""What is wrong, or worth a look, in a cohort of files: from its table and the facts of each file (notebook 01).
 
-A fault stops the study, a warning does not, a note only informs. Each function here looks at one kind of
-thing and returns findings; nothing reads files (module `inspection` did).
+A fault stops the study, a warning does not, a note only informs. Each function here looks at one kind of thing and
+returns findings; nothing reads files (`radiographs.inspection` did).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,16 +14,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from foramen.cohort.adapters import Source
-from foramen.study.model import Study
-from radiographs import near_duplicates as copies
-from radiographs.near_duplicates import coarse_pictures
+from foramen.core.errors import first_few
+from radiographs import near_duplicates
 
 # Which foramina an oblique view shows: posterior obliques the far side, anterior obliques the near one.
 SIDE_OF_VIEW = {"RPO": "L", "LAO": "L", "LPO": "R", "RAO": "R"}
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
-SHOWN = 5  # rows in a line
 LISTED = 20  # lines for unreadable files with one and the same reason
+HINTS = {"leads out of the folder of the images": " (cohort.manifest.images can name another)"}
 
 
 @dataclass(frozen=True)
@@ -56,38 +55,45 @@ class Verdict:
         return [finding for finding in self.findings if finding.severity == "fault"]
 
 
-def judge(study: Study, source: Source, facts: pd.DataFrame) -> Verdict:
-    """All findings on a cohort: its typed table and, by row, the facts of its files (module `inspection`).
+@dataclass(frozen=True)
+class Expectations:
+    """What a study asks of its radiographs."""
+
+    image_size: int  # side of the square that they are fitted into, in pixels
+    test_share: float  # of the patients
+    unreadable_share: float = 0.0  # of the images, which may be left out
+    canonical_arms: tuple[str, ...] = ()  # names of the arms that need a side, to flip by
+
+
+def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdict:
+    """All findings on a cohort: its typed table and, by row, the facts of its files (`radiographs.inspection`).
 
     `facts` has the rows that are not excluded; columns that were not found out are missing.
     """
     rows = source.table[source.table["excluded"] == ""]
     rows = rows.join(facts, how="left") if len(rows) else rows.assign(fault="")
     found = [Finding("fault", "table", fault, "rows of the table are faulty") for fault in source.faults]
-    found += unreadable(study, source, rows)
+    found += unreadable(rows, source.origin.name, expected.unreadable_share)
     usable = rows[rows["fault"] == ""]
-    pairs = copies.pairs(usable) if "phash" in usable else []
+    pairs = near_duplicates.pairs(usable) if "phash" in usable else []
     usable = usable.assign(group=linked_patients(usable, pairs))
-    found += near_identical(usable, pairs)
-    looks = [same_pictures, same_identifiers, sides, headers, private_data, resolutions, greys]
+    found += near_identical(usable, pairs) + same_pictures(usable) + same_identifiers(usable)
+    found += sides(usable, expected.canonical_arms) + headers(usable) + private_data(usable)
+    found += resolutions(usable, expected.image_size) + greys(usable)
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
-        looks += [classes, splits]
-    for look in looks:
-        found += look(study, usable)
-    notes = [Finding("note", "source", note, note) for note in source.notes]
-    return Verdict(found + notes, usable)
+        found += classes(usable, expected.test_share) + splits(usable)
+    return Verdict(found + [Finding("note", "source", note, note) for note in source.notes], usable)
 
 
-def unreadable(study: Study, source: Source, rows: pd.DataFrame) -> list[Finding]:
-    """Files that cannot be used: faults, or warnings where the study file allows their share."""
+def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> list[Finding]:
+    """Files that cannot be used: faults, or warnings where their share is `allowed`. `table` is its name."""
     bad = rows[rows["fault"] != ""]
     share = len(bad) / max(1, len(rows))
-    allowed = study.cohort.manifest.unreadable_share
     severity = "fault" if share > allowed else "warning"
     found = []
     for reason, some in bad.groupby("fault", sort=False):
         for row, name in some["image_path"].head(LISTED).items():
-            text = f"row {row}, {source.origin.name}: {name}: {reason}"
+            text = f"row {row}, {table}: {name}: {reason}{HINTS.get(reason, '')}"
             found.append(Finding(severity, "image", text, f"one image: {public(reason)}"))
         if len(some) > LISTED:
             text = f"{len(some) - LISTED} more images: {public(reason)}"
@@ -103,7 +109,7 @@ def public(fault: str) -> str:
     return fault.split(":")[0]
 
 
-def classes(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def classes(rows: pd.DataFrame, test_share: float) -> list[Finding]:
     """Classes too small to be in every split."""
     found = []
     for label in (0, 1):
@@ -111,13 +117,13 @@ def classes(study: Study, rows: pd.DataFrame) -> list[Finding]:
         if patients < 3:
             text = f"only {patients} patients with label {label}; each of train, val and test needs at least one"
             found.append(Finding("fault", "label", text, text))
-        elif patients * study.split.test < 10:
+        elif patients * test_share < 10:
             text = f"only {patients} patients with label {label}; the test set will hold fewer than 10 of them"
             found.append(Finding("warning", "label", text, text))
     return found
 
 
-def same_pictures(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def same_pictures(rows: pd.DataFrame) -> list[Finding]:
     """The same picture in two rows: with two labels, under two patients, or twice for one."""
     found = []
     for _, same in _repeated(rows, "digest") if "digest" in rows else []:
@@ -142,14 +148,13 @@ def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> list[Fin
     if not near:
         return []
     disagree = sum(label[a] != label[b] for a, b in near)
-    more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
-    shown = "; ".join(f"rows {a} and {b}" for a, b in near[:SHOWN]) + more
+    shown = first_few((f"rows {a} and {b}" for a, b in near), separator="; ")
     text = "near-identical (or mirrored) pictures under different patients; kept in one split"
     labels = f", {disagree} of them with different labels" if disagree else ""
     return [Finding("warning", "duplicate", f"{shown}: {text}{labels}", f"{len(near)} pairs of {text}{labels}")]
 
 
-def same_identifiers(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def same_identifiers(rows: pd.DataFrame) -> list[Finding]:
     """One patient in the headers who is several patients in the table."""
     found = []
     for _, same in _shared_identifier(rows):
@@ -159,7 +164,7 @@ def same_identifiers(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def splits(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def splits(rows: pd.DataFrame) -> list[Finding]:
     """Patients (or linked patients) in two splits of the table's own, and splits that are missing."""
     given = rows["split"] != ""
     if not given.any():
@@ -181,9 +186,8 @@ def splits(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def sides(study: Study, rows: pd.DataFrame) -> list[Finding]:
-    """Sides that are missing where an arm flips to the canonical side, or that contradict view or header."""
-    canonical = sorted(name for name, arm in study.arms.items() if arm.flip == "canonical")
+def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> list[Finding]:
+    """Sides that are missing where arms flip to the canonical side, or that contradict view or header."""
     found = []
     missing = rows[rows["side"] == ""]
     if canonical and len(missing):
@@ -205,7 +209,7 @@ def sides(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def headers(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def headers(rows: pd.DataFrame) -> list[Finding]:
     """Files that are no plain radiography, or whose header names another view than the table."""
     if "modality" not in rows:
         return []
@@ -223,7 +227,7 @@ def headers(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def private_data(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def private_data(rows: pd.DataFrame) -> list[Finding]:
     """Identifying fields that are filled in file headers, and likely burnt-in text. Nothing of either is
     kept.
     """
@@ -242,8 +246,8 @@ def private_data(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def resolutions(study: Study, rows: pd.DataFrame) -> list[Finding]:
-    """Mixed pixel spacings and bit depths, images smaller than the study asks for."""
+def resolutions(rows: pd.DataFrame, image_size: int) -> list[Finding]:
+    """Mixed pixel spacings and bit depths, images smaller than `image_size`."""
     if "width" not in rows:
         return []
     found = []
@@ -254,9 +258,9 @@ def resolutions(study: Study, rows: pd.DataFrame) -> list[Finding]:
     if 0 < len(spacing) < len(rows):
         text = f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing"
         found.append(Finding("note", "resolution", text, text))
-    small = rows[rows[["width", "height"]].max(axis=1) < study.cohort.image_size]
+    small = rows[rows[["width", "height"]].max(axis=1) < image_size]
     if len(small):
-        text = f"smaller than cohort.image_size ({study.cohort.image_size}) and magnified"
+        text = f"smaller than cohort.image_size ({image_size}) and magnified"
         found.append(Finding("warning", "resolution", f"{_rows(small)}: {text}", f"{len(small)} images are {text}"))
     depths = rows["bits"].dropna().astype(int).value_counts()
     if len(depths) > 1:
@@ -265,7 +269,7 @@ def resolutions(study: Study, rows: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def greys(study: Study, rows: pd.DataFrame) -> list[Finding]:
+def greys(rows: pd.DataFrame) -> list[Finding]:
     """Clipped images, and images whose grey runs against that of the cohort (bone dark)."""
     if "clipped" not in rows or rows.empty:
         return []
@@ -274,7 +278,7 @@ def greys(study: Study, rows: pd.DataFrame) -> list[Finding]:
     if len(clipped):
         text = f"{_rows(clipped)}: over 30 % of the valid area is fully black or white"
         found.append(Finding("warning", "grey", text, f"{len(clipped)} images are clipped"))
-    pictures = coarse_pictures(rows).reshape(len(rows), -1)
+    pictures = near_duplicates.coarse_pictures(rows).reshape(len(rows), -1)
     typical = np.median(pictures, axis=0)
     against = np.array([np.corrcoef(picture, typical)[0, 1] for picture in pictures]) < -0.4
     if against.any() and len(rows) >= 10:
@@ -314,7 +318,5 @@ def _repeated(rows: pd.DataFrame, key: str, differing: str | None = None) -> lis
 
 
 def _rows(rows: pd.DataFrame) -> str:
-    """Rows of the table by number: the first five, and how many more."""
-    numbers = ", ".join(str(row) for row in rows.index[:SHOWN])
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-    return f"row{'s' if len(rows) > 1 else ''} {numbers}{more}"
+    """Rows of the table by number: the first few, and how many more."""
+    return f"row{'s' if len(rows) > 1 else ''} {first_few(rows.index)}"

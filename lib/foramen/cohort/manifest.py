@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, first_few
 
 REQUIRED = ("image_path", "patient_id", "label")
 OPTIONAL = ("image_id", "study_id", "side", "view", "site", "age", "sex", "split", "excluded")
@@ -37,8 +37,6 @@ SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "
 SPLITS |= {"test": "test", "testing": "test", "": ""}
 NOT_EXCLUDED = ("", "0", "no", "n", "false")
 OLDEST = 120
-SHOWN_ROWS = 5
-SHOWN_COLUMNS = 12
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -94,8 +92,7 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     missing = [ours for ours in REQUIRED if chosen[ours] not in table.columns and ours not in columns]
     faults += [
         f"{path}: column {name!r} is missing{_near(name, table.columns)}; where it has another name, say so in "
-        f"cohort.manifest.columns (here are {', '.join(map(str, table.columns[:SHOWN_COLUMNS]))}"
-        f"{', …' * (len(table.columns) > SHOWN_COLUMNS)})"
+        f"cohort.manifest.columns (here are {first_few(table.columns, 12)})"
         for name in missing
     ]
     if faults:
@@ -253,12 +250,11 @@ def _explain(cases: pd.DataFrame, path: Path) -> list[str]:
     faults = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False):
         rows = group.dropna(subset="index").sort_values("index")
-        shown = ", ".join(
+        shown = first_few(
             f"row {int(row)} ({str(value)[:40]!r})" if value != "" else f"row {int(row)}"
-            for row, value in zip(rows["index"][:SHOWN_ROWS], rows["failure_case"], strict=False)
+            for row, value in zip(rows["index"], rows["failure_case"], strict=True)
         )
-        more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
-        faults.append(f"{path}: {shown}{more}: {column} {check}")
+        faults.append(f"{path}: {shown}: {column} {check}")
     return faults
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from foramen.core.files import write_text
 
 LONGEST_TEXT = 80
+OWN_PATH = "(a path of the reader's)"  # shown instead of it
 
 
 def salt(folder: Path) -> bytes:
@@ -51,24 +52,40 @@ def pool_rare(values: pd.Series, patients: pd.Series, minimum: int = 5) -> pd.Se
     return values.where(~values.isin(rare) | (values == ""), "other")
 
 
+def pseudonymise(table: pd.DataFrame, secret: bytes) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table with pseudonyms for images and patients, without paths and rare free text; and the key back to what was
+    given, one row for each of the table's.
+    """
+    given = table["image_id"].where(table["image_id"] != "", table["image_path"])
+    hidden = table.assign(
+        image_id=[pseudonym(name, "img", secret) for name in given],
+        patient_id=[pseudonym(name, "pat", secret) for name in table["patient_id"]],
+        image_path="",
+    )
+    for column in ("view", "site"):  # free text: what stands for a few patients only may be a name
+        hidden[column] = pool_rare(hidden[column].map(plain), hidden["patient_id"])
+    key = hidden[["image_id", "patient_id"]].assign(
+        given_image=given, given_path=table["image_path"], given_patient=table["patient_id"]
+    )
+    key.insert(0, "row", table.index)
+    return hidden, key.reset_index(drop=True)
+
+
 def shown_parameters(study: Any) -> dict[str, Any]:
     """The study's parameters for a report: those of its own source of radiographs, without the paths and label texts
-    that a reader's own data bring in.
+    that a user's own data bring in.
     """
     parameters = study.model_dump(mode="json")
-    manifest = parameters["cohort"]["manifest"]
     for unused in {"synthetic", "manifest"} - {study.cohort.source}:
         del parameters["cohort"][unused]
-    for key in ("path", "images", "adapter"):
-        if Path(str(manifest.get(key, ""))).name != manifest.get(key, ""):
-            manifest[key] = "(a path of the reader's)"
-    for key in ("columns", "labels"):
-        manifest[key] = (
-            {f"({i + 1})": value for i, value in enumerate(manifest[key].values())} if key == "labels" else {}
-        )
+    manifest = parameters["cohort"].get("manifest", {})
+    for key in {"path", "images", "adapter"} & set(manifest):
+        if Path(manifest[key]).name != manifest[key]:
+            manifest[key] = OWN_PATH
+    if manifest:
+        manifest["columns"] = {}
+        manifest["labels"] = {f"({i + 1})": value for i, value in enumerate(manifest["labels"].values())}
     if "/" in parameters["pretraining"]["file"]:
-        parameters["pretraining"]["file"] = "(a path of the reader's)"
-    parameters["evaluation"]["external"] = dict.fromkeys(
-        parameters["evaluation"]["external"], "(a path of the reader's)"
-    )
+        parameters["pretraining"]["file"] = OWN_PATH
+    parameters["evaluation"]["external"] = dict.fromkeys(parameters["evaluation"]["external"], OWN_PATH)
     return parameters

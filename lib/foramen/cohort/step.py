@@ -1,32 +1,30 @@
-"""The cohort of a study: one table, one array of images, one split. Used by every notebook; made by notebook
-01.
+"""The cohort of a study: one table, one array of images, one split. Used by every notebook; made by notebook 01.
 
-Both sources end in the same files: manifest.parquet, images.npy, boxes.npy, acquisition.parquet, audit.json;
-the synthetic cohort adds truth.parquet and masks.npy, a reader's own adds key.parquet, which leads from
-pseudonyms back to the reader's identifiers and stays here.
+Both sources end in the same files: manifest.parquet, images.npy, boxes.npy, acquisition.parquet, audit.json. The
+synthetic cohort adds truth.parquet and masks.npy, a user's own key.parquet, which leads from pseudonyms back to the
+user's identifiers and stays here.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
-from foramen.cohort import adapters, decoding, findings, privacy
+from foramen.cohort import adapters, findings, privacy, split
 from foramen.cohort.adapters import Source
-from foramen.cohort.findings import Verdict
+from foramen.cohort.findings import Expectations, Verdict
+from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
 from foramen.core.errors import InputError
-from foramen.core.files import digest_file, read_json, replacing, write_json
+from foramen.core.files import digest_file, replacing, write_json
 from foramen.study import provenance
 from foramen.study.model import Split, Study
 from foramen.study.step import make
-from radiographs import inspection, parallel
+from radiographs import decoding, inspection, parallel
 
+__all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "prepare", "pseudonym_of"]
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
-POSE_COLUMNS = ["pose_angle", "pose_scale", "pose_x", "pose_y"]  # in the order of `geometry.POSE`
 ACQUISITION = {
     "format": "",
     "width": 0,
@@ -45,47 +43,15 @@ ACQUISITION = {
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Cohort:
-    """A finished cohort. Row i of `included`, `acquisition` and `truth` is image i of `images`, `boxes` and
-    `masks`.
-    """
-
-    manifest: pd.DataFrame  # every row, excluded ones too
-    included: pd.DataFrame
-    images: np.ndarray  # (N, S, S) uint16, full scale, bone bright, letterboxed, padding 0; memory-mapped
-    boxes: np.ndarray  # (N, 4) int16 top, left, bottom, right of the valid area
-    truth: pd.DataFrame | None
-    masks: np.ndarray | None  # (N, S, S) uint8, one bit a level; memory-mapped
-    poses: pd.DataFrame | None  # image_id and POSE_COLUMNS, where known (synthetic, CSXA)
-    acquisition: pd.DataFrame
-    audit: dict
-    folder: Path
-
-    @property
-    def showable(self) -> pd.DataFrame:
-        """Rows of `included` whose pictures may stand in a report: no text seems to be burnt into them."""
-        return self.included[~self.acquisition["burnt_in"].astype(bool)]
-
-    def __repr__(self) -> str:
-        rows = self.included
-        counts = ", ".join(f"{name} {int((rows['split'] == name).sum())}" for name in ("train", "val", "test"))
-        return (
-            f"Cohort of {len(rows)} radiographs ({self.images.shape[1]} px) of "
-            f"{rows['patient_id'].nunique()} patients, "
-            f"{rows['label'].mean():.0%} positive; {counts}; {int(self.manifest['excluded'].sum())} excluded"
-        )
-
-
 def prepare(study: Study, progress: Progress | None = None) -> Cohort:
     """The study's cohort, made where it is missing or stale.
 
-    `progress(done, total)` is called as images are decoded or rendered. InputError lists what is wrong with a
-    reader's own cohort; a study that went that far resumes from the images decoded so far.
+    `progress(done, total)` is called as images are decoded or rendered. InputError lists what is wrong with a user's
+    own cohort and leaves what is there as it is; a later call goes on from the images decoded so far.
     """
     folder = study.paths.cohort
 
-    def work(facts: dict, decoded: tuple | None) -> None:
+    def work(facts: dict, decoded: tuple[Source, pd.DataFrame, Verdict] | None) -> None:
         if decoded is None:
             _make_synthetic(study, folder, progress)
         else:
@@ -96,7 +62,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
     synthetic = study.cohort.source == "synthetic"
     make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder, progress))
     cohort = load(study)
-    faults = [f for f in findings.sides(study, cohort.included) if f.severity == "fault"]
+    faults = [f for f in findings.sides(cohort.included, expectations(study).canonical_arms) if f.severity == "fault"]
     if faults:
         raise InputError([f"cohort: {fault.public}; flip: canonical needs a side" for fault in faults])
     return cohort
@@ -104,71 +70,24 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
 
 def load(study: Study) -> Cohort:
     """A finished cohort as it lies on disk."""
-    folder = study.paths.cohort
-    manifest = pd.read_parquet(folder / "manifest.parquet")
-
-    def optional(name: str, read: Callable) -> object:
-        return read(folder / name) if (folder / name).exists() else None
-
-    truth = optional("truth.parquet", pd.read_parquet)
-    return Cohort(
-        manifest=manifest,
-        included=manifest[~manifest["excluded"]].reset_index(drop=True),
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        boxes=np.load(folder / "boxes.npy"),
-        truth=truth,
-        masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
-        poses=optional("poses.parquet", pd.read_parquet) if truth is None else truth[["image_id", *POSE_COLUMNS]],
-        acquisition=pd.read_parquet(folder / "acquisition.parquet"),
-        audit=read_json(folder / "audit.json"),
-        folder=folder,
-    )
+    return load_cohort(study.paths.cohort)
 
 
-def assign_split(labels: pd.Series, groups: np.ndarray, split: Split) -> pd.Series:
-    """`train`, `val` or `test` for each image: all images of a group (patient) together, shares of patients
-    as asked.
-
-    Stratified by what a patient's images show: none positive, some, all (none or any where one of these is
-    rare). The result depends on the order of rows and on `split.seed`, never on what identifiers look like.
-    """
-    number = pd.Series(pd.factorize(groups)[0], index=labels.index)
-    test = held_out(labels, number, split.test, split.seed)
-    val = held_out(labels[~test], number[~test], split.validation / (1 - split.test), split.seed)
-    name = pd.Series("train", index=labels.index)
-    name[test] = "test"
-    name[val.index[val]] = "val"
-    return name
-
-
-def held_out(labels: pd.Series, groups: pd.Series, share: float, seed: int) -> pd.Series:
-    """True for the images of a random `share` of the groups, stratified by what a group's images show."""
-    per_group = labels.groupby(groups).mean()
-    stratum = np.ceil(per_group * 2).where(per_group.isin((0, 1)), 1).astype(int)
-    if stratum.value_counts().min() < 10:
-        stratum = (per_group > 0).astype(int)
-    count = max(stratum.nunique(), round(share * len(stratum)))
-    if stratum.value_counts().min() < 2 or count > len(stratum) - stratum.nunique():
-        raise InputError(f"split: {len(stratum)} patients are too few to hold out {share:.0%} of them with both labels")
-    _, held = train_test_split(stratum.index.to_numpy(), test_size=count, stratify=stratum, random_state=seed)
-    return groups.isin(held)
+def expectations(study: Study) -> Expectations:
+    """What the study asks of its radiographs."""
+    canonical = sorted(name for name, arm in study.arms.items() if arm.flip == "canonical")
+    allowed = study.cohort.manifest.unreadable_share
+    return Expectations(study.cohort.image_size, study.split.test, allowed, tuple(canonical))
 
 
 def learned_from(study: Study, films: Cohort) -> np.ndarray:
-    """True for the rows of `included` that networks learn from: training images of the share
-    `training.share` of the training patients, drawn by `split.seed`; a smaller share lies within a larger one.
-    """
-    training = (films.included["split"] == "train").to_numpy()
-    patients = films.included.loc[training, "patient_id"].unique()
-    drawn = np.random.default_rng(study.split.seed).permutation(patients)
-    drawn = drawn[: max(2, round(study.training.share * len(drawn)))]
-    return training & films.included["patient_id"].isin(drawn).to_numpy()
+    """True for the rows of `included` that networks learn from (see `split.learned_from`)."""
+    rows = films.included
+    return split.learned_from(rows["split"], rows["patient_id"], study.training.share, study.split.seed)
 
 
 def pseudonym_of(study: Study) -> dict[str, str]:
-    """The pseudonym of each image by the reader's own name for it (image_id, else image_path); empty for
-    synthetic.
-    """
+    """The pseudonym of each image by the user's own name for it (image_id, else image_path); empty for synthetic."""
     path = study.paths.cohort / "key.parquet"
     if not path.exists():
         return {}
@@ -180,14 +99,15 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
     from cervical_phantom import patients
     from cervical_phantom.acquisition import FILM_MM
 
+    size, shares = study.cohort.image_size, study.split
     try:
-        patients.write(study.cohort.synthetic, study.cohort.image_size, folder, parallel.available(), progress)
+        patients.write(study.cohort.synthetic, size, folder, parallel.available(), progress)
     except patients.EmptyCohort as fault:
         raise InputError(f"cohort.synthetic.{fault}") from fault
     manifest = pd.read_parquet(folder / "manifest.parquet")
-    manifest["split"] = assign_split(manifest["label"], manifest["patient_id"].to_numpy(), study.split)
+    groups = manifest["patient_id"].to_numpy()
+    manifest["split"] = split.assign_split(manifest["label"], groups, shares.test, shares.validation, shares.seed)
     manifest["excluded"] = False
-    size = study.cohort.image_size
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
     known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "view_position": manifest["view"]}
     known |= {"laterality": manifest["side"]}
@@ -196,15 +116,14 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
 
 
 def _decoded(study: Study, folder: Path, progress: Progress | None) -> tuple[Source, pd.DataFrame, Verdict]:
-    """The reader's table, the facts of its files and the findings on both; InputError where one of them is a
-    fault.
-    """
-    source = adapters.read(study.cohort.manifest)
-    wanted = source.table[source.table["excluded"] == ""]
-    paths = pd.DataFrame({"fault": [_path_fault(source, name) for name in wanted["image_path"]]}, index=wanted.index)
-    _stop_on_faults(source, findings.judge(study, source, paths))
-    facts = decoding.decode(source, study.cohort.image_size, folder, progress)
-    verdict = findings.judge(study, source, facts)
+    """The user's table, the facts of its files and the findings on both; InputError where one of them is a fault."""
+    source, expected = adapters.read(study.cohort.manifest), expectations(study)
+    wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
+    paths = pd.DataFrame({"fault": [_path_fault(source, name) for name in wanted]}, index=wanted.index)
+    _stop_on_faults(source, findings.judge(source, paths, expected))
+    decoded = decoding.decode(wanted.to_list(), source.images, study.cohort.image_size, folder, progress)
+    facts = pd.DataFrame(decoded, index=wanted.index)
+    verdict = findings.judge(source, facts, expected)
     _stop_on_faults(source, verdict)
     return source, facts, verdict
 
@@ -213,21 +132,24 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     kept = verdict.usable.copy()
     kept["split"] = _own_or_assigned_split(kept, study.split)
     _check_split(kept, source)
-    decoding.keep_usable(folder, facts, study.cohort.image_size)
+    with replacing(folder / "images.npy") as temporary:
+        decoding.keep(folder, facts["fault"].to_numpy() == "", study.cohort.image_size, temporary)
     with replacing(folder / "boxes.npy") as temporary:
         np.save(temporary, np.array(kept["box"].to_list(), np.int16))
-    manifest, key = _pseudonymise(source.table, kept["split"], study)
+    manifest, key = privacy.pseudonymise(source.table, privacy.salt(study.paths.runs))
     _write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     acquisition = kept[[c for c in ACQUISITION if c in kept]].reset_index(drop=True)
-    acquisition.insert(0, "image_id", manifest.loc[~manifest["excluded"], "image_id"].to_numpy())
-    seen = facts.loc[facts["modified"] > 0, "modified"]
-    files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
-    provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
+    acquisition.insert(0, "image_id", manifest.loc[kept.index, "image_id"].to_numpy())
     for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
         (folder / name).unlink(missing_ok=True)
     if source.keypoints is not None:
         poses = source.poses(kept).assign(image_id=acquisition["image_id"].to_numpy())
         _write_frame(folder / "poses.parquet", poses)
+    seen = facts.loc[facts["modified"] > 0, "modified"]
+    files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
+    provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
+    assigned = kept["split"].reindex(manifest.index).fillna("")
+    manifest = manifest.assign(split=assigned, excluded=assigned == "").reset_index(drop=True)
     _write(folder, manifest, acquisition, _audit(study, source, facts, verdict))
 
 
@@ -264,62 +186,29 @@ def _path_fault(source: Source, name: str) -> str:
 
 
 def _stop_on_faults(source: Source, verdict: Verdict) -> None:
-    if verdict.faults:
-        raise InputError(
-            [
-                f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}"
-                for f in verdict.faults
-            ]
-        )
+    lines = [
+        f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}" for f in verdict.faults
+    ]
+    if lines:
+        raise InputError(lines)
 
 
-def _own_or_assigned_split(kept: pd.DataFrame, split: Split) -> pd.Series:
+def _own_or_assigned_split(kept: pd.DataFrame, shares: Split) -> pd.Series:
     """The table's own split where it has one (validation carved from training where missing), else ours."""
     if (kept["split"] == "").all():
-        return assign_split(kept["label"], kept["group"].to_numpy(), split)
-    own = kept["split"].copy()
-    if "val" not in set(own):
-        training = own == "train"
-        share = split.validation / (1 - split.test)
-        val = held_out(kept.loc[training, "label"], kept.loc[training, "group"], share, split.seed)
-        own[val.index[val]] = "val"
-    return own
+        return split.assign_split(kept["label"], kept["group"].to_numpy(), shares.test, shares.validation, shares.seed)
+    if "val" in set(kept["split"]):
+        return kept["split"]
+    share = shares.validation / (1 - shares.test)
+    return split.carve_validation(kept["split"], kept["label"], kept["group"], share, shares.seed)
 
 
 def _check_split(kept: pd.DataFrame, source: Source) -> None:
-    classes = kept.groupby("split")["label"].nunique().reindex(["train", "val", "test"], fill_value=0)
+    classes = kept.groupby("split")["label"].nunique().reindex(list(split.NAMES), fill_value=0)
     if (classes < 2).any():
         raise InputError(
             [f"{source.origin}: split: {name} holds only one class" for name in classes.index[classes < 2]]
         )
-
-
-def _pseudonymise(table: pd.DataFrame, split: pd.Series, study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The manifest with pseudonyms for images and patients, and the key back. Rows without a split are
-    excluded.
-    """
-    secret = privacy.salt(study.paths.runs)
-    given = table["image_id"].where(table["image_id"] != "", table["image_path"])
-    manifest = table.assign(
-        image_id=[privacy.pseudonym(name, "img", secret) for name in given],
-        patient_id=[privacy.pseudonym(name, "pat", secret) for name in table["patient_id"]],
-        image_path="",
-        split=split.reindex(table.index).fillna(""),
-        excluded=~table.index.isin(split.index),
-    )
-    for column in ("view", "site"):  # free text: what stands for a few patients only may be a name
-        manifest[column] = privacy.pool_rare(manifest[column].map(privacy.plain), manifest["patient_id"])
-    key = pd.DataFrame(
-        {
-            "row": table.index,
-            "image_id": manifest["image_id"],
-            "patient_id": manifest["patient_id"],
-            "given_image": given,
-            "given_path": table["image_path"],
-            "given_patient": table["patient_id"],
-        }
-    )
-    return manifest[MANIFEST].reset_index(drop=True), key.reset_index(drop=True)
 
 
 def _write(folder: Path, manifest: pd.DataFrame, acquisition: pd.DataFrame, audit: dict) -> None:

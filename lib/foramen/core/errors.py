@@ -1,4 +1,6 @@
-"""The one exception that tells a reader what is wrong with what they gave us."""
+"""The one exception that tells users what is wrong with what they gave us, and how a long list is shortened in it."""
+
+from collections.abc import Iterable
 
 
 class InputError(Exception):
@@ -11,3 +13,10 @@ class InputError(Exception):
     def __init__(self, faults: list[str] | str):
         self.faults = [faults] if isinstance(faults, str) else list(faults)
         super().__init__("\n".join(self.faults))
+
+
+def first_few(items: Iterable[object], most: int = 5, separator: str = ", ") -> str:
+    """The first items as text, and how many more there are: `2, 3, 5 and 12 more`."""
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more

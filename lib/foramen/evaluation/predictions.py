@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, first_few
 from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
@@ -19,7 +19,6 @@ COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
 DEFAULT_THRESHOLD = 0.5
 _TEXT = ("image_id", "patient_id", "split", "arm")
 _NUMBERS = ("seed", "label", "score")
-_SHOWN = 5
 
 
 def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
@@ -74,11 +73,8 @@ def _rows(path: Path, wrong: pd.Series) -> list[str]:
 
 
 def _listed(what: str, keys: list[str]) -> list[str]:
-    """One line that says what is wrong and where (the first few places and how many more), or none."""
-    if not keys:
-        return []
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return [f"{what}: {', '.join(keys[:_SHOWN])}{more}"]
+    """One line that says what is wrong and where, or none."""
+    return [f"{what}: {first_few(keys)}"] if keys else []
 
 
 def validate(frame: pd.DataFrame, manifest: pd.DataFrame) -> None:

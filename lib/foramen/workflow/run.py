@@ -37,7 +37,7 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     jobs ended) on Ctrl-C and on SIGTERM.
     """
     if _has_new_films(chosen):
-        from foramen.cohort.step import check  # imports what a finished study need not wait for
+        from foramen.cohort import check  # imports what a finished study need not wait for
 
         check.before_run(chosen)
     cores, arguments = cores or os.cpu_count() or 1, arguments or []

@@ -1,5 +1,8 @@
 """Every kind of file ends as the same picture: full scale, bone bright, upright, square."""
 
+import re
+import textwrap
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,7 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 import films
-from radiographs import images
+import radiographs
+from radiographs import letterbox, looks_like_text, read, read_header, valid_area
+from radiographs.radiograph import FULL_SCALE, reduce_blocks
 
 PICTURE = films.picture(3)
 SIZE = 64
@@ -16,7 +21,7 @@ SIZE = 64
 
 def square(path, size: int = SIZE) -> np.ndarray:
     """The letterboxed picture in 0..1."""
-    return images.letterbox(images.read(path, size), size)[0] / images.FULL_SCALE
+    return letterbox(read(path, size), size)[0] / FULL_SCALE
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +85,14 @@ def test_dicom_transfer_syntaxes(tmp_path, expected, syntax, photometric):
     bits = 8 if syntax == "jpeg_baseline" else 12
     films.save_dicom(tmp_path / "film.dcm", values, syntax, bits, PhotometricInterpretation=photometric)
     assert close(square(tmp_path / "film.dcm"), expected, 0.06 if syntax == "jpeg_baseline" else 0.006)
-    assert images.read_header(tmp_path / "film.dcm").grey == photometric
+    assert read_header(tmp_path / "film.dcm").grey == photometric
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 15, 16])
 def test_dicom_depths(tmp_path, expected, bits):
     films.save_dicom(tmp_path / "film.dcm", PICTURE, bits=bits)
     assert close(square(tmp_path / "film.dcm"), expected)
-    assert images.read_header(tmp_path / "film.dcm").bits == bits
+    assert read_header(tmp_path / "film.dcm").bits == bits
 
 
 def test_dicom_signed_with_rescale(tmp_path, expected):
@@ -133,7 +138,7 @@ def test_dicom_whose_preamble_holds_a_tiff_header(tmp_path, expected):
     films.save_dicom(tmp_path / "film.dcm", PICTURE)
     content = (tmp_path / "film.dcm").read_bytes()
     (tmp_path / "film.dcm").write_bytes(b"II*\0" + content[4:])
-    assert images.read_header(tmp_path / "film.dcm").format == "DICOM"
+    assert read_header(tmp_path / "film.dcm").format == "DICOM"
     assert close(square(tmp_path / "film.dcm"), expected)
 
 
@@ -165,7 +170,7 @@ def test_dicom_orientation(tmp_path, expected, orientation, stored):
 )
 def test_dicom_spacing(tmp_path, tags, spacing):
     films.save_dicom(tmp_path / "film.dcm", PICTURE, **tags)
-    assert images.read_header(tmp_path / "film.dcm").spacing_mm == spacing
+    assert read_header(tmp_path / "film.dcm").spacing_mm == spacing
 
 
 def test_pixels_that_are_not_square_are_made_so(tmp_path, expected):
@@ -177,7 +182,7 @@ def test_padding_value_is_black_in_monochrome1(tmp_path):
     values = 1 - PICTURE
     values[:20] = 0
     films.save_dicom(tmp_path / "film.dcm", values, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0)
-    _, box = images.letterbox(images.read(tmp_path / "film.dcm", SIZE), SIZE)
+    _, box = letterbox(read(tmp_path / "film.dcm", SIZE), SIZE)
     assert abs(box[0] - 20 * SIZE / 96) <= 1
 
 
@@ -189,7 +194,7 @@ def test_nothing_private_is_kept_of_a_header(tmp_path):
         "InstitutionName": "St Elsewhere",
     }
     films.save_dicom(tmp_path / "film.dcm", PICTURE, ViewPosition="DOE JANE, HER NECK", **private)
-    header = images.read_header(tmp_path / "film.dcm")
+    header = read_header(tmp_path / "film.dcm")
     assert set(header.private_fields) == set(private)
     text = repr(header)
     assert not any(word in text for word in ("Doe", "DOE", "1950", "12345", "Elsewhere"))
@@ -199,7 +204,7 @@ def test_letterbox_keeps_shape_and_tells_the_valid_box(tmp_path):
     framed = np.zeros((96, 72))
     framed[12:84, 9:63] = PICTURE[12:84, 9:63]
     films.save_png(tmp_path / "film.png", framed)
-    pixels, box = images.letterbox(images.read(tmp_path / "film.png", 96), 96)
+    pixels, box = letterbox(read(tmp_path / "film.png", 96), 96)
     assert pixels.shape == (96, 96) and pixels.dtype == np.uint16
     assert np.array_equal(box, [12, 12 + 9, 84, 12 + 63])
     assert not pixels[:, :12].any() and not pixels[:, 84:].any()
@@ -208,13 +213,13 @@ def test_letterbox_keeps_shape_and_tells_the_valid_box(tmp_path):
 def test_a_dark_image_is_not_taken_for_border():
     dark = np.zeros((40, 40), np.float32)
     dark[18:22, 18:22] = 1
-    assert np.array_equal(images.valid_area(dark), [0, 0, 40, 40])
+    assert np.array_equal(valid_area(dark), [0, 0, 40, 40])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.float32])
 def test_reduction_is_the_mean_of_blocks(kind):
     pixels = (films.picture(1, 205, 157) * 250).astype(kind)
-    reduced = images.reduce_blocks(pixels, 16)
+    reduced = reduce_blocks(pixels, 16)
     factor = 205 // 32
     trimmed = pixels[: 205 // factor * factor, : 157 // factor * factor].astype(float)
     blocks = trimmed.reshape(205 // factor, factor, 157 // factor, factor).mean(axis=(1, 3))
@@ -227,5 +232,14 @@ def test_burnt_in_text_is_noticed(tmp_path):
     clean = Image.fromarray(np.rint(films.picture(5, 900, 700) * 230).astype(np.uint8))
     named = clean.copy()
     ImageDraw.Draw(named).text((20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28))
-    assert images.looks_like_text(np.asarray(named))
-    assert not images.looks_like_text(np.asarray(clean))
+    assert looks_like_text(np.asarray(named))
+    assert not looks_like_text(np.asarray(clean))
+
+
+def test_the_lines_of_the_docstring_run_as_they_stand(tmp_path, monkeypatch, capsys):
+    for number in range(2):
+        films.save_dicom(tmp_path / f"films/{number}.dcm", films.picture(number))
+    monkeypatch.chdir(tmp_path)
+    lines = re.search(r"(?:^    .*\n|^\n)+", radiographs.__doc__.partition("files:\n")[2], re.MULTILINE)[0]
+    exec(textwrap.dedent(lines), {})  # noqa: S102
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["0.dcm", "1.dcm"]

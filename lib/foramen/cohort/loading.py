@@ -1,0 +1,66 @@
+"""A finished cohort in memory: its table, its images and what is known of each (every notebook)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from foramen.cohort.split import NAMES
+from foramen.core.files import read_json
+
+POSE_COLUMNS = ["pose_angle", "pose_scale", "pose_x", "pose_y"]  # in the order of `geometry.POSE`
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """A finished cohort. Row i of `included`, `acquisition` and `truth` is image i of `images`, `boxes` and `masks`."""
+
+    manifest: pd.DataFrame  # every row, excluded ones too
+    included: pd.DataFrame
+    images: np.ndarray  # (N, S, S) uint16, full scale, bone bright, letterboxed, padding 0; memory-mapped
+    boxes: np.ndarray  # (N, 4) int16 top, left, bottom, right of the valid area
+    truth: pd.DataFrame | None
+    masks: np.ndarray | None  # (N, S, S) uint8, one bit a level; memory-mapped
+    poses: pd.DataFrame | None  # image_id and POSE_COLUMNS, where known (synthetic, CSXA)
+    acquisition: pd.DataFrame
+    audit: dict
+    folder: Path
+
+    @property
+    def showable(self) -> pd.DataFrame:
+        """Rows of `included` whose radiographs may be shown in a report: no text seems to be burnt into them."""
+        return self.included[~self.acquisition["burnt_in"].astype(bool)]
+
+    def __repr__(self) -> str:
+        rows = self.included
+        counts = ", ".join(f"{name} {int((rows['split'] == name).sum())}" for name in NAMES)
+        return (
+            f"Cohort of {len(rows)} radiographs ({self.images.shape[1]} px) of "
+            f"{rows['patient_id'].nunique()} patients, "
+            f"{rows['label'].mean():.0%} positive; {counts}; {int(self.manifest['excluded'].sum())} excluded"
+        )
+
+
+def load_cohort(folder: Path) -> Cohort:
+    """The finished cohort that lies in `folder`."""
+
+    def optional(name: str, read: Callable[[Path], Any]) -> Any:
+        return read(folder / name) if (folder / name).exists() else None
+
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    truth = optional("truth.parquet", pd.read_parquet)
+    return Cohort(
+        manifest=manifest,
+        included=manifest[~manifest["excluded"]].reset_index(drop=True),
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        boxes=np.load(folder / "boxes.npy"),
+        truth=truth,
+        masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
+        poses=optional("poses.parquet", pd.read_parquet) if truth is None else truth[["image_id", *POSE_COLUMNS]],
+        acquisition=pd.read_parquet(folder / "acquisition.parquet"),
+        audit=read_json(folder / "audit.json"),
+        folder=folder,
+    )

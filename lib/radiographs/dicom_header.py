@@ -1,0 +1,94 @@
+"""What a DICOM header says about its image: geometry, grey scale, acquisition. Nothing that names a person is kept."""
+
+import hashlib
+
+from pydicom import Dataset
+
+from radiographs.radiograph import Header, ImageFault, check_size
+
+# Fields that identify a person (after DICOM PS3.15 annex E); it is reported that they are filled, never with
+# what.
+IDENTIFYING_FIELDS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "PatientMotherBirthName",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientComments",
+    "AccessionNumber",
+    "InstitutionName",
+    "InstitutionAddress",
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+    "NameOfPhysiciansReadingStudy",
+    "OperatorsName",
+    "RequestingPhysician",
+    "StudyID",
+    "MilitaryRank",
+    "EthnicGroup",
+    "DeviceSerialNumber",
+    "StationName",
+)
+# Codes that are kept as they stand. A header may hold anything here, names too; that becomes OTHER.
+MODALITIES = ("CR", "DX", "RG", "OT", "SC", "CT", "MR", "US", "NM", "PT", "XA", "RF", "MG", "IO", "PX", "SEG")
+BODY_PARTS = ("CSPINE", "SPINE", "NECK", "CTSPINE", "TSPINE", "TLSPINE", "LSPINE", "LSSPINE", "SSPINE", "WHOLESPINE")
+BODY_PARTS += ("SKULL", "HEAD", "CHEST", "SHOULDER", "ABDOMEN", "PELVIS", "HIP", "EXTREMITY")
+VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "LATERAL", "LAT")
+VIEW_POSITIONS += ("OBLIQUE", "OBL", "FLEXION", "EXTENSION", "SWIMMERS", "ODONTOID")
+
+
+def header_of(dataset: Dataset) -> Header:
+    """The facts of a header; ImageFault where they say that this is no single grey or RGB image."""
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise ImageFault(f"multi-frame: holds {frames} frames; one radiograph a file is expected")
+    check_size(int(dataset.Columns), int(dataset.Rows))
+    grey = str(dataset.get("PhotometricInterpretation", "")).strip()
+    if grey == "PALETTE COLOR":
+        raise ImageFault("a colour palette image, no radiograph")
+    if not grey.startswith(("MONOCHROME", "RGB", "YBR")) or len(grey) > 16:
+        raise ImageFault("states no photometric interpretation that is known here")
+    spacing, aspect = _spacing(dataset)
+    identifier = str(dataset.get("PatientID", "") or "").strip()
+    syntax = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
+    return Header(
+        format="DICOM",
+        width=int(dataset.Columns),
+        height=int(dataset.Rows),
+        bits=int(dataset.get("BitsStored", 0) or dataset.get("BitsAllocated", 0) or 0),
+        grey=grey,
+        spacing_mm=spacing,
+        aspect=aspect,
+        transfer_syntax=syntax.name if syntax else "Implicit VR Little Endian (assumed)",
+        modality=_code(dataset, "Modality", MODALITIES),
+        body_part=_code(dataset, "BodyPartExamined", BODY_PARTS),
+        view_position=_code(dataset, "ViewPosition", VIEW_POSITIONS),
+        laterality=_code(dataset, "ImageLaterality", ("L", "R", "B", "U")) or _code(dataset, "Laterality", ("L", "R")),
+        burnt_in_stated=_code(dataset, "BurnedInAnnotation", ("YES", "NO")) == "YES",
+        private_fields=tuple(n for n in IDENTIFYING_FIELDS if str(dataset.get(n, "") or "").strip()),
+        patient_digest=hashlib.sha256(identifier.encode()).hexdigest()[:16] if identifier else "",
+    )
+
+
+def _code(dataset: Dataset, name: str, known: tuple[str, ...]) -> str:
+    """A code of the header if it is one of the known; OTHER where the field holds something else."""
+    text = str(dataset.get(name, "") or "").strip().upper()
+    return text if not text or text in known else "OTHER"
+
+
+def _spacing(dataset: Dataset) -> tuple[float | None, float]:
+    """Pixel pitch in mm (PixelSpacing, else ImagerPixelSpacing; zeros count as missing) and height over
+    width.
+    """
+    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        values = dataset.get(name)
+        if values is not None and len(values) == 2 and min(float(v) for v in values) > 0:
+            row, column = (float(v) for v in values)
+            return round(column, 5), row / column
+    ratio = dataset.get("PixelAspectRatio")
+    if ratio is not None and len(ratio) == 2 and min(float(v) for v in ratio) > 0:
+        return None, float(ratio[0]) / float(ratio[1])
+    return None, 1.0

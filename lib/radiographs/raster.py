@@ -1,0 +1,86 @@
+"""PNG and JPEG, decoded by Pillow."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from radiographs.burnt_in_text import looks_like_text
+from radiographs.radiograph import Header, ImageFault, Radiograph, check_size, reduce_blocks, to_unit
+
+HARMLESS = ("Software", "software", "XML:com.adobe.xmp", "date:create", "date:modify")
+
+
+def read_header(path: Path) -> Header:
+    """What the file says about its image, without decoding it."""
+    with opened(path) as image:
+        return _header(image)
+
+
+def read(path: Path, size: int) -> Radiograph:
+    """Decode and reduce; upright by its EXIF tag."""
+    with opened(path) as image:
+        header = _header(image)
+        if image.format == "JPEG":  # the decoder itself averages 2, 4 or 8 pixels
+            image.draft("L", (2 * size, 2 * size))
+        pixels = upright_grey(image)
+        return Radiograph(to_unit(reduce_blocks(pixels, size), pixels), header, looks_like_text(pixels))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """`Image.open` whose failures, now or while decoding, are ImageFaults."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            yield image
+    except ImageFault:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise ImageFault("more pixels than any radiograph has (a decompression bomb?)") from None
+    except UnidentifiedImageError:
+        raise ImageFault("damaged image: its header cannot be read") from None
+    except Exception as error:  # decoders raise anything
+        raise ImageFault(f"damaged image: {first_line(error)}") from None
+
+
+def upright_grey(image: Image.Image) -> np.ndarray:
+    """Grey pixels at the depth of the file, turned as its orientation tag says."""
+    image = ImageOps.exif_transpose(image)
+    grey = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
+    return np.asarray(image if grey else image.convert("L"))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error without file names (they may name a patient)."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return text if "/" not in text and "\\" not in text else type(error).__name__
+
+
+def _header(image: Image.Image) -> Header:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageFault(f"holds {frames} frames; one image a file is expected")
+    check_size(*image.size)
+    return Header(
+        format=image.format or "",
+        width=image.width,
+        height=image.height,
+        bits=16 if image.mode.startswith("I") else 8,
+        grey="RGB" if image.mode in ("RGB", "RGBA", "P", "CMYK") else "MONOCHROME2",
+        private_fields=_private_text(image),
+    )
+
+
+def _private_text(image: Image.Image) -> tuple[str, ...]:
+    """Names of text fields of a PNG or JPEG that could name a person."""
+    exif = {ExifTags.TAGS.get(tag, ""): value for tag, value in image.getexif().items()}
+    named = [n for n in ("Artist", "ImageDescription", "Copyright", "HostComputer") if str(exif.get(n, "")).strip()]
+    texts = [k for k in getattr(image, "text", {}) if k not in HARMLESS]
+    return tuple(named + (["text chunk"] if texts else []) + (["comment"] if image.info.get("comment") else []))
