@@ -3,6 +3,7 @@
 Attenuation: NIST mass coefficients times the densities below. Shown in 01_data_audit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -140,7 +141,14 @@ def raster(image_size: int, factor: int) -> Grid:
     return Grid(rows, columns, pitch, -(columns - 1) / 2 * pitch, -(rows - 1) / 2 * pitch)
 
 
-def path(solids: Solids, view: View, grid: Grid, bend=None, group=None, hollow: bool = True):
+def path(
+    solids: Solids,
+    view: View,
+    grid: Grid,
+    bend: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    hollow: bool = True,
+) -> list[np.ndarray]:
     """Path in mm through the union of the solids, and through what their cortex leaves, each (rows, columns).
 
     bend: (2, groups * rows * columns) mm by which the rays are displaced on the detector, which makes outlines
@@ -153,6 +161,7 @@ def path(solids: Solids, view: View, grid: Grid, bend=None, group=None, hollow: 
     u = (grid.left + np.arange(grid.columns) * grid.pitch).astype(np.float32)[column]
     v = (grid.top + np.arange(grid.rows) * grid.pitch).astype(np.float32)[row]
     if bend is not None:
+        assert group is not None, "a bend needs each solid's group"
         place = ray + np.repeat(group * size, np.bincount(which, minlength=len(solids)))
         u, v = u + bend[0][place], v + bend[1][place]
     distance = float(np.sqrt(view.centre @ view.centre))
@@ -259,7 +268,7 @@ def detect(
     return np.maximum(signal + exposed.noise * noise, 1e-5)
 
 
-def aperture(box, rows: int, columns: int, pixel_mm: float) -> np.ndarray:
+def aperture(box: Sequence[float], rows: int, columns: int, pixel_mm: float) -> np.ndarray:
     """The collimators' share of open beam (rows, columns), with a penumbra of about a millimetre."""
     y = (np.arange(rows) - (rows - 1) / 2) * pixel_mm
     x = (np.arange(columns) - (columns - 1) / 2) * pixel_mm
@@ -299,7 +308,8 @@ def look_up(signal: np.ndarray, equipment: Equipment, exposed: Exposed, pixel_mm
 
 
 LEAD = 0.97  # share of the beam that a lead letter stops (assumption)
-LETTERS = {
+Stroke = tuple[tuple[float, float], tuple[float, float]]  # from, to
+LETTERS: dict[str, list[Stroke]] = {
     "L": [((0, 0), (0, 1)), ((0, 1), (0.6, 1))],
     "R": [
         ((0, 0), (0, 1)),

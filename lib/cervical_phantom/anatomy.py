@@ -7,6 +7,7 @@ in `literature`; what no source gives is marked as an assumption there. Shown in
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cervical_phantom.rays import SolidList, Solids, cross
 
@@ -84,13 +85,13 @@ def rotation_x(angle: float) -> np.ndarray:
     return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
 
 
-def unit(vector) -> np.ndarray:
+def unit(vector: ArrayLike) -> np.ndarray:
     """The vector scaled to length 1."""
     vector = np.asarray(vector, dtype=float)
     return vector / np.sqrt(vector @ vector)
 
 
-def frame_along(axis, up=(0.0, 0.0, 1.0)) -> np.ndarray:
+def frame_along(axis: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
     """Rows: two axes across and `axis` last; the first is as level as `up` allows."""
     third = unit(axis)
     first = unit(cross(np.asarray(up), third))

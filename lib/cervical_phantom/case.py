@@ -12,6 +12,7 @@ from cervical_phantom.anatomy import LEVELS, SIDES, Narrowing, Spine
 from cervical_phantom.disease import draw_narrowing, draw_person, grade, is_stenotic, reader_error, stream
 from cervical_phantom.foramina import openings
 from cervical_phantom.parameters import SyntheticCohort
+from cervical_phantom.rays import View
 
 VIEWS = {("L", False): "RPO", ("R", False): "LPO", ("L", True): "LAO", ("R", True): "RAO"}
 
@@ -64,7 +65,7 @@ def draw_marker(parameters: SyntheticCohort, patient: int, side: int, anterior: 
     }
 
 
-def pose_in_image(spine: Spine, view, side: int) -> dict:
+def pose_in_image(spine: Spine, view: View, side: int) -> dict:
     """The foraminal column C3/4 to C6/7 as a 2-D similarity in normalised image coordinates.
 
     x to the right and y down, -1 to 1 over the square image (as torch's affine_grid). pose_angle (radians) turns the
@@ -142,7 +143,7 @@ class Case:
         return row
 
     def _level_truth(self, name: str) -> dict:
-        k, row = list(SIDES).index(name), {}
+        k, row = list(SIDES).index(name), dict[str, float]()
         for i, level in enumerate(LEVELS):
             key = level.replace("/", "_")
             for kind, o in (("", self.solid[name][i]), ("_projected", self.projected[name][i])):

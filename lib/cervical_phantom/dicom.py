@@ -7,13 +7,15 @@ rounding. Patients are fictitious.
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.sr.coding import Code
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from cervical_phantom.acquisition import EQUIPMENT, FILM_MM
 from cervical_phantom.files import replacing
@@ -49,7 +51,7 @@ def write_dicom_folder(cohort: Path, out: Path) -> Path:
     return path
 
 
-def as_dicom(image: np.ndarray, box: np.ndarray, row, known) -> Dataset:
+def as_dicom(image: np.ndarray, box: np.ndarray, row: Any, known: Any) -> Dataset:
     """One image (S, S) uint16 with its valid box as a dataset; row of the manifest and of the truth as named tuples."""
     size = image.shape[0]
     margin = round(size * (1 - FILM_MM[1] / FILM_MM[0]) / 2)
@@ -66,12 +68,12 @@ def as_dicom(image: np.ndarray, box: np.ndarray, row, known) -> Dataset:
     return dataset
 
 
-def _uid(*parts: str) -> str:
+def _uid(*parts: str) -> UID:
     """The same UID for the same parts, derived from their SHA-256."""
-    return UID_ROOT + str(int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:16], "big"))
+    return UID(UID_ROOT + str(int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:16], "big")))
 
 
-def _patient_and_study(dataset: Dataset, row) -> None:
+def _patient_and_study(dataset: Dataset, row: Any) -> None:
     """Patient, General Study, General Series, DX Series, General Equipment and SOP Common modules."""
     equipment = EQUIPMENT[row.site]
     dataset.PatientName, dataset.PatientID = f"Synthetic^{row.patient_id}", row.patient_id
@@ -90,14 +92,14 @@ def _patient_and_study(dataset: Dataset, row) -> None:
     dataset.AcquisitionContextSequence = Sequence([])
 
 
-def _coded(code) -> Sequence:
+def _coded(code: Code) -> Sequence:
     """A sequence with one coded entry."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (code.value, code.scheme_designator, code.meaning)
     return Sequence([item])
 
 
-def _anatomy_and_view(dataset: Dataset, row) -> None:
+def _anatomy_and_view(dataset: Dataset, row: Any) -> None:
     """DX Anatomy Imaged and DX Positioning modules.
 
     Displayed as if the patient faced the reader: rows run to the patient's left, and backwards or forwards with the
@@ -111,7 +113,7 @@ def _anatomy_and_view(dataset: Dataset, row) -> None:
     dataset.PatientOrientation = ["LP" if row.side == "L" else "LA", "F"]
 
 
-def _geometry(dataset: Dataset, known, pitch: float, box: np.ndarray) -> None:
+def _geometry(dataset: Dataset, known: Any, pitch: float, box: np.ndarray) -> None:
     """Spacing at the detector, distances, and the collimator's edges in rows and columns counted from 1."""
     dataset.ImagerPixelSpacing = dataset.PixelSpacing = [round(pitch, 6)] * 2
     dataset.DistanceSourceToDetector = round(known.source_detector, 1)

@@ -4,7 +4,9 @@ The solid's opening makes the MRI-like grade; the projected one is what a reader
 from the same rays as the image. Shown in 01_data_audit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from cervical_phantom.anatomy import (
 )
 from cervical_phantom.rays import Grid, Rays, Solids, View, chords, tiles
 
+T = TypeVar("T", View, Grid)
 PITCH = 0.5  # mm between the rays of a measurement
 FAR_SOURCE = 4000.0  # mm; the rays of a solid's measurement are parallel to within a part in 400
 MARGIN = np.array([1.5, 2.0])  # mm beyond the healthy width and height within which an opening is looked for
@@ -48,7 +51,9 @@ def own_view(foramen: Foramen) -> View:
     return View(foramen.centre + FAR_SOURCE * foramen.axis, -FAR_SOURCE * foramen.axis, foramen.across, -foramen.up)
 
 
-def _bounds(group: np.ndarray, index: np.ndarray, level: int, side: int, projected: bool):
+def _bounds(
+    group: np.ndarray, index: np.ndarray, level: int, side: int, projected: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices into bones + discs of what bounds one foramen, and whether each is a spur.
 
     group, index: of each bone (see `anatomy`). The transverse processes lie outside the foramen; they only overlap it
@@ -79,12 +84,12 @@ def _rasters(foramina: list[Foramen], view: View) -> list[tuple[Grid, np.ndarray
     return found
 
 
-def _stacked(kind: type, items: list, which: np.ndarray):
+def _stacked(kind: type[T], items: Sequence[T], which: np.ndarray) -> T:
     """Views or rasters as one whose entries are arrays: for each of `which` that of its item."""
     return kind(*(np.array([getattr(item, f.name) for item in items])[which] for f in fields(kind)))
 
 
-def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) -> list[list[Opening]]:
+def openings(spine: Spine, bones: Solids, asked: Sequence[tuple[int, View | None]]) -> list[list[Opening]]:
     """For each (side, view) of `asked` the six openings, C2/3 first; view None: in the solid, along each axis.
 
     All are found in one pass over all rays.
@@ -114,12 +119,14 @@ def openings(spine: Spine, bones: Solids, asked: list[tuple[int, View | None]]) 
 def _meetings(solids: Solids, view: View, grids: Grid, start: np.ndarray) -> Rays:
     """Which solid meets which ray; each solid has its own view and raster, whose rays are counted from `start`."""
     which, row, column = tiles(solids, view, grids)
-    u = (grids.left[which] + column * grids.pitch[which]).astype(np.float32)
-    v = (grids.top[which] + row * grids.pitch[which]).astype(np.float32)
-    return chords(solids, view, Rays(which, start[which] + row * grids.columns[which] + column, u, v))[0]
+    left, top, pitch, columns = (np.asarray(x)[which] for x in (grids.left, grids.top, grids.pitch, grids.columns))
+    u, v = (left + column * pitch).astype(np.float32), (top + row * pitch).astype(np.float32)
+    return chords(solids, view, Rays(which, start[which] + row * columns + column, u, v))[0]
 
 
-def _measure(foramen: Foramen, grid: Grid, x, y, free: np.ndarray, outline: np.ndarray) -> Opening:
+def _measure(
+    foramen: Foramen, grid: Grid, x: np.ndarray, y: np.ndarray, free: np.ndarray, outline: np.ndarray
+) -> Opening:
     """Size of one opening, within a rounded box a little larger than the healthy foramen."""
     half = np.array([foramen.width, foramen.height]) / 2
     window = (x / (half[0] + MARGIN[0])) ** 4 + (y[:, None] / (half[1] + MARGIN[1])) ** 4 <= 1

@@ -119,7 +119,8 @@ def spectral_exponent(image: np.ndarray) -> float:
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
     band = np.digitize(frequency, np.geomspace(0.04, 0.35, 10))
     points = [(frequency[band == k].mean(), power[band == k].mean()) for k in range(1, 10) if (band == k).any()]
-    return float(-np.polyfit(*np.log(np.array(points)).T, 1)[0])
+    x, y = np.log(np.array(points)).T
+    return float(-np.polyfit(x, y, 1)[0])
 
 
 def film_measures(image: np.ndarray) -> list[float]:

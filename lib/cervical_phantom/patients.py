@@ -42,7 +42,9 @@ def _rows_before(parameters: SyntheticCohort) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)])
 
 
-def _write_patients(parameters: SyntheticCohort, image_size: int, arrays: dict[str, Path], task) -> pd.DataFrame:
+def _write_patients(
+    parameters: SyntheticCohort, image_size: int, arrays: dict[str, Path], task: list[tuple[int, int]]
+) -> pd.DataFrame:
     """Render the patients of one task into the arrays; returns their manifest and truth."""
     images, boxes, masks = (np.load(arrays[name], mmap_mode="r+") for name in ("images", "boxes", "masks"))
     rows = []
@@ -109,8 +111,15 @@ def _spread(work: Callable, tasks: list, processes: int) -> Iterator:
 
 def _start_worker() -> None:
     """One thread, because the processes use the cores already; ends with its parent, even one that was killed."""
-    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None  # this runs in the processes of a pool
+    parent.join()
+    os._exit(1)
 
 
 def label_noise_ceiling(manifest: pd.DataFrame, truth: pd.DataFrame) -> dict:

@@ -3,6 +3,8 @@
 Each is a matplotlib Figure whose label says in words what it shows; `figure` is an empty one to draw on.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,7 +44,7 @@ def _panels(figure: Figure | None, rows: int, columns: int, height: float) -> tu
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs) -> None:
+def _picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> None:
     """Draw a grey image without ticks; its own darkest and brightest values become black and white."""
     axes.imshow(image, cmap="gray", interpolation="none", **kwargs)
     axes.set(xticks=[], yticks=[])

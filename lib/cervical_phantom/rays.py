@@ -5,9 +5,11 @@ are closed forms in (u, v) with few coefficients per solid. Lengths in mm. Seen 
 and `foramina`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FAR = 1e9  # half-width of a slab that cuts nothing
 STRIDE = 4096.0  # mm between neighbouring pixels on the number line on which all intervals are sorted at once
@@ -99,7 +101,16 @@ class SolidList:
 
     rows: list[tuple] = field(default_factory=list)
 
-    def add(self, centre, frame, semi, tag, slabs=(), reach=0.0, shell=0.7) -> None:
+    def add(
+        self,
+        centre: ArrayLike,
+        frame: ArrayLike,
+        semi: ArrayLike,
+        tag: int,
+        slabs: Sequence[tuple[ArrayLike, float]] = (),
+        reach: float = 0.0,
+        shell: float = 0.7,
+    ) -> None:
         """Add one solid; `slabs` holds up to two (normal, half width) in patient coordinates."""
         padded = [*slabs, *[((0.0, 0.0, 0.0), FAR)] * (2 - len(slabs))]
         normals, halves = zip(*padded, strict=True)
@@ -107,8 +118,9 @@ class SolidList:
 
     def solids(self) -> Solids:
         """All solids added so far."""
-        columns = [np.array(column, dtype=float) for column in zip(*self.rows, strict=True)]
-        return Solids(*columns[:-1], columns[-1].astype(int))
+        solids = Solids(*(np.array(column, dtype=float) for column in zip(*self.rows, strict=True)))
+        solids.tag = solids.tag.astype(int)
+        return solids
 
 
 def tiles(solids: Solids, view: View, grid: Grid, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -195,19 +207,29 @@ def _spread(values: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.repeat(values.astype(np.float32), count)
 
 
-def _linear(coefficients, rays: Rays, count: np.ndarray) -> np.ndarray:
+def _linear(coefficients: Sequence[np.ndarray], rays: Rays, count: np.ndarray) -> np.ndarray:
     """c0 + c1 u + c2 v with the coefficients of each pair's solid."""
     c0, c1, c2 = (_spread(c, count) for c in coefficients)
     return c0 + c1 * rays.u + c2 * rays.v
 
 
-def _quadratic(coefficients, rays: Rays, count: np.ndarray) -> np.ndarray:
+def _quadratic(coefficients: Sequence[np.ndarray], rays: Rays, count: np.ndarray) -> np.ndarray:
     """c0 + c1 u + c2 v + c3 u² + c4 u v + c5 v² with the coefficients of each pair's solid."""
     c0, c1, c2, c3, c4, c5 = (_spread(c, count) for c in coefficients)
     return c0 + rays.u * (c1 + rays.u * c3 + rays.v * c4) + rays.v * (c2 + rays.v * c5)
 
 
-def _cut(solids: Solids, view: View, away, k: int, inset, rays: Rays, count, enter, leave) -> None:
+def _cut(
+    solids: Solids,
+    view: View,
+    away: np.ndarray,
+    k: int,
+    inset: np.ndarray | float,
+    rays: Rays,
+    count: np.ndarray,
+    enter: np.ndarray,
+    leave: np.ndarray,
+) -> None:
     """Narrow the intervals enter…leave, in place, to the k-th slab of their solid."""
     has_slab = solids.half[:, k] < FAR
     part = np.flatnonzero(np.repeat(has_slab, count))

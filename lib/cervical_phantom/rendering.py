@@ -3,6 +3,8 @@
 Used by `patients` and, in 01_data_audit, by `pictures`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cervical_phantom import acquisition as acq
@@ -68,7 +70,7 @@ def render(case: Case, name: str, row: dict, image_size: int) -> tuple[np.ndarra
     return image, np.array([top, left + start, bottom, left + stop], np.int16), masks
 
 
-def pixel_box(box, rows: int, columns: int, pixel: float) -> tuple[int, int, int, int]:
+def pixel_box(box: Sequence[float], rows: int, columns: int, pixel: float) -> tuple[int, int, int, int]:
     """The whole pixels within a collimated box in mm from the film's centre: top, left, bottom, right (exclusive)."""
     top, left, bottom, right = box
     return (

@@ -57,7 +57,7 @@ def sample(images: torch.Tensor, theta: torch.Tensor, size: int, samples: int = 
     the image its border is repeated; zeros there would draw an edge that the network could read the pose from.
     """
     with torch.autocast(images.device.type, enabled=False):
-        grid = F.affine_grid(theta.float(), (len(images), 1, size * samples, size * samples), align_corners=False)
+        grid = F.affine_grid(theta.float(), [len(images), 1, size * samples, size * samples], align_corners=False)
         sampled = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
         return F.avg_pool2d(sampled, samples) if samples > 1 else sampled
 
@@ -66,10 +66,10 @@ def read(theta: torch.Tensor, size: int) -> torch.Tensor:
     """Which pixels (n, size, size) of square images each theta (n, 2, 3) reads: centre in its frame."""
     whole = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(theta), 1, 3)
     back = torch.linalg.inv(torch.cat([theta.float(), whole], dim=1))[:, :2]
-    return (F.affine_grid(back, (len(theta), 1, size, size), align_corners=False).abs() <= 1).all(dim=-1)
+    return (F.affine_grid(back, [len(theta), 1, size, size], align_corners=False).abs() <= 1).all(dim=-1)
 
 
 def outside(theta: torch.Tensor, points: int = 33) -> torch.Tensor:
     """Share (n,) of the output of each theta (n, 2, 3) that lies outside the image."""
-    grid = F.affine_grid(theta.float(), (len(theta), 1, points, points), align_corners=False)
+    grid = F.affine_grid(theta.float(), [len(theta), 1, points, points], align_corners=False)
     return (grid.abs() > 1).any(dim=-1).float().mean(dim=(1, 2))

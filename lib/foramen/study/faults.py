@@ -4,6 +4,7 @@ import difflib
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 
 
 def short(text: str, letters: int = 80) -> str:
@@ -11,7 +12,7 @@ def short(text: str, letters: int = 80) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
-def explain(item: dict, model: type[BaseModel]) -> str:
+def explain(item: ErrorDetails, model: type[BaseModel]) -> str:
     """One line for one pydantic error: key, what is wrong, nearest valid key or value."""
     location = [str(part) for part in item["loc"] if part != "[key]"]
     key = ".".join(location)

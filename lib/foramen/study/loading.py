@@ -3,6 +3,7 @@
 import difflib
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -115,7 +116,7 @@ def _override(values: dict, overrides: list[str]) -> list[str]:
             found.append(f"--set {override}: write section.key=value")
             continue
         *parents, last = key.split(".")
-        target = values
+        target: Any = values
         for parent in parents:
             target = target.setdefault(parent, {}) if isinstance(target, dict) else None
         if not isinstance(target, dict):
