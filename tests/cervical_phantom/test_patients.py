@@ -125,9 +125,9 @@ def test_progress(tmp_path):
 
 
 def test_memory_does_not_hold_the_images(tmp_path):
-    def peak(patients: int) -> int:
+    def peak(count: int) -> int:
         tracemalloc.start()
-        patients.write(SyntheticCohort(patients=patients), 160, tmp_path / str(patients), 1)
+        patients.write(SyntheticCohort(patients=count), 160, tmp_path / str(count), 1)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
