@@ -22,7 +22,7 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(std))
 
     def sample_input(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
-        """The network's input (n, 1, s, s), normalised: images sampled through `theta`, by default the transformer's."""
+        """The network's normalised input (n, 1, s, s): images sampled through `theta`, by default the transformer's."""
         theta = self.transformer.theta(images) if theta is None else theta
         sampled = geometry.sample(images, theta, self.transformer.size, self.transformer.samples)
         return (sampled - self.mean) / self.std
