@@ -86,13 +86,15 @@ def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray) -> 
     left.plot(*frame(theta, size).T, color=ORANGE, linewidth=1.6)
     left.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     picture(right, sampled, "sampled through θ")
-    return describe(figure, f"A radiograph and what θ reads from it: rotated by {angle:+.0f}°, magnified {zoom:.2f} times.")
+    return describe(
+        figure, f"A radiograph and what θ reads from it: rotated by {angle:+.0f}°, magnified {zoom:.2f} times."
+    )
 
 
 @captioned(
     "We turned it; it turns back",
-    "Each column is one validation radiograph. The second and the last row should look alike: the transformer finds the "
-    "same part of the neck however the radiograph was turned.",
+    "Each column is one validation radiograph. The second and the last row should look alike: the transformer finds "
+    "the same part of the neck however the radiograph was turned.",
 )
 def turned_back(stacks: dict[str, np.ndarray], angles: np.ndarray) -> Figure:
     """Radiographs and what a transformer makes of them, as they are and turned by us. Used by notebook 04.

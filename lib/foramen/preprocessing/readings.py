@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from foramen.cohort.step import Cohort
+from foramen.cohort.loading import Cohort
 
 
 def cohort(name: str, films: Cohort) -> str:
