@@ -13,7 +13,7 @@ from foramen.workflow import exercises
 
 @pytest.fixture
 def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with notebooks that have a solution of two cells, and one of one cell."""
+    """A folder of notebooks with exercises; solutions are code or text."""
     folder, solution = tmp_path / "notebooks", {"tags": ["solution"]}
     folder.mkdir()
     cells = [
@@ -30,7 +30,7 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_solutions_give_way_to_one_empty_cell_each(notebooks: Path, tmp_path: Path, capsys):
+def test_solutions_give_way_to_an_empty_cell_each(notebooks: Path, tmp_path: Path, capsys):
     before = {path: path.read_bytes() for path in notebooks.iterdir()}
     assert cli.main(["exercises", str(tmp_path / "exercises")]) == 0
     written = sorted((tmp_path / "exercises").iterdir())
@@ -41,13 +41,8 @@ def test_solutions_give_way_to_one_empty_cell_each(notebooks: Path, tmp_path: Pa
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         sources = [cell.source for cell in notebook.cells]
-        assert sources == [
-            "**1.** Predict first, then run.",
-            exercises.YOURS,
-            "**2.** And this?",
-            exercises.YOURS,
-            "shown()",
-        ]
+        asked = "**1.** Predict first, then run.", "**2.** And this?"
+        assert sources == [asked[0], exercises.YOURS, exercises.YOURS, asked[1], exercises.YOURS, "shown()"]
         assert all(cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
     assert {path: path.read_bytes() for path in notebooks.iterdir()} == before
 
