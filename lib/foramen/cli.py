@@ -151,9 +151,9 @@ def run_notebook(given: argparse.Namespace) -> None:
 @_as_job
 def pretrain(given: argparse.Namespace) -> None:
     """`foramen pretrain`."""
-    from foramen.training import step
+    from foramen.training import pretraining
 
-    print(step.prepare(_load(given)))
+    print(pretraining.prepare(_load(given)))
 
 
 @_as_job

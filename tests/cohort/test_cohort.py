@@ -290,7 +290,7 @@ def test_a_synthetic_cohort_written_as_dicom_comes_back(tmp_path, output):
         assert np.corrcoef(a, b)[0, 1] > 0.97
 
 
-def test_a_guesser_without_the_film_learns_from_training_patients_alone():
+def test_the_metadata_only_baseline_learns_from_training_patients_alone():
     n = 60
     rows = pd.DataFrame(
         {
@@ -304,11 +304,11 @@ def test_a_guesser_without_the_film_learns_from_training_patients_alone():
             "age": np.nan,
         }
     )
-    scores = audit.without_the_film(SimpleNamespace(included=rows)).to_numpy()
+    scores = audit.metadata_only(SimpleNamespace(included=rows)).to_numpy()
     assert scores[rows["label"] == 1].min() > 0.8 and scores[rows["label"] == 0].max() < 0.2
     turned = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
-    assert (audit.without_the_film(SimpleNamespace(included=turned)) == scores).all()
-    assert audit.without_the_film(SimpleNamespace(included=rows.assign(sex=""))) is None
+    assert (audit.metadata_only(SimpleNamespace(included=turned)) == scores).all()
+    assert audit.metadata_only(SimpleNamespace(included=rows.assign(sex=""))) is None
 
 
 ASK = """

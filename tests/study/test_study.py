@@ -218,7 +218,8 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path):
     write(tmp_path, "first.yaml", SMOKE.read_text())
-    text = "base: first.yaml\nname: second\ntraining: {epochs: 7}\narms: {basic: {}}\nevaluation: {primary: {arm: basic}, steps: []}\n"
+    text = "base: first.yaml\nname: second\ntraining: {epochs: 7}\narms: {basic: {}}\n"
+    text += "evaluation: {primary: {arm: basic}, steps: []}\n"
     found = study.load(write(tmp_path, "second.yaml", text))
     first = study.load(SMOKE)
     assert (found.name, found.training.epochs, list(found.arms)) == ("second", 7, ["basic"])

@@ -2,6 +2,8 @@
 
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from statsmodels.stats.proportion import proportion_confint
 
 from foramen.cohort import privacy
@@ -111,14 +113,14 @@ def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
     return table.assign(low=low, high=high).reset_index()
 
 
-def without_the_film(cohort: Cohort) -> pd.Series | None:
-    """Scores (0-1, by image_id) of somebody who never sees a film and knows site, side, view, sex and age only.
+def metadata_only(cohort: Cohort) -> pd.Series | None:
+    """The metadata-only baseline: scores (0-1, by image_id) from site, side, view, sex and age, without any image.
 
     A logistic regression of the label on them, fitted to the training images, for all images. None where the cohort
     knows nothing of its patients that differs between them.
     """
     rows = cohort.included
-    design = facts_of_patients(rows)
+    design = metadata(rows)
     design = design.loc[:, design.nunique() > 1]
     if design.empty:
         return None
@@ -127,10 +129,17 @@ def without_the_film(cohort: Cohort) -> pd.Series | None:
     return pd.Series(model.predict_proba(design)[:, 1], index=rows["image_id"])
 
 
-def facts_of_patients(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each image but the film, as numbers: site, side, view and sex as 0 or 1, age in decades."""
+def metadata(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each image but its pixels, as numbers: site, side, view and sex as 0 or 1, age in decades."""
     facts = pd.get_dummies(rows[["site", "side", "view", "sex"]], dtype=float)
     return facts.assign(age=rows["age"].fillna(rows["age"].mean()).fillna(0) / 10)
+
+
+def cross_validated_auroc(design: pd.DataFrame, labels: pd.Series, patients: pd.Series) -> float:
+    """AUROC of a logistic regression of the labels on `design`, in five folds that keep a patient's images together."""
+    model, folds = LogisticRegression(), GroupKFold(5)
+    scores = cross_val_predict(model, design, labels, groups=patients, cv=folds, method="decision_function")
+    return float(roc_auc_score(labels, scores))
 
 
 def questions(cohort: Cohort) -> list[str]:

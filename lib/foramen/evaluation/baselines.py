@@ -19,7 +19,7 @@ def baselines(
 
     `majority rule` always answers the commoner label of the validation images (of the test images where there
     are none); `no-information rate` is the share of the commoner label of the test images. `without the film`, where
-    there are scores from what is known of the patients alone (`blind`, by image_id: `audit.without_the_film`), is
+    there are scores from what is known of the patients alone (`blind`, by image_id: `audit.metadata_only`), is
     thresholded as an arm is. `known ceiling`,
     where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees the true state and
     is marked against the recorded, noisy label: no arm can be expected to do better.

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, SKY, captioned, describe, listing, picture
+from foramen.figures.style import BLUE, PAGE, REFERENCE, SKY, captioned, describe, listing, picture
 
 BINS = 128  # of the grey scale, for a cumulative distribution
 
@@ -63,33 +63,3 @@ def _distributions(axes: Axes, grey: np.ndarray, curves: np.ndarray) -> None:
     axes.yaxis.tick_right()
     axes.spines["left"].set_visible(False)
     axes.spines["right"].set_visible(True)
-
-
-@captioned(
-    "One radiograph, equalized",
-    "Left the radiograph, in the middle how many pixels each grey value has, on the right the share of pixels that are "
-    "no brighter than it.",
-)
-def one_equalization(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> Figure:
-    """One radiograph (S,S) uint8 before and after equalization, its histogram and its CDF. Used by notebook 02."""
-    figure, axes = plt.subplots(2, 3, figsize=(PAGE, 0.62 * PAGE), width_ratios=[0.8, 1, 1], squeeze=False)
-    grey, (top, left, bottom, right) = np.arange(256), box
-    medians = []
-    for row, image, name in zip(axes, (before, after), ("before", "after"), strict=True):
-        counts = np.bincount(image[top:bottom, left:right].ravel(), minlength=256)
-        share = counts.cumsum() / max(counts.sum(), 1)
-        picture(row[0], image, vmin=0, vmax=255)
-        row[0].set_ylabel(name)
-        row[1].bar(grey, counts, width=1, color=GREY)
-        row[1].set(xlim=(0, 255), yticks=[], ylabel="pixels")
-        row[2].plot(grey, share, color=BLUE)
-        row[2].plot([0, 255], [0, 1], **REFERENCE)
-        row[2].set(xlim=(0, 255), ylim=(0, 1), ylabel="CDF")
-        medians.append(int(np.searchsorted(share, 0.5)))
-    for cell in axes[1, 1:]:
-        cell.set_xlabel("grey value")
-    return describe(
-        figure,
-        "One radiograph before and after histogram equalization, with its histogram and cumulative distribution: the "
-        f"median grey value moves from {medians[0]} to {medians[1]} of 255.",
-    )

@@ -77,42 +77,6 @@ def _spread(figure: SubFigure, words: np.ndarray, fixed_words: tuple[float, ...]
         cell.set(ylabel="images" if cell is axes[0] else "", yticks=[])
 
 
-@captioned("Sampling through θ", "Orange: the part of the radiograph that θ reads. Right: what is read.")
-def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray) -> Figure:
-    """One radiograph (S,S), the frame that theta (2,3) reads from it, and the result (s,s). Used by notebook 04."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(0.7 * PAGE, 0.37 * PAGE))
-    size, (angle, zoom, *_) = radiograph.shape[-1], transform_words(theta)
-    picture(left, radiograph, "radiograph")
-    left.plot(*frame(theta, size).T, color=ORANGE, linewidth=1.6)
-    left.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    picture(right, sampled, "sampled through θ")
-    return describe(
-        figure, f"A radiograph and what θ reads from it: rotated by {angle:+.0f}°, magnified {zoom:.2f} times."
-    )
-
-
-@captioned(
-    "We turned it; it turns back",
-    "Each column is one validation radiograph. The second and the last row should look alike: the transformer finds "
-    "the same part of the neck however the radiograph was turned.",
-)
-def turned_back(stacks: dict[str, np.ndarray], angles: np.ndarray) -> Figure:
-    """Radiographs and what a transformer makes of them, as they are and turned by us. Used by notebook 04.
-
-    `stacks`: name of the row -> (n,S,S); `angles` (n,) in degrees, by which the third row was turned.
-    """
-    n = len(angles)
-    figure, axes = plt.subplots(len(stacks), n, figsize=(PAGE, PAGE / n * len(stacks)), squeeze=False)
-    for number, (row, (name, stack)) in enumerate(zip(axes, stacks.items(), strict=True)):
-        for cell, image, angle in zip(row, stack, angles, strict=True):
-            picture(cell, image, f"{angle:+.0f}°" if number == 2 else "")
-        row[0].set_ylabel(name, fontsize=7)
-    return describe(
-        figure,
-        f"{n} radiographs in rows: {listing(stacks)}. Turned by us: {listing(f'{angle:+.0f}°' for angle in angles)}.",
-    )
-
-
 @captioned(
     "Ways of training the spatial transformer",
     "Beside the fixed crop, the whole region and, where it is known, the true pose.",

@@ -54,9 +54,9 @@ def _webp(png: bytes) -> bytes:
     return min((stream.getvalue() for stream in streams), key=len)
 
 
-def title(path: Path) -> str:
-    """The first heading of the notebook at a path."""
-    for cell in nbformat.read(path, as_version=4).cells:
+def title(notebook: NotebookNode) -> str:
+    """The first heading of a notebook."""
+    for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE)):
             return found.group(1).strip()
     return ""
