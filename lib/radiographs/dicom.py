@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset, dcmread
@@ -67,7 +68,7 @@ def _reason(error: Exception) -> str:
     return type(error).__name__ if "/" in text or "\\" in text or not text else text[:160]
 
 
-def _dataset(path: Path, **options: bool) -> Dataset:
+def _dataset(path: Path, **options: Any) -> Dataset:
     with open(path, "rb") as stream:
         bare = stream.read(132)[128:] != b"DICM"
     _check_inflated(path)

@@ -34,10 +34,21 @@ IDENTIFYING_FIELDS = (
 )
 # Codes that are kept as they stand. A header may hold anything here, names too; that becomes OTHER.
 MODALITIES = ("CR", "DX", "RG", "OT", "SC", "CT", "MR", "US", "NM", "PT", "XA", "RF", "MG", "IO", "PX", "SEG")
-BODY_PARTS = ("CSPINE", "SPINE", "NECK", "CTSPINE", "TSPINE", "TLSPINE", "LSPINE", "LSSPINE", "SSPINE", "WHOLESPINE")
-BODY_PARTS += ("SKULL", "HEAD", "CHEST", "SHOULDER", "ABDOMEN", "PELVIS", "HIP", "EXTREMITY")
-VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "LATERAL", "LAT")
-VIEW_POSITIONS += ("OBLIQUE", "OBL", "FLEXION", "EXTENSION", "SWIMMERS", "ODONTOID")
+NECK_AND_SPINE = (
+    "CSPINE",
+    "SPINE",
+    "NECK",
+    "CTSPINE",
+    "TSPINE",
+    "TLSPINE",
+    "LSPINE",
+    "LSSPINE",
+    "SSPINE",
+    "WHOLESPINE",
+)
+BODY_PARTS = NECK_AND_SPINE + ("SKULL", "HEAD", "CHEST", "SHOULDER", "ABDOMEN", "PELVIS", "HIP", "EXTREMITY")
+PROJECTIONS = ("AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "LATERAL", "LAT")
+VIEW_POSITIONS = PROJECTIONS + ("OBLIQUE", "OBL", "FLEXION", "EXTENSION", "SWIMMERS", "ODONTOID")
 
 
 def header_of(dataset: Dataset) -> Header:

@@ -62,7 +62,8 @@ def _pixels_by_pillow(path: Path) -> np.ndarray:
     """As stored: Pillow turns 8-bit white-is-zero round by itself, `read` does so for every depth."""
     with opened(path) as image:
         pixels = upright_grey(image)
-        reversed_by_pillow = image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO and pixels.dtype == np.uint8
+        tags = getattr(image, "tag_v2", {})  # of a TIFF; `opened` is for every format
+        reversed_by_pillow = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO and pixels.dtype == np.uint8
         return 255 - pixels if reversed_by_pillow else pixels
 
 
@@ -73,6 +74,8 @@ def _header(file: tifffile.TiffFile) -> Header:
         raise ImageFault(f"holds {pages} pages; one image a file is expected")
     if page.ndim not in (2, 3) or (page.ndim == 3 and page.shape[-1] not in (3, 4)):
         raise ImageFault(f"has shape {page.shape}; a plane of grey or RGB pixels is expected")
+    if page.dtype is None:
+        raise ImageFault("holds pixels of an unknown type")
     check_size(page.imagewidth, page.imagelength)
     given = [n for n in ("Artist", "HostComputer", "Copyright", "DocumentName") if n in page.tags]
     inverted = int(page.photometric) == WHITE_IS_ZERO

@@ -24,6 +24,8 @@ PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than th
 LISTED = 20  # lines for unreadable files with one and the same reason
 HINTS = {"leads out of the folder of the images": " (cohort.manifest.images can name another)"}
 
+Severity = Literal["fault", "warning", "note"]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -31,7 +33,7 @@ class Finding:
     report).
     """
 
-    severity: Literal["fault", "warning", "note"]
+    severity: Severity
     subject: str
     message: str
     public: str
@@ -89,7 +91,7 @@ def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> list[Finding]:
     """Files that cannot be used: faults, or warnings where their share is `allowed`. `table` is its name."""
     bad = rows[rows["fault"] != ""]
     share = len(bad) / max(1, len(rows))
-    severity = "fault" if share > allowed else "warning"
+    severity: Severity = "fault" if share > allowed else "warning"
     found = []
     for reason, some in bad.groupby("fault", sort=False):
         for row, name in some["image_path"].head(LISTED).items():
@@ -193,7 +195,7 @@ def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> list[Finding]:
     if canonical and len(missing):
         text = f"{_rows(missing)}: no side, which arms with flip: canonical need ({', '.join(canonical)})"
         found.append(Finding("fault", "side", text, f"{len(missing)} images without a side"))
-    severity = "fault" if canonical else "warning"
+    severity: Severity = "fault" if canonical else "warning"
     expected = rows["view"].str.upper().map(SIDE_OF_VIEW)
     wrong = rows[(rows["side"] != "") & expected.notna() & (expected != rows["side"])]
     if len(wrong):
@@ -301,7 +303,7 @@ def linked_patients(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> np.ndar
     return connected_components(graph, directed=False)[1][patients]
 
 
-def _shared_identifier(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _shared_identifier(rows: pd.DataFrame) -> list[tuple[object, pd.DataFrame]]:
     """Groups of rows whose headers name one patient while the table names a few."""
     if "patient_digest" not in rows:
         return []

@@ -8,6 +8,7 @@ columns.
 import csv
 import difflib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -119,7 +120,7 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
     """
     known = {text.lower() for text in (labels or LABELS)}
 
-    def one_of(texts: object, what: str) -> pa.Check:
+    def one_of(texts: Iterable[str], what: str) -> pa.Check:
         return pa.Check(lambda column: column.str.lower().isin(list(texts)), error=what)
 
     filled = pa.Check(lambda column: column != "", error="is empty")
@@ -258,6 +259,6 @@ def _explain(cases: pd.DataFrame, path: Path) -> list[str]:
     return faults
 
 
-def _near(name: str, known: object) -> str:
+def _near(name: str, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(name, [str(k) for k in known], 1, 0.5)
     return f"; the nearest one is {near[0]!r}" if near else ""

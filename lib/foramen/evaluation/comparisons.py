@@ -61,8 +61,9 @@ def contrast(
     if not seeds:
         return Contrast(note="not estimable: the arms have no seed in common")
     signed = {arm: metrics.direction(metric) * coefficient for arm, coefficient in coefficients.items()}
-    points = sum(factor * resampled.points(arm, metric, seeds) for arm, factor in signed.items())
-    draws = sum(factor * resampled.draws(arm, metric, seeds) for arm, factor in signed.items())
+    zero = np.zeros(())
+    points = sum((factor * resampled.points(arm, metric, seeds) for arm, factor in signed.items()), zero)
+    draws = sum((factor * resampled.draws(arm, metric, seeds) for arm, factor in signed.items()), zero)
     if not draws.any():  # arms that never differ
         between = None
     error = intervals.error(points, draws, resampled.freedom, resampled.understated, between)
@@ -108,7 +109,7 @@ def differences(
     `between` has the variance between seeds of each metric's gain where it was pooled over studies alike
     (`intervals.pooled`). Raises InputError for an arm without predictions.
     """
-    pairs = [tuple(pair) for pair in pairs]
+    pairs = [(arm, reference) for arm, reference in pairs]
     if unknown := sorted({arm for pair in pairs for arm in pair} - set(resampled.arms)):
         raise InputError([f"no predictions of arm {arm!r} (arms: {', '.join(resampled.arms)})" for arm in unknown])
     rows = []

@@ -77,15 +77,15 @@ def _bands(
     """The curve of each arm on `grid`: arm, grid, value, low, high, seeds_low, seeds_high."""
     tables = []
     for arm, rows in frame[frame["split"] == "test"].groupby("arm", sort=False):
-        points, draws = [], []
+        values, resampled = [], []
         for _, run in rows.groupby("seed"):
             run = run.sort_values("image_id")
             labels, scores = run["label"].to_numpy(float), run["score"].to_numpy(float)
             strata, patient = patient_strata(run["patient_id"].to_numpy(), labels)
             weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient]
-            points.append(curve(np.ones((1, len(run))), labels, scores, grid)[0])
-            draws.append(curve(weights.astype(float), labels, scores, grid))
-        points, draws = np.array(points), np.array(draws)
+            values.append(curve(np.ones((1, len(run))), labels, scores, grid)[0])
+            resampled.append(curve(weights.astype(float), labels, scores, grid))
+        points, draws = np.array(values), np.array(resampled)
         low, high = np.clip(np.quantile(draws.mean(axis=0), [0.025, 0.975], axis=0), *bounds)
         table = {"grid": grid, "value": points.mean(axis=0), "low": low, "high": high}
         table |= {"seeds_low": points.min(axis=0), "seeds_high": points.max(axis=0)}

@@ -145,7 +145,8 @@ def roc_points(weights: Array, labels: Array, scores: Array) -> tuple[Array, Arr
     true, false = cumulated(weights, labels, scores)
     zero = np.zeros((len(weights), 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return tuple(np.hstack([zero, counts]) / counts[:, -1:] for counts in (false, true))
+        x, y = (np.hstack([zero, counts]) / counts[:, -1:] for counts in (false, true))
+    return x, y
 
 
 def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Array]:
@@ -153,9 +154,9 @@ def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Arra
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
     weights, labels = weights[:, order], labels[order]
-    parts = (weights * labels, weights * (1 - labels))
+    parts = [weights * labels, weights * (1 - labels)]
     if len(starts) < len(scores):
-        parts = (np.add.reduceat(part, starts, axis=1) for part in parts)
+        parts = [np.add.reduceat(part, starts, axis=1) for part in parts]
     true, false = (np.cumsum(part, axis=1) for part in parts)
     return true, false
 

@@ -10,6 +10,7 @@ All are conditional on the two networks at hand; `comparisons.gains` also counts
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ def auroc_difference(
     s10 = with_positive / (with_positive - 1) * (positive @ positive) / n_positive**2
     s01 = with_negative / (with_negative - 1) * (negative @ negative) / n_negative**2
     s11 = clusters / (clusters - 1) * (positive @ negative) / (n_positive * n_negative)
-    error = float(np.sqrt(max(0.0, s10 + s01 + 2 * s11)))
+    error = float(np.sqrt(max(0.0, float(s10 + s01 + 2 * s11))))
     return difference, error, float(2 * stats.norm.sf(abs(difference) / error)) if error > 1e-12 else np.nan
 
 
@@ -146,7 +147,7 @@ def _tests_of_run(first: pd.DataFrame, second: pd.DataFrame, calls: NDArray, cal
     return [*rows, {"metric": "auroc"} | _auroc_test(labels, first.score, second.score, patients)]
 
 
-def _accuracy_test(right: NDArray, right_reference: NDArray, patients: NDArray) -> dict[str, object]:
+def _accuracy_test(right: NDArray, right_reference: NDArray, patients: NDArray) -> dict[str, Any]:
     """McNemar's test or its clustered form, as columns of a row."""
     row, clustered = _size(patients)
     row["method"] = "permutation by patient (mid-p)" if clustered else "exact McNemar"
@@ -157,9 +158,7 @@ def _accuracy_test(right: NDArray, right_reference: NDArray, patients: NDArray) 
     return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
 
 
-def _auroc_test(
-    labels: NDArray, scores: pd.Series, scores_reference: pd.Series, patients: NDArray
-) -> dict[str, object]:
+def _auroc_test(labels: NDArray, scores: pd.Series, scores_reference: pd.Series, patients: NDArray) -> dict[str, Any]:
     """DeLong's test or its clustered form, as columns of a row."""
     row, clustered = _size(patients)
     row["method"] = "DeLong clustered by patient (Obuchowski)" if clustered else "DeLong"
@@ -175,8 +174,8 @@ def _auroc_test(
     return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
 
 
-def _size(patients: NDArray) -> tuple[dict[str, object], bool]:
+def _size(patients: NDArray) -> tuple[dict[str, Any], bool]:
     """Number of images and patients, as columns of a row without a value yet; does a patient have several images?"""
     images, persons = len(patients), len(np.unique(patients))
-    row = {"difference": np.nan, "p_value": np.nan, "n_images": images, "n_patients": persons}
+    row: dict[str, Any] = {"difference": np.nan, "p_value": np.nan, "n_images": images, "n_patients": persons}
     return row, images > persons

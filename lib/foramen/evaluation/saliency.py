@@ -94,7 +94,7 @@ def choose(frame: pd.DataFrame, arm: str, seed: int, n: int, without: Iterable[s
 
 def _spread(rows: pd.DataFrame) -> list[pd.Series]:
     """Rows in the order middle, quarters, eighths ... of their present order."""
-    order, pieces = [], 2
+    order, pieces = list[int](), 2
     while len(order) < len(rows):
         places = [len(rows) * k // pieces for k in range(1, pieces, 2)]
         order += [place for place in places if place not in order]
@@ -156,7 +156,7 @@ def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, s
     """
     last = torch.tensor([[0.0, 0.0, 1.0]]).expand(len(theta), 1, 3)
     inverse = torch.linalg.inv(torch.cat([theta.float().cpu(), last], dim=1))[:, :2]
-    grid = F.affine_grid(inverse, (len(maps), 1, size, size), align_corners=False)
+    grid = F.affine_grid(inverse, [len(maps), 1, size, size], align_corners=False)
     sampled = F.grid_sample(torch.as_tensor(maps[:, None]).float(), grid, padding_mode="border", align_corners=False)
     inside = (grid.abs() <= 1).all(dim=-1)
     on_radiograph = (sampled[:, 0] * inside).numpy()
@@ -211,6 +211,7 @@ def overlap(explained: dict[str, Explained]) -> pd.DataFrame:
 
 def _measures(maps: np.ndarray, given: Explained) -> list[tuple]:
     """Rows measure, estimate, low, high, chance, zero_maps of one method."""
+    assert given.masks is not None  # only a synthetic cohort has them
     values, reach = [], max(1, round(TOLERANCE * maps.shape[-1]))
     for map_, mask, (top, left, bottom, right) in zip(maps, given.masks, given.boxes, strict=True):
         valid = np.s_[top:bottom, left:right]
@@ -229,7 +230,8 @@ def _mean(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and 95 % bootstrap interval over images, which are of different patients."""
     rng = np.random.default_rng(0)
     means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-    return float(values.mean()), *(float(q) for q in np.quantile(means, [0.025, 0.975]))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
 
 
 def cascade(network: nn.Module, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:

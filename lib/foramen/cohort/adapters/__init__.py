@@ -43,6 +43,7 @@ class Source:
         `pose_x, pose_y` the keypoints' centre, `pose_angle` (radians) from the vertical, clockwise, to their
         principal axis, `pose_scale` half their extent along it.
         """
+        assert self.keypoints is not None  # asked for only where there are some
         known = self.keypoints.set_index("image_path")
         poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_angle", "pose_scale", "pose_x", "pose_y"])
         for row in rows[rows["image_path"].isin(known.index)].itertuples():
@@ -83,6 +84,7 @@ def _own(path: Path, section: ManifestCohort) -> Source:
     if path.suffix != ".py" or not path.is_file():
         raise InputError(f"cohort.manifest.adapter: {str(path)!r} is none of {', '.join(NAMES)}, nor a Python file")
     spec = importlib.util.spec_from_file_location("own_adapter", path)
+    assert spec is not None and spec.loader is not None  # the file ends in .py
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

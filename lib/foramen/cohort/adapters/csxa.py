@@ -38,7 +38,7 @@ def table(section: ManifestCohort) -> Source:
     for path in sorted(folder.rglob("*.png")):
         parts = re.fullmatch(r"(\d{4})\D*(\d{1,3})?", path.stem)
         number = str(int(parts[1])) if parts else ""
-        if number not in cases.index:
+        if parts is None or number not in cases.index:
             faults.append(f"{book}: no row with the Number of {path.name}")
             continue
         curvature = cases[number]
