@@ -15,13 +15,13 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from foramen.core import paths
 from foramen.core.files import replacing, write_text
+from foramen.report.equations import Exporter
 
 PNG_PREFIX = "data:image/png;base64,"
 PICTURES = "pictures"  # folder beside the pages
@@ -63,9 +63,9 @@ def title(notebook: NotebookNode) -> str:
 
 
 @functools.cache
-def _exporter() -> HTMLExporter:
+def _exporter() -> Exporter:
     """One exporter for all pages: it compiles its templates once."""
-    return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    return Exporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
 
 
 def body(notebook: NotebookNode, folder: Path) -> str:
