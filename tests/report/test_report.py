@@ -23,8 +23,8 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.figures import METRIC_NAMES
 from foramen.figures.style import Picture
+from foramen.report import catalogue, notebooks, pages, results
 from foramen.report import index as report
-from foramen.report import pages
 from foramen.study.model import Arm, Study
 
 HOSTILE = '<img src=x onerror="alert(1)"> & {{ 7*7 }} \\alpha'
@@ -105,7 +105,7 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
         axes = figure.subplots()
         axes.imshow(np.eye(4)) if name == "cohort" else axes.plot([0, 1])
         figures.save(figure, where.figures, name, alt=f"{name} with {HOSTILE}")
-    for notebook, name, seed in report.expected(study):
+    for notebook, name, seed in notebooks.expected(study):
         path = where.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
         executed(path.parent, path.stem, notebook.replace("_", " "))
     record = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "code_version": "1 (abc)"}
@@ -135,7 +135,7 @@ def index(output) -> BeautifulSoup:
 def test_sensitivity_is_told_at_the_reference_s_specificity(index):
     text = " ".join(index.find(id="comparison").find_parent("section").get_text().split())
     assert "Held to the specificity of basic (62.1 %)" in text
-    assert "differs by +14.7 points (+9.9 to +19.5)" in text
+    assert "differs by +14.7 pp (+9.9 to +19.5)" in text
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_a_collapsed_transformer_is_told_beside_its_arm(tmp_path, monkeypatch, c
     tables.save(result_rows(list(study.arms)), study.paths.tables, "results")
     tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
     record_trainings(study, {}, collapsed)
-    told = {row["name"]: row["warning"] for row in report.results_table(study)}
+    told = {row["name"]: row["warning"] for row in results.results_table(study)}
     assert told["basic"] == "" and words in told["proposed"] and bool(words) == bool(told["proposed"])
-    assert report.headline(study)["collapsed"] == told["proposed"]
+    assert results.headline(study)["collapsed"] == told["proposed"]
 
 
 def every_page(output: Path) -> dict[Path, BeautifulSoup]:
@@ -212,14 +212,14 @@ def test_no_trace_of_this_machine(output):
 
 
 def test_numbers_are_those_of_the_tables(index):
-    results = index.find(id="results").find_parent("section")
-    row = results.find("th", string="proposed").find_parent("tr")
+    section = index.find(id="results").find_parent("section")
+    row = section.find("th", string="proposed").find_parent("tr")
     assert [cell.contents[0] for cell in row.find_all("td")] == ["81.0"] * len(METRIC_NAMES)
     assert "75.0 to 88.0" in row.get_text()
-    headline = results.find(class_="headline").get_text(" ", strip=True)
-    assert "+6.0 points of accuracy" in headline and "+4.0 to +8.0" in headline and "<0.001" in headline
-    assert "5.3 to 6.9 points, on other data" in headline
-    assert "100 test radiographs of 60 patients, 2 seeds" in headline and "of 3.2 points" in headline
+    headline = section.find(class_="headline").get_text(" ", strip=True)
+    assert "+6.0 percentage points of accuracy" in headline and "+4.0 to +8.0" in headline and "<0.001" in headline
+    assert "5.3 to 6.9 pp, on other data" in headline
+    assert "100 test radiographs of 60 patients, 2 seeds" in headline and "of 3.2 pp" in headline
 
 
 def test_accuracy_stands_beside_what_needs_no_network(index):
@@ -289,6 +289,22 @@ def test_a_kept_notebook_has_radiographs_as_jpeg_and_drawings_as_they_were(tmp_p
     assert list(notebook.cells[0].outputs[0]["data"]) == ["image/png"], "the page is made from the notebook as it was"
 
 
+def test_code_that_is_no_part_of_the_argument_is_folded(tmp_path):
+    """Its output stays in view; a solution is folded with its output."""
+    said = [v4.new_output("stream", text="what it says\n")]
+    tags = ("parameters", "injected-parameters", "reading", "helper", "solution", "other")
+    cells = [v4.new_code_cell(f"call({tag!r})", outputs=said, metadata={"tags": [tag]}) for tag in tags]
+    cells.append(v4.new_markdown_cell("Because.", metadata={"tags": ["solution"]}))
+    page = BeautifulSoup(pages.body(v4.new_notebook(cells=cells), tmp_path), "html.parser")
+    folded = page.find_all("details")
+    assert [details.find("summary").get_text() for details in folded] == ["code"] * 4 + ["Solution"] * 2
+    assert not any(details.has_attr("open") for details in folded)
+    for tag, details in zip(tags[:5], folded, strict=False):
+        assert f"call('{tag}')" in details.get_text() and ("what it says" in details.get_text()) == (tag == "solution")
+    assert page.find(string="'other'").find_parent("details") is None
+    assert "Because." in folded[-1].get_text() and page.get_text().count("what it says") == len(tags)
+
+
 def test_headings_go_down_one_level_at_a_time(output):
     for path, page in every_page(output).items():
         levels = [int(tag.name[1]) for tag in page.find_all(re.compile(r"^h[1-6]$"))]
@@ -302,7 +318,7 @@ def test_figures_that_nobody_planned_are_shown_too(index):
 
 def test_long_tables_say_what_is_left_out(index):
     table = index.find(id="table-sites")
-    assert len(table.find("tbody").find_all("tr")) == report.SHOWN_ROWS
+    assert len(table.find("tbody").find_all("tr")) == catalogue.SHOWN_ROWS
     assert "10 further rows" in table.get_text()
 
 
@@ -311,7 +327,7 @@ def test_long_tables_say_what_is_left_out(index):
     [
         (4.0, 8.0, "better"),
         (-8.0, -4.0, "worse"),
-        (-1.0, 2.0, "not shown to differ"),
+        (-1.0, 2.0, "No gain is claimed: the interval includes zero"),
         (np.nan, np.nan, "Not estimable"),
     ],
 )
@@ -416,5 +432,5 @@ def test_a_reference_at_chance_is_said_beside_the_gain(tmp_path, monkeypatch, lo
     rows.loc[(rows["arm"] == "basic") & (rows["metric"] == "auroc"), ["estimate", "low"]] = [low + 0.04, low]
     tables.save(rows, study.paths.tables, "results")
     page = report.prepare(study).read_text(encoding="utf-8")
-    assert ("not shown to beat chance" in page) == said
+    assert ("may be no better than chance" in page) == said
     assert (f"AUROC {low + 0.04:.2f}, {low:.2f} to 0.88" in page) == said

@@ -1,6 +1,4 @@
-"""The six notebooks: committed without outputs, short cells, parameters that exist, and they run as they
-stand (nbval).
-"""
+"""The notebooks: committed without outputs, short cells, parameters that exist, and they run as they stand (nbval)."""
 
 import os
 import subprocess
@@ -48,6 +46,13 @@ def test_cells_are_short(path: Path):
     for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
         if cell.cell_type == "code":
             assert len(cell.source.splitlines()) <= 20, f"cell {number}"
+
+
+@each
+def test_code_that_only_composes_sentences_is_collapsed_in_jupyterlab(path: Path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if {"reading", "helper"} & set(cell.metadata.get("tags", [])):
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, cell.id
 
 
 def test_each_runs_as_it_stands(tmp_path: Path):

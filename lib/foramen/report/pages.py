@@ -54,9 +54,9 @@ def _webp(png: bytes) -> bytes:
     return min((stream.getvalue() for stream in streams), key=len)
 
 
-def title(notebook: NotebookNode) -> str:
-    """The first heading of a notebook."""
-    for cell in notebook.cells:
+def title(path: Path) -> str:
+    """The first heading of the notebook at a path."""
+    for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown" and (found := re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE)):
             return found.group(1).strip()
     return ""
@@ -83,14 +83,16 @@ def body(notebook: NotebookNode, folder: Path) -> str:
     _fold(page)
     for table in page.find_all("table"):
         table.attrs.pop("border", None)
-        table.wrap(page.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
-        table.parent["aria-label"] = "table, scrolls sideways"
+        scroll = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "table, scrolls sideways"}
+        table.wrap(page.new_tag("div", attrs=scroll))
     for block in page.find_all("pre"):
         block["tabindex"] = "0"
     for image in page.find_all("img"):
-        image.parent["tabindex"] = "0"
-        if image["src"].startswith(PNG_PREFIX):
-            image["src"] = _written(_webp(base64.b64decode(image["src"].removeprefix(PNG_PREFIX))), folder)
+        if image.parent:
+            image.parent["tabindex"] = "0"
+        source = str(image["src"])
+        if source.startswith(PNG_PREFIX):
+            image["src"] = _written(_webp(base64.b64decode(source.removeprefix(PNG_PREFIX))), folder)
         image["alt"] = image.get("alt") or "picture without a description"
         image["loading"] = "lazy"
     return str(page)

@@ -4,12 +4,16 @@
 date.
 """
 
-import csv
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from foramen.core.files import write_text
 from foramen.core.paths import ROOT
 from foramen.core.tables import p_value
+from foramen.report.results import percent, points, read, rows
 
 START = "<!-- results of reports/{study}, written by `python -m foramen.report.readme` -->"
 END = "<!-- end of results -->"
@@ -18,52 +22,46 @@ STEP_METRICS = ("accuracy", "auroc")
 CURVE_METRIC = "auroc"
 
 
-def ladder(tables: Path) -> str:
+def ladder(folder: Path) -> str:
     """The reference study as Markdown: each arm in percent; in points the gains beside the paper's, and each step."""
-    results, baselines, gains, held, steps = (
-        _read(tables / f"{name}.csv") for name in ("results", "baselines", "gains", "equal_specificity", "steps")
+    held, gains, steps = (read(folder, name) for name in ("equal_specificity", "gains", "steps"))
+    arms = []
+    for name, style in (("results", "`{}`"), ("baselines", "*{}*")):
+        for (arm,), found in _by_metric(read(folder, name), "arm"):
+            if "f1" in found:
+                arms.append([style.format(arm), *(_estimate(found[m]) if m in found else "" for m in METRICS)])
+    over = [
+        [row["metric"], _gain(row), f"{row['paper_low']:.1f} to {row['paper_high']:.1f}"]
+        for row in rows(gains[(gains["arm"] == "proposed") & gains["paper_low"].notna()])
+    ]
+    row = rows(held[held["arm"] == "proposed"])[0]
+    over.append(["sensitivity at the specificity of `basic`", _gain(row), "–"])
+    each = []
+    for (arm, reference), found in _by_metric(steps, "arm", "reference"):
+        cells = [cell for m in STEP_METRICS for cell in (_gain(found[m]), p_value(found[m]["p_holm"]))]
+        each.append([f"`{arm}` over `{reference}`", *cells])
+    return "\n\n".join(
+        [
+            _markdown(["arm", *METRICS], arms),
+            _markdown(["`proposed` over `basic`, points", "this study (synthetic)", "paper (other data)"], over),
+            _markdown(["step, points", *(head for m in STEP_METRICS for head in (m, "p, Holm"))], each),
+        ]
     )
-    lines = ["| arm | " + " | ".join(METRICS) + " |", "|---|" + "---|" * len(METRICS)]
-    for rows, name in ((results, "`{}`"), (baselines, "*{}*")):
-        for arm in dict.fromkeys(row["arm"] for row in rows if row["metric"] == "f1"):
-            cells = {r["metric"]: r for r in rows if r["arm"] == arm}
-            values = " | ".join(_percent(cells[metric]) if metric in cells else "" for metric in METRICS)
-            lines.append(f"| {name.format(arm)} | {values} |")
-    lines += ["", "| `proposed` over `basic`, points | this study (synthetic) | paper (other data) |", "|---|---|---|"]
-    for row in gains:
-        if row["arm"] == "proposed" and row["paper_low"]:
-            paper = f"{float(row['paper_low']):.1f} to {float(row['paper_high']):.1f}"
-            lines.append(f"| {row['metric']} | {_points(row)} | {paper} |")
-    row = next(row for row in held if row["arm"] == "proposed")
-    lines.append(f"| sensitivity at the specificity of `basic` | {_points(row)} | – |")
-    heads = " | ".join(f"{metric} | p, Holm" for metric in STEP_METRICS)
-    lines += ["", f"| step, points | {heads} |", "|---|" + "---|---|" * len(STEP_METRICS)]
-    for pair in dict.fromkeys((row["arm"], row["reference"]) for row in steps):
-        found = {row["metric"]: row for row in steps if (row["arm"], row["reference"]) == pair}
-        cells = " | ".join(f"{_points(found[m])} | {p_value(float(found[m]['p_holm']))}" for m in STEP_METRICS)
-        lines.append(f"| `{pair[0]}` over `{pair[1]}` | {cells} |")
-    return "\n".join(lines)
 
 
-def curves(tables: Path) -> str:
+def curves(folder: Path) -> str:
     """The sweeps as Markdown: the gain of an arm over its control at each factor, in points, and how much it grows."""
-    gains = [row for row in _read(tables / "gain_curves.csv") if row["metric"] == CURVE_METRIC]
-    slopes = {
-        row["sweep"]: row | {"gain": row["slope"]}
-        for row in _read(tables / "gain_trends.csv")
-        if row["metric"] == CURVE_METRIC
-    }
-    factors = sorted({float(row["factor"]) for row in gains})
-    heads = [f"× {factor:g}" for factor in factors]
-    lines = [f"| sweep | {' | '.join(heads)} | grows by |", "|---|" + "---|" * (len(factors) + 1)]
-    for sweep in dict.fromkeys(row["sweep"] for row in gains):
-        found = {float(row["factor"]): row for row in gains if row["sweep"] == sweep}
-        first = next(iter(found.values()))
-        cells = [_points(found[factor]) if factor in found else "" for factor in factors]
-        grows = _points(slopes[sweep]) if sweep in slopes else ""
-        name = f"{sweep.replace('_', ' ')}: `{first['arm']}` over `{first['reference']}`"
-        lines.append(f"| {name} | {' | '.join(cells)} | {grows} |")
-    return "\n".join(lines)
+    gains, trends = (
+        frame[frame["metric"] == CURVE_METRIC] for frame in (read(folder, "gain_curves"), read(folder, "gain_trends"))
+    )
+    grows = {row["sweep"]: _gain(row | {"gain": row["slope"]}) for row in rows(trends)}
+    factors, lines = sorted(set(gains["factor"])), []
+    for sweep in gains["sweep"].unique():
+        of_it = rows(gains[gains["sweep"] == sweep])
+        found = {row["factor"]: _gain(row) for row in of_it}
+        name = f"{sweep.replace('_', ' ')}: `{of_it[0]['arm']}` over `{of_it[0]['reference']}`"
+        lines.append([name, *(found.get(factor, "") for factor in factors), grows.get(sweep, "")])
+    return _markdown(["sweep", *(f"× {factor:g}" for factor in factors), "grows by"], lines)
 
 
 BLOCKS = {"default": ladder, "nuisance": curves}
@@ -81,22 +79,25 @@ def current(text: str) -> str:
     return text
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+def _by_metric(frame: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], dict[str, dict[str, Any]]]]:
+    """Each group of rows with its rows by metric, in the order of the table."""
+    for names, found in frame.groupby(list(by), sort=False):
+        yield tuple(map(str, names)), {row["metric"]: row for row in rows(found)}
 
 
-def _points(row: dict[str, str]) -> str:
-    """A gain with its interval."""
-    return f"{float(row['gain']):+.1f} ({float(row['low']):+.1f} to {float(row['high']):+.1f})"
+def _markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
 
 
-def _percent(row: dict[str, str]) -> str:
-    """An estimate with its interval, where it has one."""
-    if not row["estimate"]:
-        return "–"
-    interval = f" ({100 * float(row['low']):.1f}–{100 * float(row['high']):.1f})" if row["low"] else ""
-    return f"{100 * float(row['estimate']):.1f}{interval}"
+def _gain(row: Mapping) -> str:
+    """A gain with its interval, in points."""
+    return f"{points(row['gain'])} ({points(row['low'])} to {points(row['high'])})"
+
+
+def _estimate(row: Mapping) -> str:
+    """An estimate with its interval, where it has one, in per cent."""
+    estimate, interval = percent(row)
+    return f"{estimate} ({interval})" if interval else estimate
 
 
 if __name__ == "__main__":

@@ -82,11 +82,11 @@ def execute(notebook: str, output: Path, parameters: dict[str, Any]) -> None:
     source = find(notebook)
     root = paths.output_root()
     output.parent.mkdir(parents=True, exist_ok=True)
-    names = [os.path.relpath(path, root) for path in (source, output.resolve())]
+    read, written = (os.path.relpath(path, root) for path in (source, output.resolve()))
     with tempfile.TemporaryDirectory(prefix="foramen-", dir=_short()) as sockets:
         os.environ.update(SINGLE_THREAD)
         os.chdir(root)
-        _papermill(*names, parameters, Path(sockets))
+        _papermill(read, written, parameters, Path(sockets))
 
 
 def find(notebook: str) -> Path:

@@ -26,14 +26,12 @@ def write(folder: Path) -> list[Path]:
 
 
 def without_solutions(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without outputs, and one empty code cell in place of each solution, however many cells it has."""
-    cells: list[NotebookNode] = []
+    """The notebook without outputs, and an empty code cell in place of each solution."""
+    cells = []
     for cell in notebook.cells:
-        if SOLUTION not in cell.metadata.get("tags", []):
-            cells.append(cell)
-        elif not (cells and cells[-1].source == YOURS):
-            cells.append(nbformat.v4.new_code_cell(YOURS, id=cell.id))
-    for cell in cells:
-        if cell.cell_type == "code":
+        if SOLUTION in cell.metadata.get("tags", []):
+            cell = nbformat.v4.new_code_cell(YOURS, id=cell.id)
+        elif cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        cells.append(cell)
     return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)

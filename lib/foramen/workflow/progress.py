@@ -181,14 +181,14 @@ def table(study: Study, known: list[Job], caption: str) -> RenderableType:
     """One row a notebook (and arm), one column a seed."""
     grid = Table(title=f"Study {study.name}", caption=caption, title_justify="left", caption_justify="left", box=None)
     grid.add_column("")
-    for seed in study.seeds:
-        grid.add_column(f"seed {seed}")
+    for number in study.seeds:
+        grid.add_column(f"seed {number}")
     rows: dict[str, dict[str, Job]] = {}
     for job in known:
         row, seed = job.name.rsplit("-", 1) if job.name.count("-") == 2 else (job.name, str(study.seeds[0]))
         rows.setdefault(row, {})[seed] = job
     for row in sorted(rows):
-        cells = [rows[row].get(str(seed)) for seed in study.seeds]
+        cells = [rows[row].get(str(number)) for number in study.seeds]
         grid.add_row(row.replace("-", " "), *[Text(j.describe(), STYLES[j.state]) if j else Text("") for j in cells])
     return grid
 

@@ -1,0 +1,81 @@
+"""The executed notebooks of a study: which there are, a page for each, one run of each as .ipynb."""
+
+import shutil
+from dataclasses import dataclass, replace
+
+import jinja2
+from markupsafe import Markup
+
+from foramen.core import paths
+from foramen.core.files import write_text
+from foramen.report import pages
+from foramen.study.model import Study
+
+
+@dataclass(frozen=True)
+class Page:
+    """An executed notebook: file stem, heading, what it was run for (arm or network, seed).
+
+    `kept`: it stands for the other runs of its notebook, is linked from figures and tables, and is there as .ipynb.
+    """
+
+    stem: str
+    notebook: str
+    title: str
+    name: str = ""
+    seed: int | None = None
+    kept: bool = False
+
+    @property
+    def href(self) -> str:
+        """Its page, from the report's folder."""
+        return f"notebooks/{self.stem}.html"
+
+    @property
+    def label(self) -> str:
+        """What tells it from the other runs of the same notebook."""
+        label = self.name or self.title
+        return label if self.seed is None else f"{label}, seed {self.seed}"
+
+
+def expected(study: Study) -> list[tuple[str, str, int | None]]:
+    """The runs of notebooks that a study consists of: notebook, what for (treatment, network, arm), seed."""
+    keys = list(dict.fromkeys(arm.localisation_key for arm in study.arms.values() if arm.localisation_key))
+    several = {"02_preprocessing": study.equalizations, "04_stn_training": keys, "05_fine_tuning": list(study.arms)}
+    seeded = ("04_stn_training", "05_fine_tuning")
+    return [
+        (notebook, name, seed)
+        for notebook in paths.NOTEBOOK_NAMES
+        for name in several.get(notebook, [""])
+        for seed in (study.seeds if notebook in seeded else [None])
+    ]
+
+
+def write(study: Study, environment: jinja2.Environment) -> list[Page]:
+    """Write a page for each executed notebook, and one run of each notebook as .ipynb; the pages, in order."""
+    folder = study.paths.report / "notebooks"
+    shutil.rmtree(folder, ignore_errors=True)
+    template, listed = environment.get_template("notebook.html.j2"), find(study)
+    for page in listed:
+        executed = pages.read(study.paths.executed(page.stem))
+        if page.kept:
+            pages.write_notebook(executed, folder / f"{page.stem}.ipynb")
+        body = Markup(pages.body(executed, folder))
+        html = template.render(
+            study=study, page=page, body=body, code_style=Markup(pages.highlighting()), notebooks=listed
+        )
+        write_text(folder / f"{page.stem}.html", html)
+    return listed
+
+
+def find(study: Study) -> list[Page]:
+    """The executed notebooks that are there; of each the first run is kept, one of the primary arm before others."""
+    found = []
+    for notebook, name, seed in expected(study):
+        path = study.paths.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
+        if path.exists():
+            found.append(Page(path.stem, notebook, pages.title(path) or notebook, name, seed))
+    first: dict[str, Page] = {}
+    for page in sorted(found, key=lambda page: page.name != study.evaluation.primary.arm):
+        first.setdefault(page.notebook, page)
+    return [replace(page, kept=page is first[page.notebook]) for page in found]

@@ -1,0 +1,60 @@
+"""Where the numbers of a report come from: what each run.json of the study says."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from foramen.core import paths
+from foramen.core.files import read_json
+from foramen.study.model import Study
+
+SHOWN = ("finished", "wall_seconds", "peak_memory_mib", "code_version", "key", "machine", "device")
+
+
+def runs(study: Study) -> list[dict[str, Any]]:
+    """A row a run.json: what, finished, seconds, memory, speed, code, key."""
+    where = study.paths
+    folders = {"cohort": where.cohort, "augmentation": where.augmentation}
+    folders |= {f"images, {name}": where.variant(name) for name in study.equalizations}
+    folders["pre-training"] = _pretraining(study)
+    folders |= {str(p.parent.relative_to(where.runs)): p.parent for p in sorted(where.runs.glob("stn/*/*/run.json"))}
+    folders |= {f"{run.arm}, seed {run.seed}": run.folder for run in study.runs}
+    folders |= {name: getattr(where, name) for name in ("evaluation", "robustness", "explanation")}
+    return [{"what": what, **_shown(folder)} for what, folder in folders.items() if (folder / "run.json").exists()]
+
+
+def facts(study: Study) -> dict[str, Any]:
+    """Study hash, cohort hash, code versions, date, Python and packages."""
+    last = read(study.paths.evaluation)
+    return {
+        "study_hash": study.hash,
+        "cohort_hash": read(study.paths.cohort).get("key", "unknown"),
+        "code_version": last.get("code_version", "unknown"),
+        "code_versions": len({run["code_version"] for run in runs(study)}),
+        "date": str(last.get("finished", "unknown"))[:10],
+        "python": last.get("python", ""),
+        "packages": last.get("packages", {}),
+        "machine": last.get("machine", ""),
+    }
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The run.json of a folder; empty where there is none."""
+    return read_json(folder / "run.json") if (folder / "run.json").exists() else {}
+
+
+def _pretraining(study: Study) -> Path:
+    """The folder of the pre-trained weights, which studies share: the trainings name it as input."""
+    for run in study.runs:
+        for inputs in (run.folder / name for name in read(run.folder).get("inputs", [])):
+            if inputs.resolve().parent == paths.pretraining("").resolve():
+                return inputs.resolve()
+    return study.paths.pretraining
+
+
+def _shown(folder: Path) -> dict[str, Any]:
+    """What the page shows of one run.json."""
+    made, history = read(folder), folder / "history.csv"
+    speeds = pd.read_csv(history).get("images_per_second") if history.exists() else None
+    return {name: made.get(name, "") for name in SHOWN} | {"speed": "" if speeds is None else f"{speeds.mean():.0f}"}
