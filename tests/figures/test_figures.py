@@ -13,7 +13,8 @@ from cervical_phantom.parameters import SyntheticCohort
 from foramen import figures
 from foramen.evaluation import curves
 from foramen.figures import stn_training
-from foramen.figures.style import BLUE, ORANGE, PALETTE, balanced, listing
+from foramen.figures.drawing import balanced, in_words, listing
+from foramen.figures.style import BLUE, ORANGE, PALETTE
 from foramen.study.model import Arm
 
 SIZES = {"image": 160, "region": 1.0, "crop": 1.8, "localisation": 64, "input": 96}
@@ -267,6 +268,11 @@ def test_panels_fill_their_rows(count, columns):
 def test_listing():
     assert listing(["a"]) == "a"
     assert listing(iter("abc")) == "a, b and c"
+
+
+def test_rows_in_words():
+    table = pd.DataFrame({"arm": ["he", "proposed"], "gain": [1.04, -6.0]})
+    assert in_words(table, "{arm} {gain:+.1f}") == "he +1.0 and proposed -6.0"
 
 
 def test_transform_words_undo_a_known_transform():

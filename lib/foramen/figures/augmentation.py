@@ -5,47 +5,46 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from foramen.figures.style import CLASSES, PAGE, SIDES, captioned, describe, panels, picture
+from foramen.figures.drawing import panels, picture, records
+from foramen.figures.style import CLASSES, PAGE, SIDES, captioned
 
 
-@captioned(
-    "Flip",
-    "The canonical flip mirrors right views onto left, so that the network meets one side only. An arm whose flip "
-    "is random mirrors either side by chance instead.",
-)
+@captioned
 def flip(before: np.ndarray, after: np.ndarray, rows: pd.DataFrame) -> Figure:
-    """Radiographs before and after the flip onto one canonical side. Used by notebook 03.
+    """Flip.
 
-    `before`, `after` (n,S,S); `rows` has n rows with `side` and `label`.
+    The canonical flip mirrors right views onto left, so that the network meets one side only. An arm whose flip
+    is random mirrors either side by chance instead.
+
+    Used by notebook 03. `before`, `after` (n,S,S); `rows` has n rows with `side` and `label`.
     """
     n = len(before)
     figure, axes = plt.subplots(2, n, figsize=(PAGE, 2.15 * PAGE / max(n, 3)), squeeze=False)
     mirrored = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
-    for i, (side, label) in enumerate(zip(rows["side"], rows["label"], strict=True)):
-        picture(axes[0, i], before[i], f"{SIDES[side]}, {CLASSES[label]}")
+    for i, row in enumerate(records(rows)):
+        picture(axes[0, i], before[i], f"{SIDES[row.side]}, {CLASSES[row.label]}")
         picture(axes[1, i], after[i], "mirrored" if mirrored[i] else "unchanged")
     axes[0, 0].set_ylabel("as acquired")
     axes[1, 0].set_ylabel("after the flip")
-    return describe(
-        figure,
-        f"{n} radiographs before and after the flip onto one side: {sum(mirrored)} mirrored, "
-        f"{n - sum(mirrored)} unchanged.",
-    )
+    figure.set_label(f"""{n} radiographs before and after the flip onto one side: {sum(mirrored)} mirrored,
+        {n - sum(mirrored)} unchanged.""")
+    return figure
 
 
-@captioned("Random changes in training", "The first is the radiograph itself, each of the others one random draw.")
+@captioned
 def random_changes(radiograph: np.ndarray, changed: np.ndarray, illustrated: bool = False) -> Figure:
-    """One radiograph (S,S) and how training sees it later (n,S,S), grey values 0 to 1. Used by notebook 03.
+    """Random changes in training.
 
+    The first is the radiograph itself, each of the others one random draw.
+
+    Used by notebook 03. One radiograph (S,S) and how training sees it later (n,S,S), grey values 0 to 1;
     `illustrated` says that the study itself changes nothing and the pictures are an example only.
     """
     figure, axes = panels(len(changed) + 1, len(changed) + 1, 1.0, 0.25)
     titles = ["unchanged", *(f"draw {i + 1}" for i in range(len(changed)))]
     for cell, image, title in zip(axes, [radiograph, *changed], titles, strict=True):
         picture(cell, image, title, vmin=0, vmax=1)
-    note = " This study makes no such changes: the pictures are an example only." if illustrated else ""
-    return describe(
-        figure,
-        f"One radiograph and {len(changed)} random changes of it as training sees it: rotated, shifted, "
-        f"magnified or of other contrast.{note}",
-    )
+    note = "This study makes no such changes: the pictures are an example only." if illustrated else ""
+    figure.set_label(f"""One radiograph and {len(changed)} random changes of it as training sees it: rotated, shifted,
+        magnified or of other contrast. {note}""")
+    return figure

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, VERMILION, captioned, describe, listing, picture
+from foramen.figures.drawing import listing, rows_of_pictures
+from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, VERMILION, captioned
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 
@@ -63,15 +64,14 @@ def architecture_steps(
     return [*steps, Step("mean, linear, sigmoid", "score", "trained")]
 
 
-@captioned(
-    "Architecture",
-    "The path of one radiograph through the arm named in the notebook; sizes in pixels, in the network as "
-    "channels × height × width. Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.",
-)
+@captioned
 def architecture(steps: Sequence[Step]) -> Figure:
-    """A row of boxes, what a radiograph passes through from left to right. Notebooks 05 and 06.
+    """Architecture.
 
-    `steps` as from `architecture_steps`.
+    The path of one radiograph through the arm named in the notebook; sizes in pixels, in the network as channels ×
+    height × width. Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.
+
+    Used by notebooks 05 and 06. A row of boxes from left to right, one for each of `steps` (`architecture_steps`).
     """
     figure, axes = plt.subplots(figsize=(PAGE, 1.1))
     axes.set(xlim=(-0.03, len(steps) - 0.17), ylim=(0, 1))
@@ -85,24 +85,28 @@ def architecture(steps: Sequence[Step]) -> Figure:
         if x:
             arrow = {"arrowstyle": "-|>", "mutation_scale": 6, "color": "black", "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", (x, 0.5), (x - 0.2, 0.5), arrowprops=arrow)
-    words = ", ".join(f"{step.title} {' '.join(step.detail.split())} ({step.kind})" for step in steps)
-    return describe(figure, f"What a radiograph passes through, in order: {words}.")
+    words = ", ".join(f"{step.title} {step.detail} ({step.kind})" for step in steps)
+    figure.set_label(f"What a radiograph passes through, in order: {words}.")
+    return figure
 
 
-@captioned("Training", "Lines are means over seeds, bands their range. Dashed: chance (loss ln 2, AUROC one half).")
+@captioned
 def training_curves(history: pd.DataFrame) -> Figure:
-    """Loss on training and validation set, and validation AUROC, for each arm. Used by notebooks 05 and 06.
+    """Training.
 
-    `history`: arm, seed, epoch, train_loss, val_loss, val_auroc. Bands: smallest to largest of the seeds.
+    Lines are means over seeds, bands their range. Dashed: chance (loss ln 2, AUROC one half).
+
+    Used by notebooks 05 and 06. Loss on training and validation set, and validation AUROC, for each arm; `history`:
+    arm, seed, epoch, train_loss, val_loss, val_auroc.
     """
     arms = list(history["arm"].unique())
     size = (max(PAGE * len(arms) / 6, PAGE / 2), 3.2)
     figure, axes = plt.subplots(2, len(arms), figsize=size, sharex="col", sharey="row", squeeze=False)
-    look: dict[str, Any] = {"x": "epoch", "errorbar": ("pi", 100), "marker": "o", "markersize": 3, "markeredgewidth": 0}
+    training = {"x": "epoch", "errorbar": ("pi", 100), "marker": "o", "markersize": 3, "markeredgewidth": 0}
+    validation = {**training, "color": VERMILION, "linestyle": (0, (4, 1.5))}
     for (upper, lower), arm in zip(axes.T, arms, strict=True):
         part = history[history["arm"] == arm]
-        validation = {"color": VERMILION, "linestyle": (0, (4, 1.5)), **look}
-        sns.lineplot(part, y="train_loss", color=BLUE, label="training", legend=False, ax=upper, **look)
+        sns.lineplot(part, y="train_loss", color=BLUE, label="training", legend=False, ax=upper, **training)
         sns.lineplot(part, y="val_loss", label="validation", legend=False, ax=upper, **validation)
         sns.lineplot(part, y="val_auroc", ax=lower, **validation)
         upper.axhline(math.log(2), **REFERENCE)
@@ -112,26 +116,25 @@ def training_curves(history: pd.DataFrame) -> Figure:
         lower.set(xlabel="", ylabel="validation AUROC", ylim=(min(0.45, history["val_auroc"].min()), 1))
         lower.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    figure.supxlabel("epoch", fontsize=8)
+    figure.supxlabel("epoch")
     last = history.sort_values("epoch").groupby(["arm", "seed"], sort=False).last().groupby("arm")["val_auroc"]
     ends = listing(f"{arm} {last.mean()[arm]:.2f} ({last.min()[arm]:.2f} to {last.max()[arm]:.2f})" for arm in arms)
-    return describe(
-        figure,
-        f"Training and validation loss and validation AUROC over {history['epoch'].nunique()} epochs for "
-        f"{len(arms)} arms and {history['seed'].nunique()} seeds. Validation AUROC after the last epoch, "
-        f"mean and range over seeds: {ends}.",
-    )
+    figure.set_label(f"""Training and validation loss and validation AUROC over {history["epoch"].nunique()} epochs for
+        {len(arms)} arms and {history["seed"].nunique()} seeds. Validation AUROC after the last epoch, mean and range
+        over seeds: {ends}.""")
+    return figure
 
 
-@captioned("Formula-generated images", "What the network learned from before it saw a radiograph; a row a category.")
+@captioned
 def formula_images(grid: np.ndarray) -> Figure:
-    """Formula-generated images (rows, columns, S, S), a row each category. Used by notebook 05."""
+    """Formula-generated images.
+
+    What the network learned from before it saw a radiograph; a row a category.
+
+    Used by notebook 05. `grid` (rows, columns, S, S).
+    """
     rows, columns = grid.shape[:2]
     figure, axes = plt.subplots(rows, columns, figsize=(PAGE, PAGE / columns * rows), squeeze=False)
-    for cell, image in zip(axes.flat, grid.reshape(-1, *grid.shape[2:]), strict=True):
-        picture(cell, image)
-    for i, cell in enumerate(axes[:, 0]):
-        cell.set_ylabel(f"category {i + 1}", fontsize=6)
-    return describe(
-        figure, f"Formula-generated images: {rows} categories, a row each, with {columns} instances side by side."
-    )
+    rows_of_pictures(axes, {f"category {i + 1}": images for i, images in enumerate(grid)})
+    figure.set_label(f"Formula-generated images: {rows} categories, a row each, with {columns} instances side by side.")
+    return figure

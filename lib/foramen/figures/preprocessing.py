@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.style import BLUE, PAGE, REFERENCE, SKY, captioned, describe, listing, picture
+from foramen.figures.drawing import listing, rows_of_pictures
+from foramen.figures.style import BLUE, PAGE, REFERENCE, SKY, captioned
 
 BINS = 128  # of the grey scale, for a cumulative distribution
 
@@ -18,47 +19,40 @@ def distribution(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     return np.cumsum(counts) / max(counts.sum(), 1)
 
 
-@captioned(
-    "Histogram equalization",
-    "Each thin line is one radiograph's cumulative distribution of grey values, the thick one their median; "
-    "equalization brings them to the dashed line.",
-)
+@captioned
 def equalization(raw: np.ndarray, treated: dict[str, np.ndarray], boxes: np.ndarray, examples: int = 4) -> Figure:
-    """Images before and after each contrast treatment, and their cumulative distributions. Notebook 02.
+    """Histogram equalization.
 
-    `raw` (n,S,S) and each of `treated` (n,S,S), any unsigned type; `boxes` (n,4) is the valid area (top,
-    left, bottom, right). Examples run from the darkest to the brightest raw image. Ideal: the distribution of
-    a uniform histogram.
+    Each thin line is one radiograph's cumulative distribution of grey values, the thick one their median;
+    equalization brings them to the dashed line.
+
+    Used by notebook 02. `raw` (n,S,S) and each of `treated` (n,S,S), any unsigned type; `boxes` (n,4) is the valid
+    area (top, left, bottom, right). Examples run from the darkest to the brightest raw image. Dashed: the
+    distribution of a uniform histogram.
     """
     rows = {"as acquired": raw, **treated}
-    brightness = [raw[i][t:b, x:r].mean() for i, (t, x, b, r) in enumerate(boxes)]
+    brightness = [raw[i][top:bottom, left:right].mean() for i, (top, left, bottom, right) in enumerate(boxes)]
     shown = np.argsort(brightness)[np.linspace(0, len(raw) - 1, examples).round().astype(int)]
     size, ratios = (PAGE, 1.42 * len(rows)), [1] * examples + [1.35]
     figure, axes = plt.subplots(len(rows), examples + 1, figsize=size, width_ratios=ratios, squeeze=False)
     grey, distances = np.linspace(1 / BINS, 1, BINS), {}
-    for row, (name, stack) in zip(axes, rows.items(), strict=True):
-        for cell, index in zip(row, shown, strict=False):
-            picture(cell, stack[index], vmin=0, vmax=np.iinfo(stack.dtype).max)
-        row[0].set_ylabel(name)
-        curves = np.array([distribution(stack[i], box) for i, box in enumerate(boxes)])
+    for cells, (name, stack) in zip(axes, rows.items(), strict=True):
+        rows_of_pictures(cells[None, :-1], {name: stack[shown]}, vmin=0, vmax=np.iinfo(stack.dtype).max)
+        curves = np.array([distribution(image, box) for image, box in zip(stack, boxes, strict=True)])
         distances[name] = np.abs(curves - grey).max(axis=1).mean()
-        _distributions(row[-1], grey, curves)
+        _distributions(cells[-1], grey, curves)
     axes[-1, -1].set_xlabel("grey value")
-    gaps = listing(f"{name} {gap:.2f}" for name, gap in distances.items())
-    return describe(
-        figure,
-        f"{examples} radiographs from the darkest to the brightest, as acquired and after "
-        f"{listing(treated)}, with the cumulative grey-value distribution of {len(raw)} images. Mean largest "
-        f"distance from the uniform distribution: {gaps}.",
-    )
+    figure.set_label(f"""{examples} radiographs from the darkest to the brightest, as acquired and after
+        {listing(treated)}, with the cumulative grey-value distribution of {len(raw)} images. Mean largest distance
+        from the uniform distribution: {listing(f"{name} {gap:.2f}" for name, gap in distances.items())}.""")
+    return figure
 
 
 def _distributions(axes: Axes, grey: np.ndarray, curves: np.ndarray) -> None:
     axes.plot(grey, curves.T, color=SKY, linewidth=0.4, alpha=0.6)
     axes.plot(grey, np.median(curves, axis=0), color=BLUE, linewidth=1.6)
     axes.plot([0, 1], [0, 1], **REFERENCE)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    axes.set_ylabel("share of pixels")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], ylabel="share of pixels")
     axes.yaxis.set_label_position("right")
     axes.yaxis.tick_right()
     axes.spines["left"].set_visible(False)

@@ -1,18 +1,16 @@
-"""One look for all figures: theme, sizes, palette, reference line, captions, saving. Used through `foramen.figures`."""
+"""One look for all figures: theme, sizes, palette, reference line, words, captions, saving."""
 
 import base64
 import functools
+import inspect
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import seaborn as sns
 from cycler import cycler
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -36,6 +34,7 @@ STYLE = {
     "axes.spines.right": False,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
+    "figure.labelsize": 8,
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same bytes on machines with other fonts
     "image.cmap": "gray",
     "image.interpolation": "none",
@@ -79,27 +78,27 @@ class Picture(Figure):
         return {"image/png": png, "text/plain": f"<Figure: {alt}>"}, {"image/png": {"alt": alt}}
 
 
-def captioned(title: str, reading: str) -> Callable[[Callable[P, Figure]], Callable[P, Picture]]:
-    """Register title and reading of the figure that the decorated function draws, and draw it in the study's style.
+def captioned(function: Callable[P, Figure]) -> Callable[P, Picture]:
+    """Register the caption of the figure that `function` draws, and draw it in the study's style.
 
-    The figure is a Picture, whatever library made it, and is left open nowhere, so that a notebook shows it once.
+    The docstring's first paragraph is the title, its second says how the figure is read. The figure's label is its
+    alternative text: what it shows, with the numbers that one would take from it. The figure becomes a Picture,
+    whatever library made it, and is left open nowhere, so that a notebook shows it once.
     """
+    title, reading = [" ".join(part.split()) for part in inspect.cleandoc(function.__doc__ or "").split("\n\n")[:2]]
+    CAPTIONS[function.__name__] = Caption(title.rstrip("."), reading)
 
-    def decorate(function: Callable[P, Figure]) -> Callable[P, Picture]:
-        CAPTIONS[function.__name__] = Caption(title, reading)
+    @functools.wraps(function)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> Picture:
+        with plt.rc_context(STYLE):
+            figure = function(*args, **kwargs)
+            plt.close(figure)
+        figure.set_label(" ".join(str(figure.get_label()).split()))
+        figure.__class__ = Picture
+        assert isinstance(figure, Picture)
+        return figure
 
-        @functools.wraps(function)
-        def draw(*args: P.args, **kwargs: P.kwargs) -> Picture:
-            with plt.rc_context(STYLE):
-                figure = function(*args, **kwargs)
-                plt.close(figure)
-            figure.__class__ = Picture
-            assert isinstance(figure, Picture)
-            return figure
-
-        return draw
-
-    return decorate
+    return draw
 
 
 def _photographic(figure: Figure) -> bool:
@@ -135,57 +134,4 @@ def save(figure: Figure, folder: Path, name: str, alt: str | None = None) -> Fig
     with replacing(Path(folder) / f"{name}.png") as temporary:
         temporary.write_bytes(_png(figure, STYLE["savefig.dpi"]))
     write_text(Path(folder) / f"{name}.txt", alt + "\n")
-    return figure
-
-
-def panels(count: int, most: int, ratio: float, extra: float = 0.0, **kwargs: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in at most `most` columns over the width of a page (less for one or two).
-
-    A row is `ratio` times as high as a panel is wide, and `extra` inches for titles.
-    """
-    columns = balanced(count, most)
-    rows, width = -(-count // columns), PAGE / max(columns, 3)
-    size = (width * columns, (ratio * width + extra) * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)
-    for spare in axes.flat[count:]:
-        spare.set_axis_off()
-    return figure, list(axes.flat[:count])
-
-
-def balanced(count: int, most: int) -> int:
-    """Columns of a grid of `count` panels, at most `most`, that leave the last row as full as can be."""
-    rows = -(-count // most)
-    return max(1, -(-count // rows))
-
-
-def intervals(axes: Axes, x: Any, y: Any, low: Any, high: Any, color: str, across: bool = False, **line: Any) -> None:
-    """Estimates at (x, y) with the intervals that came with them: upright, or `across` where x is the estimate."""
-    whiskers = axes.hlines if across else axes.vlines
-    whiskers(y if across else x, low, high, color=color, linewidth=1.3)
-    axes.plot(x, y, color=color, **{"marker": "o", "markersize": 4, **line})
-
-
-def picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> None:
-    """Draw a grey image without ticks; its own darkest and brightest values become black and white."""
-    axes.imshow(image, **{"cmap": "gray", **kwargs})
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    if title:
-        axes.set_title(title, fontsize=7, pad=2)
-
-
-def records(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a table, each with its columns as attributes."""
-    return table.itertuples()
-
-
-def listing(items: Iterable[object]) -> str:
-    """`a, b and c`."""
-    *first, last = map(str, items)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def describe(figure: Figure, text: str) -> Figure:
-    """Give the figure its alternative text: what it shows, with the numbers a reader would take from it."""
-    figure.set_label(" ".join(text.split()))
     return figure
