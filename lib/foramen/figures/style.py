@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -29,7 +28,7 @@ REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (
 STYLE = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper", font_scale=5 / 6),  # 8 points
-    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.prop_cycle": plt.cycler(color=PALETTE),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.constrained_layout.use": True,
