@@ -151,9 +151,9 @@ def run_notebook(given: argparse.Namespace) -> None:
 @_as_job
 def pretrain(given: argparse.Namespace) -> None:
     """`foramen pretrain`."""
-    from foramen.training import pretraining
+    from foramen.training import step
 
-    print(pretraining.prepare(_load(given)))
+    print(step.prepare(_load(given)))
 
 
 @_as_job

@@ -11,8 +11,12 @@ from foramen.augmentation import flip, random_changes
 from foramen.augmentation import step as augmentation
 from foramen.core import geometry
 from foramen.core.errors import InputError
-from foramen.fine_tuning import step as training
+from foramen.stn.transformer import FixedTransformer
 from foramen.study.model import Arm, Study
+from foramen.training import step as training
+from foramen.training.backbone import resnet50
+from foramen.training.classifier import Classifier, TrainingImages
+from foramen.training.fine_tuning import FineTuning
 
 
 def study_of(flip: str, **manifest: object) -> Study:
@@ -63,7 +67,7 @@ def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pyte
     monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
     for dependent, taught in ((False, [0, 1, 0, 1]), (True, [0, 0, 0, 0])):
         study = study_of("canonical", side_dependent_label=dependent)
-        held = training.resident(study, study.arms["basic"], films, torch.device("cpu"))
+        held = training.images(study, study.arms["basic"], films)
         assert held.labels.tolist() == taught
         assert held.swapped.tolist() == [False, dependent, False, dependent]
 
@@ -72,16 +76,13 @@ def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pyte
 def test_random_flip_mirrors_half_and_swaps_only_side_dependent_labels(dependent: bool):
     study = study_of("random", side_dependent_label=dependent)
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
-    films = training.Films(torch.empty(400), torch.ones(400), np.zeros(400, bool), {}, dependent)
-    run = SimpleNamespace(
-        study=study,
-        arm=study.arms["basic"],
-        films=films,
-        seen=ramp.repeat(400, 1, 1, 1),
-        generator=torch.Generator().manual_seed(0),
-    )
-    seen, labels = training._batch(run, torch.arange(400))
-    mirrored = seen[:, 0, 0, 0] == 7
+    images, rows = torch.zeros(400, 1, 8, 8, dtype=torch.uint8), torch.arange(400)
+    data = TrainingImages(images, torch.ones(400), np.zeros(400, bool), {"train": rows}, dependent)
+    model = Classifier(FixedTransformer(torch.eye(3), 8, 1), resnet50())
+    tuning = FineTuning(model, data, study.training, study.augmentation, "random")
+    data.inputs = ramp.repeat(400, 1, 1, 1)
+    inputs, labels = tuning.batch(rows)
+    mirrored = inputs[:, 0, 0, 0] == 7
     assert 150 < int(mirrored.sum()) < 250
     assert torch.equal(labels == 0, mirrored & dependent)
 

@@ -36,10 +36,13 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import Compose, Grayscale, Resize, ToTensor
 
 from foramen.core import compute
-from foramen.fine_tuning import step as training
 from foramen.stn import step as stn
 from foramen.study.model import Study
 from foramen.training import backbone
+from foramen.training.classifier import Classifier, TrainingImages
+from foramen.training.fine_tuning import FineTuning
+from foramen.training.loop import fit
+from foramen.training.step import transformer_rate
 
 Loop = Callable[[], None]  # trains on IMAGES images
 IMAGES, BATCH, SIZE = 128, 32, 96
@@ -57,30 +60,25 @@ def study_of(way: str) -> Study:
     )
 
 
-def classifier(study: Study) -> training.Classifier:
+def classifier(study: Study) -> Classifier:
     """The network of the study's arm, untrained."""
-    return training.Classifier(stn.build(study, study.arms["arm"].stn), backbone.resnet50(), 0.5, 0.25)
+    return Classifier(stn.build(study, study.arms["arm"].stn), backbone.resnet50(), 0.5, 0.25)
 
 
 def study_loop(way: str) -> Loop:
-    """The steps of an epoch of `foramen.fine_tuning.step` on resident images."""
+    """An epoch of the loop of notebook 05 on resident images."""
     study, device = study_of(way), compute.device()
-    arm, side = study.arms["arm"], study.cohort.image_size
+    side = study.cohort.image_size
     images = torch.randint(0, 256, (IMAGES, 1, side, side), dtype=torch.uint8).to(device)
     rows = torch.arange(IMAGES)
-    films = training.Films(
-        images, torch.arange(IMAGES, device=device) % 2.0, np.zeros(IMAGES, bool), {"train": rows}, False
-    )
+    labels = torch.arange(IMAGES, device=device) % 2.0
+    data = TrainingImages(images, labels, np.zeros(IMAGES, bool), {"train": rows}, False)
     model = classifier(study).to(device, memory_format=torch.channels_last)
-    optimiser, generator = training._optimiser(study, arm, model), torch.Generator().manual_seed(0)
-    run = training.Run(study, arm, films, model, optimiser, generator, None)
-    if training._sight_is_fixed(run):
-        run.seen = training.look_at_all(run)
-    backbone.train_mode(model.network)
+    rate = transformer_rate(study, study.arms["arm"])
+    tuning = FineTuning(model, data, study.training, study.augmentation, transformer_rate=rate)
 
     def epoch() -> None:
-        for batch in torch.randperm(IMAGES, generator=generator).split(BATCH):
-            training._step(run, batch, 0.5)
+        fit(model, tuning.batches, tuning.loss, tuning.optimizer, tuning.schedule, range(1), lambda *_: None)
 
     return epoch
 
@@ -99,7 +97,7 @@ def ceiling(way: str) -> Loop:
 
     def steps() -> None:
         for _ in range(IMAGES // BATCH):
-            seen = images if way == "none" else model.look(images)
+            seen = images if way == "none" else model.sample_input(images)
             with compute.autocast("auto", device):
                 scores = model.classify(seen)
             loss = F.binary_cross_entropy_with_logits(scores, labels)

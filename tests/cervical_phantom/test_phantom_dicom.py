@@ -115,7 +115,7 @@ def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch)
     assert np.abs(again.images.astype(int) - source.images).max() <= 1
     scores = []
     for one in (source_study, own):
-        found = pd.read_parquet(training.prepare(one, "basic", 1) / "predictions.parquet")
+        found = pd.read_parquet(training.prepare(one.run("basic", 1)) / "predictions.parquet")
         scores.append(found.loc[found["split"] == "test", "score"].to_numpy())
     assert np.abs(scores[0] - scores[1]).max() < 0.1 * np.ptp(scores[0]), scores
 

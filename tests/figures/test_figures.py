@@ -126,11 +126,14 @@ def drawn(frame) -> dict[str, Figure]:
     return {
         "cohort": figures.cohort(images, rows, n=2),
         "equalization": figures.equalization(images, {"global": (images // 257).astype(np.uint8)}, boxes),
+        "one_equalization": figures.one_equalization(*(images[:2] // 257).astype(np.uint8), boxes[0]),
         "flip": figures.flip(
             images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
         ),
         "random_changes": figures.random_changes(images[0] / 65535, images[:3] / 65535, True),
         "stn": figures.stn(images[:3], images[:3], theta[:3], theta[0], theta),
+        "sampling": figures.sampling(images[0], images[1], theta[0]),
+        "turned_back": figures.turned_back(dict.fromkeys("abcd", images[:3]), np.array([10.0, -5.0, 0.0])),
         "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
         "saliency": figures.saliency(
             images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,8 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.fine_tuning import step as training
 from foramen.training import checkpoints
+from foramen.training.early_stopping import EarlyStopping
+from foramen.training.loop import one_cycle
 
 TINY = {
     "name": "tiny",
@@ -51,7 +52,7 @@ import sys
 from foramen.fine_tuning import step
 from foramen.study import load
 
-step.prepare(load(sys.argv[1]), "proposed", 1)
+step.prepare(load(sys.argv[1]).run("proposed", 1))
 """
 
 
@@ -121,7 +122,7 @@ def test_killed_at_every_bad_moment_it_ends_with_the_same_bytes(outputs: Path):
 def test_a_finished_training_is_left_alone(outputs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
     monkeypatch.setattr(training, "start", lambda *_: pytest.fail("trained again"))
-    training.prepare(study.load(outputs / "tiny.yaml"), "proposed", 1)
+    training.prepare(study.load(outputs / "tiny.yaml").run("proposed", 1))
 
 
 def test_results_are_what_the_evaluation_reads(outputs: Path, monkeypatch: pytest.MonkeyPatch):
@@ -142,12 +143,12 @@ def test_results_are_what_the_evaluation_reads(outputs: Path, monkeypatch: pytes
 def test_the_kept_model_gives_the_predictions(outputs: Path, arm: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
     tiny = study.load(outputs / "tiny.yaml")
-    table = pd.read_parquet(training.prepare(tiny, arm, 1) / "predictions.parquet").head(8)
+    table = pd.read_parquet(training.prepare(tiny.run(arm, 1)) / "predictions.parquet").head(8)
     rows = cohort.load(tiny).included
     index = np.array([rows.index[rows["image_id"] == name][0] for name in table["image_id"]])
-    model = training.load_model(tiny, arm, 1)
+    model = training.load_model(tiny.run(arm, 1))
     with torch.inference_mode():
-        scores = torch.sigmoid(model(training.inputs(tiny, arm, index)))
+        scores = torch.sigmoid(model(training.inputs(tiny.run(arm, 1), index)))
     np.testing.assert_allclose(scores, table["score"], atol=0.03)  # float32 here, perhaps bfloat16 there
 
 
@@ -160,7 +161,7 @@ def test_test_labels_change_no_score(outputs: Path, monkeypatch: pytest.MonkeyPa
         rows = pd.read_parquet(manifest)
         rows["label"] = (rows["label"] ^ (turn & (rows["split"] == "test"))).astype("int8")
         rows.to_parquet(manifest)
-        table = pd.read_parquet(training.prepare(tiny, "frozen", 1) / "predictions.parquet")
+        table = pd.read_parquet(training.prepare(tiny.run("frozen", 1)) / "predictions.parquet")
         scores.append(table["score"].to_numpy())
     np.testing.assert_array_equal(*scores)
 
@@ -191,7 +192,7 @@ def test_permuted_labels_teach_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     auroc = {}
     for permuted in (False, True):
-        home = training.prepare(easy_study(tmp_path, permuted), "basic", 1)
+        home = training.prepare(easy_study(tmp_path, permuted).run("basic", 1))
         test = pd.read_parquet(home / "predictions.parquet").query("split == 'test'")
         auroc[permuted] = roc_auc_score(test["label"], test["score"])
         positive, n = int(test["label"].sum()), len(test)
@@ -227,23 +228,20 @@ def test_two_newest_checkpoints_are_kept_and_a_damaged_one_passed_over(tmp_path:
 
 
 def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss():
-    model = torch.nn.Linear(1, 1)
-    recipe = SimpleNamespace(training=SimpleNamespace(patience=2))
-    run = SimpleNamespace(study=recipe, model=model, best={}, epoch=0, history=[])
-    for loss in (0.7, 0.5, 0.6, 0.55):
-        assert not training._is_stale(run)
-        run.epoch += 1
+    model, stopping = torch.nn.Linear(1, 1), EarlyStopping(patience=2)
+    for epoch, loss in enumerate((0.7, 0.5, 0.6, 0.55), start=1):
+        assert not stopping.stale
         with torch.no_grad():
-            model.weight.fill_(run.epoch)
-        run.history.append({"val_loss": loss})
-        training._keep_best(run)
-    assert training._is_stale(run)
-    assert run.best["epoch"] == 2
-    assert run.best["tensors"]["weight"].item() == 2
+            model.weight.fill_(epoch)
+        stopping.note(epoch, loss, model)
+    assert stopping.stale
+    assert stopping.epoch == 2
+    stopping.restore(model)
+    assert model.weight.item() == 2
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
-    rates = [training.one_cycle(p, 0.1) for p in np.linspace(0, 1, 101)]
+    rates = [one_cycle(p, 0.1) for p in np.linspace(0, 1, 101)]
     assert np.argmax(rates) == 10 and max(rates) == 1 and min(rates) >= 0 and rates[-1] < 1e-6
     assert np.all(np.diff(rates[10:]) <= 0)
 
@@ -251,8 +249,10 @@ def test_learning_rate_rises_then_falls_to_nothing():
 def test_localisation_learns_slowly_and_without_weight_decay(outputs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
     tiny = study.load(outputs / "tiny.yaml")
-    groups = {group["name"]: group for group in training.start(tiny, "proposed", 1).optimiser.param_groups}
+    run = tiny.run("proposed", 1)
+    tuning = training.start(run, *training.upstream(run)[:2])
+    groups = {group["name"]: group for group in tuning.optimizer.param_groups}
     transformer, head = groups["transformer"], groups["head weights"]
-    assert (transformer["weight_decay"], transformer["lr"]) == (0.0, tiny.stn.joint_learning_rate)
-    assert head["lr"] == pytest.approx(tiny.training.learning_rate * tiny.training.head_factor)
+    assert (transformer["weight_decay"], transformer["initial_lr"]) == (0.0, tiny.stn.joint_learning_rate)
+    assert head["initial_lr"] == pytest.approx(tiny.training.learning_rate * tiny.training.head_factor)
     assert all(p.ndim == 1 for name, g in groups.items() if name.endswith("biases") for p in g["params"])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -19,7 +20,7 @@ from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.study.model import Pretraining, Study
-from foramen.training import backbone, fractals, hub, pretraining
+from foramen.training import backbone, fractals, hub, pretraining, step, weights
 
 TINY = ["pretraining.images=640", "pretraining.classes=4", "pretraining.image_size=32", "training.checkpoint_seconds=0"]
 
@@ -52,7 +53,7 @@ def test_the_sample_grid_has_a_category_a_row():
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
-    rates = [pretraining.learning_rate(step, 100, 1.0) for step in range(100)]
+    rates = [pretraining.learning_rate(step, 100) for step in range(100)]
     assert rates[0] < rates[9] == max(rates) == 1.0
     assert all(np.diff(rates[10:]) < 0) and rates[-1] < 0.01
 
@@ -60,8 +61,8 @@ def test_learning_rate_rises_then_falls_to_nothing():
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
-        "from foramen.training import pretraining; from foramen import study\n"
-        f"print(pretraining.prepare(study.load('params/smoke.yaml', {TINY})))\n"
+        "from foramen.training import step; from foramen import study\n"
+        f"print(step.prepare(study.load('params/smoke.yaml', {TINY})))\n"
     )
     disturbed, undisturbed = start(script, tmp_path / "a"), start(script, tmp_path / "b")
     while not list((tmp_path / "a").rglob("epoch_*.json")):  # the first checkpoint
@@ -70,10 +71,10 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     os.kill(disturbed.pid, signal.SIGKILL)
     disturbed.wait()
     assert not list((tmp_path / "a").rglob("weights.safetensors"))
-    weights = [finish(start(script, tmp_path / "a")), finish(undisturbed)]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert not (weights[0].parent / "checkpoints").exists()
-    assert not paths.progress(weights[0].parent).exists()
+    made = [finish(start(script, tmp_path / "a")), finish(undisturbed)]
+    assert made[0].read_bytes() == made[1].read_bytes()
+    assert not (made[0].parent / "checkpoints").exists()
+    assert not paths.progress(made[0].parent).exists()
 
 
 def start(script: Path, output: Path) -> subprocess.Popen:
@@ -96,20 +97,20 @@ def output(tmp_path, monkeypatch) -> Path:
 
 def test_formula_weights_load_and_are_made_once(output):
     given = smoke("pretraining.images=64")
-    made = pretraining.prepare(given)
+    made = step.prepare(given)
     stamp = made.stat().st_mtime_ns
-    course = pretraining.history(given)
+    course = pd.read_csv(made.parent / "history.csv")
     assert course["images"].iloc[-1] == 64 and course["train_loss"].notna().all()
-    assert set(load_file(made)).isdisjoint(backbone.HEAD)
+    assert set(load_file(made)).isdisjoint(weights.HEAD)
     backbone.resnet50(made)
-    assert pretraining.prepare(given).stat().st_mtime_ns == stamp
-    assert pretraining.folder(smoke("pretraining.images=64", "training.epochs=7")) == made.parent
-    assert pretraining.folder(smoke("pretraining.images=128")) != made.parent
+    assert step.prepare(given).stat().st_mtime_ns == stamp
+    assert step.folder(smoke("pretraining.images=64", "training.epochs=7")) == made.parent
+    assert step.folder(smoke("pretraining.images=128")) != made.parent
 
 
 def test_two_at_once_share_one_making(output):
     given, made = smoke("pretraining.images=64"), []
-    threads = [threading.Thread(target=lambda: made.append(pretraining.prepare(given))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: made.append(step.prepare(given))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,17 +122,17 @@ def test_a_given_file_is_adapted_and_known_by_its_content(output):
     path = output / "given.safetensors"
     save_file(timm.create_model("resnet50", num_classes=10).state_dict(), path)
     given = smoke("pretraining.source=file", f"pretraining.file={path}")
-    adapted = pretraining.prepare(given)
+    adapted = step.prepare(given)
     assert load_file(adapted)["conv1.weight"].shape == (64, 1, 7, 7)
     save_file(timm.create_model("resnet50", num_classes=10).state_dict(), path)
-    assert pretraining.folder(given) != adapted.parent
+    assert step.folder(given) != adapted.parent
 
 
 def test_a_file_that_does_not_fit_is_refused(output):
     path = output / "small.safetensors"
     save_file(timm.create_model("resnet18").state_dict(), path)
     with pytest.raises(InputError, match=r"layer1\.0\.conv1\.weight is \(64, 64, 3, 3\)"):
-        pretraining.prepare(smoke("pretraining.source=file", f"pretraining.file={path}"))
+        step.prepare(smoke("pretraining.source=file", f"pretraining.file={path}"))
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -141,7 +142,7 @@ def test_the_hub_out_of_reach_names_the_ways_out(output, monkeypatch, offline):
     monkeypatch.setattr(hub, "hf_hub_url", lambda *_: "http://127.0.0.1:9/model.safetensors")
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
     with pytest.raises(InputError) as refused:
-        pretraining.prepare(smoke("pretraining.source=hub"))
+        step.prepare(smoke("pretraining.source=hub"))
     assert "formula" in str(refused.value) and "pretraining.file" in str(refused.value)
 
 
@@ -153,12 +154,11 @@ def test_an_address_that_never_answers_is_given_up():
 
 def test_an_unknown_hub_name_gets_the_nearest(output):
     with pytest.raises(InputError, match=r"the nearest is resnet50\.tv_in1k"):
-        pretraining.prepare(smoke("pretraining.source=hub", "pretraining.hub_name=resnet50.tv_in1"))
+        step.prepare(smoke("pretraining.source=hub", "pretraining.hub_name=resnet50.tv_in1"))
 
 
 def test_weights_in_the_hubs_cache_need_no_network(output, monkeypatch):
     path = output / "model.safetensors"
     save_file(timm.create_model("resnet50").state_dict(), path)
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: str(path))
-    weights = pretraining.prepare(smoke("pretraining.source=hub"))
-    backbone.resnet50(weights)
+    backbone.resnet50(step.prepare(smoke("pretraining.source=hub")))

@@ -22,7 +22,7 @@ from foramen.study.model import Study
 
 def train_missing(study: Study) -> dict[tuple[str, int], Path]:
     """The folder of every training (arm, seed) of the study, made where it is missing or stale."""
-    return {(arm, seed): fine_tuning.prepare(study, arm, seed) for arm in study.arms for seed in study.seeds}
+    return {(arm, seed): fine_tuning.prepare(study.run(arm, seed)) for arm in study.arms for seed in study.seeds}
 
 
 def gather(study: Study, films: Cohort) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
     """The arms of a sweep at one factor, under resampled test patients; trained where they are missing."""
     for arm in arms:
         for seed in member.seeds:
-            fine_tuning.prepare(member, arm, seed)
+            fine_tuning.prepare(member.run(arm, seed))
     frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
     plan = study.evaluation
     return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
@@ -108,12 +108,12 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
 
 def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[torch.nn.Module, Seen]:
     """A trained network, and what it was given of the radiographs in `rows` (from `saliency.choose`)."""
-    films, model = cohort.load(study), fine_tuning.load_model(study, arm, seed).eval()
+    films, model = cohort.load(study), fine_tuning.load_model(study.run(arm, seed))
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     mirrored = mirrored_by(films.included["side"], study.arms[arm].flip)[index]
-    radiographs = fine_tuning.inputs(study, arm, index)
+    radiographs = fine_tuning.inputs(study.run(arm, seed), index)
     with torch.inference_mode():
-        theta, inputs = model.transformer.theta(radiographs), model.look(radiographs)
+        theta, inputs = model.transformer.theta(radiographs), model.sample_input(radiographs)
     sign = 2 * rows["called"].to_numpy() - 1
     if side_dependent(study):  # a label that was mirrored is mirrored back
         sign = np.where(mirrored, -sign, sign)

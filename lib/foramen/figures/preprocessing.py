@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from foramen.figures.drawing import listing, rows_of_pictures
-from foramen.figures.style import BLUE, PAGE, REFERENCE, SKY, captioned
+from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, SKY, captioned
 
 BINS = 128  # of the grey scale, for a cumulative distribution
 
@@ -57,3 +57,32 @@ def _distributions(axes: Axes, grey: np.ndarray, curves: np.ndarray) -> None:
     axes.yaxis.tick_right()
     axes.spines["left"].set_visible(False)
     axes.spines["right"].set_visible(True)
+
+
+@captioned
+def one_equalization(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> Figure:
+    """One radiograph, equalized.
+
+    Left the radiograph, in the middle how many pixels each grey value has, on the right the share of pixels that are
+    no brighter than it; dashed: that of a uniform histogram.
+
+    Used by notebook 02. `before`, `after` (S,S) uint8; `box` is the valid area (top, left, bottom, right).
+    """
+    figure, axes = plt.subplots(2, 3, figsize=(PAGE, 0.62 * PAGE), width_ratios=[0.8, 1, 1], squeeze=False)
+    rows_of_pictures(axes[:, :1], {"before": before[None], "after": after[None]}, vmin=0, vmax=255)
+    grey, (top, left, bottom, right) = np.arange(256), box
+    medians = []
+    for (_, histogram, cumulative), image in zip(axes, (before, after), strict=True):
+        counts = np.bincount(image[top:bottom, left:right].ravel(), minlength=256)
+        share = counts.cumsum() / max(counts.sum(), 1)
+        histogram.bar(grey, counts, width=1, color=GREY)
+        histogram.set(xlim=(0, 255), yticks=[], ylabel="pixels")
+        cumulative.plot(grey, share, color=BLUE)
+        cumulative.plot([0, 255], [0, 1], **REFERENCE)
+        cumulative.set(xlim=(0, 255), ylim=(0, 1), ylabel="CDF")
+        medians.append(int(np.searchsorted(share, 0.5)))
+    for cell in axes[1, 1:]:
+        cell.set_xlabel("grey value")
+    figure.set_label(f"""One radiograph before and after histogram equalization, with its histogram and cumulative
+        distribution: the median grey value moves from {medians[0]} to {medians[1]} of 255.""")
+    return figure

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure, SubFigure
 
-from foramen.figures.drawing import in_words, listing, rows_of_pictures
+from foramen.figures.drawing import in_words, listing, picture, rows_of_pictures
 from foramen.figures.style import BLUE, ORANGE, PAGE, REFERENCE, captioned
 
 
@@ -87,4 +87,41 @@ def stn_ways(inputs: np.ndarray, outputs: dict[str, np.ndarray], ways: pd.DataFr
     lost = list(ways.loc[ways["collapsed"], "way"]) or ["none"]
     figure.set_label(f"""{n} validation radiographs and what {len(outputs)} ways of training make of them. Mean det θ
         and share out of frame: {in_words(ways, "{way} {det:.2f} and {outside:.0%}")}. Collapsed: {listing(lost)}.""")
+    return figure
+
+
+@captioned
+def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray) -> Figure:
+    """Sampling through θ.
+
+    Orange: the part of the radiograph that θ reads. Right: what is read.
+
+    Used by notebook 04. `radiograph` (S,S), `sampled` (s,s), `theta` (2,3) in the convention of `affine_grid`.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(0.7 * PAGE, 0.37 * PAGE))
+    size, (turn, zoom, *_) = radiograph.shape[-1], transform_words(theta)
+    for cell, image, title in zip(axes, (radiograph, sampled), ("radiograph", "sampled through θ"), strict=True):
+        picture(cell, image, title)
+    axes[0].plot(*frame(theta, size).T, color=ORANGE, linewidth=1.6)
+    axes[0].set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+    figure.set_label(f"A radiograph and what θ reads from it: rotated by {turn:+.0f}°, magnified {zoom:.2f} times.")
+    return figure
+
+
+@captioned
+def turned_back(stacks: dict[str, np.ndarray], angles: np.ndarray) -> Figure:
+    """We turned it; it turns back.
+
+    Each column is one validation radiograph. The second and the last row should look alike: the transformer finds the
+    same part of the neck however the radiograph was turned.
+
+    Used by notebook 04. `stacks`: name of the row -> (n,S,S), the third of them turned by `angles` (n,) in degrees.
+    """
+    n = len(angles)
+    figure, axes = plt.subplots(len(stacks), n, figsize=(PAGE, PAGE / n * len(stacks)), squeeze=False)
+    rows_of_pictures(axes, stacks)
+    for cell, angle in zip(axes[2], angles, strict=True):
+        cell.set_title(f"{angle:+.0f}°", fontsize=7, pad=2)
+    figure.set_label(f"""{n} radiographs in rows: {listing(stacks)}. Turned by us:
+        {listing(f"{angle:+.0f}°" for angle in angles)}.""")
     return figure

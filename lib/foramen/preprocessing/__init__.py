@@ -3,5 +3,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"equalization": ["cdf_spread", "cdfs", "equalize", "normalisation"], "step": ["prepare"]}
+    __name__,
+    submod_attrs={
+        "equalization": ["cdf_spread", "cdfs", "equalize", "equalize_histogram", "normalisation"],
+        "step": ["prepare"],
+    },
 )

@@ -1,8 +1,5 @@
 """Ways of training the spatial transformer at the same small budget, with their controls (notebook 04)."""
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
@@ -12,10 +9,11 @@ from foramen.augmentation import step as augmentation
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute, geometry
-from foramen.fine_tuning import step as training
 from foramen.stn import step
 from foramen.stn.self_supervision import fit_localisation
 from foramen.study.model import Arm, Study
+from foramen.training import step as training
+from foramen.training.fine_tuning import FineTuning
 
 CONTROLS = ("identity", "crop")
 IMAGES = 256  # training images that each way sees, several times over
@@ -56,7 +54,7 @@ def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: 
         return step.build(study, "none" if way == "identity" else way)
     few = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))[:IMAGES]
     if way == "joint":
-        return _jointly(study, few, seed)
+        return _jointly(study, films, few, seed)
     known, rounds, epochs = torch.zeros(len(few), len(geometry.POSE)), study.stn.rounds, study.stn.epochs
     if way == "true_pose":
         known = step.target_poses(films, study.arms[way], study.region.centre_down)[few]
@@ -66,13 +64,16 @@ def _trained(study: Study, way: str, films: Cohort, images: torch.Tensor, seed: 
     return transformer
 
 
-def _jointly(study: Study, few: torch.Tensor, seed: int) -> nn.Module:
+def _jointly(study: Study, films: Cohort, few: torch.Tensor, seed: int) -> nn.Module:
     """The transformer of arm `joint`, trained with the classifier on the images at `few`."""
-    run = training.start(study, "joint", seed)
-    run.films.splits |= {"train": few, "val": run.films.splits["val"][: IMAGES // 4]}
-    with tempfile.TemporaryDirectory() as folder:
-        training.train(run, Path(folder), key="", frozen=False)
-    return run.model.transformer
+    arm = study.arms["joint"]
+    rate = training.transformer_rate(study, arm)
+    data = training.images(study, arm, films)
+    transformer = step.seeded(study, "joint", seed)
+    model = training.classifier(study.run("joint", seed), transformer, films, data.splits["train"])
+    data.splits |= {"train": few, "val": data.splits["val"][: IMAGES // 4]}
+    FineTuning(model, data, study.training, study.augmentation, arm.flip, arm.trainable, rate, seed).train()
+    return transformer
 
 
 def _flat(facts: dict) -> dict[str, float | bool]:

@@ -5,21 +5,16 @@ by summing the first convolution over its input channels, as timm does: a grey i
 activations as three equal channels would, at a third of the cost of tripling it.
 """
 
-import pickle
 from pathlib import Path
 
-import safetensors
 import timm
 import torch
-from safetensors.torch import load_file
-from timm.models import adapt_input_conv
 from torch import nn
 
-from foramen.core.errors import InputError
+from foramen.training.weights import load_into
 
 # From the input to the output; a network that trains "from layer3 up" trains layer3, layer4 and the head.
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
-HEAD = ("fc.weight", "fc.bias")
 
 
 def resnet50(weights: Path | None = None, seed: int = 0, outputs: int = 1) -> nn.Module:
@@ -32,59 +27,8 @@ def resnet50(weights: Path | None = None, seed: int = 0, outputs: int = 1) -> nn
         torch.manual_seed(seed)
         model = timm.create_model("resnet50", pretrained=False, in_chans=1, num_classes=outputs)
     if weights is not None:
-        model.load_state_dict(fitting(read_weights(weights), model, weights), strict=False)
+        load_into(model, weights)
     return model
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a `.safetensors` or `.pth`/`.pt` file, by name; code in the file is never run.
-
-    A `.pth` may hold them under `state_dict` or `model`, as training scripts write it. Raises InputError.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise InputError(
-            f"{path}: holds more than tensors, or is damaged; it was not loaded, so no code was run"
-        ) from None
-    except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a weights file: {' '.join(str(error).split())[:120]}") from None
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise InputError(f"{path}: holds no table of named tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-
-
-def fitting(state: dict[str, torch.Tensor], model: nn.Module, path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of `state` adapted to `model`: float32, one input channel, a head of another size left out.
-
-    Raises InputError that names the first tensor, in the network's order, that is missing or of another
-    shape.
-    """
-    adapted = {}
-    for name, wanted in model.state_dict().items():
-        given = state.get(name)
-        if given is None and (name in HEAD or name.endswith("num_batches_tracked")):
-            continue
-        if given is None:
-            raise InputError(f"{path}: does not fit ResNet50: tensor {name} {tuple(wanted.shape)} is missing")
-        if name == "conv1.weight" and given.shape[1:] == (3, *wanted.shape[2:]):
-            given = adapt_input_conv(1, given)
-        if given.shape != wanted.shape:
-            if name in HEAD:
-                continue
-            shapes = f"{tuple(given.shape)}, ResNet50 has {tuple(wanted.shape)}"
-            raise InputError(f"{path}: does not fit ResNet50: tensor {name} is {shapes}")
-        adapted[name] = given.to(wanted.dtype)
-    return adapted
 
 
 def stages(model: nn.Module) -> dict[str, nn.Sequential]:
@@ -124,7 +68,7 @@ def parameter_groups(
 
     The head learns `head_factor` times as fast as layer4, each stage below layer4 `layer_decay` times as fast
     as the one above it. Weight decay acts on weights of more than one dimension, not on biases and batch
-    normalisation.
+    normalisation. (timm's `param_groups_layer_decay` decays by block and knows no faster head.)
     """
     groups = []
     for i, (name, stage) in enumerate(stages(model).items()):

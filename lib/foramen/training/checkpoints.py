@@ -1,21 +1,78 @@
-"""Checkpoints of a training: atomic, checked when read, the two newest kept (notebook 05).
+"""Kill and resume: checkpoints of a training, atomic, checked when read, the two newest kept (notebook 05).
 
 A checkpoint is a file `epoch_0003.pt` (tensors and plain values only) and, written after it, `epoch_0003.json` with its
 SHA-256. A process killed at any moment leaves either a complete pair or one that is not used.
 """
 
 import logging
+import math
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from foramen.core import paths
 from foramen.core.files import digest_file, read_json, replacing, write_json
 
 KEPT = 2
 log = logging.getLogger(__name__)
+
+
+class TrainingState:
+    """A training of so many epochs that may be killed at any moment and then ends with the same bytes.
+
+    It holds the history, a row an epoch, and remembers what changes in training: models, optimisers, schedules and
+    generators. In `folder` it keeps checkpoints under `key`, at the first end of an epoch after `seconds`, and
+    progress.json, which the terminal's view reads; without a folder nothing is written.
+    """
+
+    def __init__(self, epochs: int, folder: Path | None = None, key: str = "", seconds: float = math.inf):
+        self.epochs, self.folder, self.key, self.seconds = epochs, folder, key, seconds
+        self.history: list[dict[str, float]] = []
+        self.parts: dict[str, Any] = {}
+        self.saved = time.monotonic()
+
+    @property
+    def remaining(self) -> range:
+        """The epochs still to be trained, counted from 0."""
+        return range(len(self.history), self.epochs)
+
+    def resume(self, **parts: Any) -> None:
+        """Remember these by name; where there is a checkpoint they continue from it, and so does the history."""
+        self.parts = parts
+        if self.folder and (held := latest(self.folder / "checkpoints", self.key)):
+            self.history = held["history"]
+            for name, part in parts.items():
+                load = part.set_state if isinstance(part, torch.Generator) else part.load_state_dict
+                load(held[name])
+
+    def end_epoch(self, row: dict[str, float], seconds: float, last: bool = False) -> None:
+        """Add an epoch that took `seconds` to the history; note how far the training is and save it where due."""
+        self.history.append(row)
+        epoch = len(self.history)
+        if self.folder:
+            left = round((self.epochs - epoch) * seconds)
+            facts = {"epoch": epoch, "epochs": self.epochs, "eta_seconds": left, "updated": time.time()}
+            write_json(paths.progress(self.folder), facts | {"images_per_second": round(row["images_per_second"], 1)})
+        if self.remaining and not last and time.monotonic() - self.saved >= self.seconds:
+            self._save(epoch)
+
+    def _save(self, epoch: int) -> None:
+        states = {
+            name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
+            for name, part in self.parts.items()
+        }
+        save(self.folder / "checkpoints", epoch, {"key": self.key, "history": self.history, **states})
+        self.saved = time.monotonic()
+
+
+def clear(folder: Path) -> None:
+    """Delete what a training keeps in its folder while it runs: its checkpoints and progress.json."""
+    remove(folder / "checkpoints")
+    paths.progress(folder).unlink(missing_ok=True)
 
 
 def save(folder: Path, epoch: int, state: dict[str, Any]) -> None:

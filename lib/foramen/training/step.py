@@ -1,0 +1,111 @@
+"""What a study trains with: pre-trained weights (`foramen pretrain`), an arm's images, its classifier (notebook 05).
+
+Pre-trained weights come from formulas, timm's hub, or a file. Whatever the source, the result is one file of
+single-channel ResNet50 weights without a head, kept outside any one study, so that all studies that ask for the same
+weights share them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from foramen.augmentation import step as augmentation
+from foramen.augmentation.flip import mirrored, mirrored_labels
+from foramen.cohort import step as cohort
+from foramen.cohort.step import Cohort
+from foramen.core import compute, paths
+from foramen.core.files import digest_file, replacing
+from foramen.preprocessing import step as preprocessing
+from foramen.preprocessing.equalization import normalisation
+from foramen.study.model import Arm, Run, Study
+from foramen.study.step import make
+from foramen.training import backbone, checkpoints, hub, weights
+from foramen.training.checkpoints import TrainingState
+from foramen.training.classifier import Classifier, TrainingImages
+from foramen.training.pretraining import BATCH, FormulaPretraining
+
+JOINT_FACTOR = 0.1  # learning rate of an untrained localisation network over the classifier's
+
+
+def prepare(study: Study) -> Path:
+    """The weights file (safetensors) of the study's pre-training, made where it is missing.
+
+    Beside it lies, for formulas, history.csv: epoch, images, train_loss, accuracy, learning_rate, seconds. Raises
+    InputError where the hub or the file has nothing that fits.
+    """
+    home, inputs = folder(study), _inputs(study)
+    file = home / "weights.safetensors"
+
+    def work(facts: dict) -> None:
+        if study.pretraining.source == "formula":
+            model = _pretrained(study, home, facts)
+        else:
+            given = inputs[0] if inputs else hub.download(study.pretraining.hub_name)
+            facts["adapted_from"] = given.name
+            model = backbone.resnet50(given)
+        weights.save(model, file, without=weights.HEAD)
+
+    make(home, study, "pretraining", inputs, work)
+    checkpoints.clear(home)
+    return file
+
+
+def _pretrained(study: Study, home: Path, facts: dict) -> nn.Module:
+    """A network trained on formulas' images; its history lies in `home`."""
+    recipe = study.training
+    compute.deterministic(recipe.threads)
+    training = FormulaPretraining(study.pretraining, recipe.precision, compute.device(recipe.device))
+    state = TrainingState(training.rows, home, study.pretraining_key([]), recipe.checkpoint_seconds)
+    model = training.train(state)
+    with replacing(home / "history.csv") as temporary:
+        pd.DataFrame(state.history).to_csv(temporary, index=False)
+    facts |= {"images": training.steps * BATCH, "accuracy": state.history[-1]["accuracy"]}
+    return model
+
+
+def folder(study: Study) -> Path:
+    """Where the weights of the study lie; another content of a given file is another folder."""
+    return paths.pretraining(study.pretraining_key([digest_file(path) for path in _inputs(study)]))
+
+
+def _inputs(study: Study) -> list[Path]:
+    if study.pretraining.source != "file":
+        return []
+    path = Path(study.pretraining.file)
+    weights.read(path)
+    return [path]
+
+
+def images(study: Study, arm: Arm, films: Cohort) -> TrainingImages:
+    """An arm's images and labels on the study's device, with the flip done that it always does."""
+    device, rows = compute.device(study.training.device), films.included
+    dependent = augmentation.side_dependent(study)
+    swapped = mirrored(rows["side"], arm.flip) & dependent
+    labels = torch.from_numpy(mirrored_labels(rows["label"].to_numpy(np.float32), swapped))
+    used = {"train": cohort.learned_from(study, films)}
+    used |= {name: rows["split"] == name for name in ("val", "test")}
+    splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
+    treated = augmentation.arm_images(study, arm, films).to(device)
+    return TrainingImages(treated, labels.to(device), swapped, splits, dependent)
+
+
+def classifier(
+    run: Run, transformer: nn.Module, films: Cohort, train: torch.Tensor, pretrained: Path | None = None
+) -> Classifier:
+    """An arm's classifier with its initial weights on the study's device; normalised over the training images."""
+    variant = preprocessing.prepare(run.study, run.switches.equalization)
+    mean, std = normalisation(variant[train.numpy()], films.boxes[train.numpy()])
+    model = Classifier(transformer, backbone.resnet50(pretrained, run.seed), mean, std)
+    return model.to(compute.device(run.study.training.device), memory_format=torch.channels_last)
+
+
+def transformer_rate(study: Study, arm: Arm) -> float:
+    """Learning rate of the localisation network beside the classifier; 0 where it does not learn there."""
+    if arm.trainable == "head":
+        return 0.0
+    if arm.stn == "joint":  # from scratch it has to learn as the classifier does, only more slowly
+        return JOINT_FACTOR * study.training.learning_rate
+    return study.stn.joint_learning_rate if arm.localisation_key else 0.0

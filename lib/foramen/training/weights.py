@@ -1,0 +1,78 @@
+"""Weights files: read without running the code in them, adapted to one grey channel, or refused (notebook 05)."""
+
+import pickle
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from timm.models import adapt_input_conv
+from torch import nn
+
+from foramen.core.errors import InputError
+from foramen.core.files import replacing
+
+HEAD = ("fc.weight", "fc.bias")
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Give a ResNet50 the tensors of a weights file; its head stays where the file's has another size, or none."""
+    model.load_state_dict(fitting(read(path), model, path), strict=False)
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a `.safetensors` or `.pth`/`.pt` file, by name; code in the file is never run.
+
+    A `.pth` may hold them under `state_dict` or `model`, as training scripts write it. Raises InputError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(
+            f"{path}: holds more than tensors, or is damaged; it was not loaded, so no code was run"
+        ) from None
+    except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(f"{path}: not readable as a weights file: {' '.join(str(error).split())[:120]}") from None
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"{path}: holds no table of named tensors")
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def fitting(state: dict[str, torch.Tensor], model: nn.Module, path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of `state` adapted to `model`: float32, one input channel, a head of another size left out.
+
+    Raises InputError that names the first tensor, in the network's order, that is missing or of another
+    shape.
+    """
+    adapted = {}
+    for name, wanted in model.state_dict().items():
+        given = state.get(name)
+        if given is None and (name in HEAD or name.endswith("num_batches_tracked")):
+            continue
+        if given is None:
+            raise InputError(f"{path}: does not fit ResNet50: tensor {name} {tuple(wanted.shape)} is missing")
+        if name == "conv1.weight" and given.shape[1:] == (3, *wanted.shape[2:]):
+            given = adapt_input_conv(1, given)
+        if given.shape != wanted.shape:
+            if name in HEAD:
+                continue
+            shapes = f"{tuple(given.shape)}, ResNet50 has {tuple(wanted.shape)}"
+            raise InputError(f"{path}: does not fit ResNet50: tensor {name} is {shapes}")
+        adapted[name] = given.to(wanted.dtype)
+    return adapted
+
+
+def save(model: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
+    """Write a model's tensors but those named as .safetensors, atomically."""
+    state = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items() if name not in without}
+    with replacing(path) as temporary:
+        save_file(state, temporary)
