@@ -23,5 +23,6 @@ def side(read: pd.Series | None, right: pd.Series) -> str:
     return (
         f"The side is read correctly on {read.iloc[0]:.0%} of {len(right):,} validation radiographs as acquired and on "
         f"{read.iloc[3]:.0%} after the canonical flip; the majority-class baseline is {majority:.0%}. Mirroring "
-        f"without swapping the side ({read.iloc[2]:.0%}) is the pitfall: the manifest then says what the image no longer shows."
+        f"without swapping the side ({read.iloc[2]:.0%}) is the pitfall: the manifest then says what the image no "
+        "longer shows."
     )
