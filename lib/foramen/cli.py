@@ -123,13 +123,13 @@ def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
 
     @functools.wraps(command)
     def job(given: argparse.Namespace) -> int:
-        from foramen.workflow import execution
+        from foramen.workflow import notebook_job
 
-        execution.end_with_parent()
+        notebook_job.end_with_parent()
         try:
-            with execution.tracked(given.status, given.done):
+            with notebook_job.tracked(given.status, given.done):
                 command(given)
-        except execution.NotebookError as error:
+        except notebook_job.NotebookError as error:
             print(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
             return 1
         return 0
@@ -142,10 +142,10 @@ def run_notebook(given: argparse.Namespace) -> None:
     """`foramen notebook`: papermill, with kernels that do not collide and do not outlive us."""
     import yaml
 
-    from foramen.workflow import execution
+    from foramen.workflow import notebook_job
 
     parameters = {name: yaml.safe_load(value) for name, value in given.parameters}
-    execution.execute(given.notebook, given.output, parameters)
+    notebook_job.execute(given.notebook, given.output, parameters)
 
 
 @_as_job

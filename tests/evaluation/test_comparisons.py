@@ -437,6 +437,7 @@ def test_paired_tests_choose_their_form_by_the_data(frame):
     with pytest.raises(InputError, match="nobody"):
         paired_tests.paired_tests(frame, [("nobody", "basic")])
 
+
 def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame):
     found = comparisons.equal_specificity(frame, "basic", FEW).set_index("arm")
     test = frame[frame.split == "test"]

@@ -20,7 +20,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.workflow import execution, progress
+from foramen.workflow import notebook_job, progress
 from foramen.workflow import run as workflow
 
 # A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
@@ -337,7 +337,9 @@ def test_executed_notebook_names_no_folder_of_this_machine(finished: Place):
 
 
 def run_stand_in(place: Place, parameters: dict) -> None:
-    execution.execute(str(place.folder / "notebooks" / "05_fine_tuning.ipynb"), place.folder / "out.ipynb", parameters)
+    notebook_job.execute(
+        str(place.folder / "notebooks" / "05_fine_tuning.ipynb"), place.folder / "out.ipynb", parameters
+    )
 
 
 def test_time_left_is_shared_among_cores_and_learns_from_jobs_of_the_same_kind():

@@ -4,7 +4,7 @@ import sys
 
 from snakemake.cli import main
 
-from foramen.workflow import execution
+from foramen.workflow import notebook_job
 
-execution.end_with_parent()
+notebook_job.end_with_parent()
 main(sys.argv[1:])
