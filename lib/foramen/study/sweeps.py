@@ -1,4 +1,4 @@
-"""Studies of one contrast that differ in a nuisance or in another number (notebook 07; `evaluation.learning_curves` measures them).
+"""Studies of one contrast that differ in a nuisance or in another number; notebook 07 draws their curves.
 
 A sweep of a study names knobs, factors of their values, an arm and its control. Each factor is a member: a study of
 its own, with these two arms alone. Factor 1 is the study itself. Where a nuisance of the synthetic cohort is zero, an
