@@ -7,14 +7,17 @@ images as they are then serves as P in the next round, as in congealing (Learned
 through continuous joint alignment); so the prediction, shrunken at first, converges.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from foramen.core import geometry
 from foramen.stn.transformer import SpatialTransformer
+from foramen.training.loop import fit
 
 BATCH = 64
 TRAINING_SHARE = 0.6  # of the limits: as far as images are transformed at random
@@ -56,28 +59,24 @@ def fit_localisation(
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(transformer.localisation.parameters(), learning_rate, weight_decay=0.0)
-    batches = max(1, round(len(images) / BATCH))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=max(1, rounds * epochs * batches)
-    )
-    history = []
+    count = max(1, round(len(images) / BATCH))
+    schedule = OneCycleLR(optimizer, learning_rate, total_steps=rounds * epochs * count)
+    history: list[dict[str, float]] = []
+
+    def batches(epoch: int) -> Sequence[torch.Tensor]:
+        return torch.randperm(len(images), generator=generator).chunk(count)
+
+    def loss(batch: torch.Tensor) -> torch.Tensor:
+        return pose_loss(transformer, *transform_at_random(images[batch], known[batch], transformer, generator))
+
+    def on_epoch(epoch: int, losses: torch.Tensor) -> None:
+        history.append({"round": turn + 1, "epoch": epoch + 1, "loss": float(np.mean(losses.tolist()))})
+
     for turn in range(rounds):
-        for epoch in range(epochs):
-            transformer.train()
-            losses = []
-            for batch in torch.randperm(len(images), generator=generator).chunk(batches):
-                small, target = transform_at_random(images[batch], known[batch], transformer, generator)
-                loss = pose_loss(transformer, small, target)
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(transformer.localisation.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.item())
-            history.append({"round": turn + 1, "epoch": epoch + 1, "loss": float(np.mean(losses))})
-        if turn + 1 < rounds:
+        if turn:
             known = predict_poses(transformer, images)
             known = known - known.mean(dim=0)
+        fit(transformer, batches, loss, optimizer, schedule, range(epochs), on_epoch)
     return pd.DataFrame(history)
 
 

@@ -26,11 +26,13 @@ from foramen.cohort.step import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry
 from foramen.core.files import replacing, write_json
 from foramen.preprocessing import step as preprocessing
-from foramen.stn import diagnostics
+from foramen.stn import comparison, diagnostics
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import FixedTransformer, SpatialTransformer, Transformer
 from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
+from foramen.training import step as training
+from foramen.training.fine_tuning import FineTuning
 
 
 def build(study: Study, way: str) -> Transformer:
@@ -94,12 +96,17 @@ def _trained(run: Run, films: Cohort, images: torch.Tensor) -> tuple[SpatialTran
     """A localisation network trained on the training images in the way that the arm names, and its history."""
     study, arm = run.study, run.switches
     transformer, rounds = seeded(study, arm.stn, run.seed), study.stn.rounds
-    train = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
+    train = _train(study, films)
     known = torch.zeros(len(train), len(geometry.POSE))
     if arm.stn == "true_pose":
         known, rounds = target_poses(films, arm, study.region.centre_down)[train], 1
     recipe = (study.stn.epochs, study.stn.learning_rate, run.seed)
     return transformer, fit_localisation(transformer, images[train], known, rounds, *recipe)
+
+
+def _train(study: Study, films: Cohort) -> torch.Tensor:
+    """Rows of the images that networks learn from."""
+    return torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
 
 
 def target_poses(films: Cohort, arm: Arm, centre_down: float) -> torch.Tensor:
@@ -124,3 +131,38 @@ def foramen_masks(study: Study, arm: Arm, films: Cohort, index: np.ndarray) -> n
     counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
     masks = np.asarray(films.masks[index]) & counted > 0
     return apply_canonical_flip(masks, mirrored(films.included["side"], arm.flip)[index])
+
+
+def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
+    """Transformers of an arm's images, each trained in another way on a few training images (notebook 04).
+
+    Ways: the controls `identity` (the study's region) and `crop`, which train nothing; `joint`, with a classifier, both
+    from scratch, as in the original paper; `self_supervised`; and, where true poses are known, `true_pose`. Returns
+    `comparison.table` over the validation images, and the trained transformers by way.
+    """
+    study, arm, films = run.study, run.switches, cohort.prepare(run.study)
+    compute.deterministic(study.training.threads)
+    recipe = study.training.model_copy(update={"epochs": comparison.PASSES, "input_size": comparison.SIZE})
+    small = study.model_copy(update={"training": recipe})
+    images, few = augmentation.arm_images(study, arm, films), _train(study, films)[: comparison.IMAGES]
+    transformers: dict[str, Transformer] = {"identity": build(small, "none"), "crop": build(small, "crop")}
+    transformers["joint"] = _jointly(small.run(run.arm, run.seed), films, few)
+    targets: dict[str, torch.Tensor | None] = {"self_supervised": None}
+    if films.poses is not None:
+        targets["true_pose"] = target_poses(films, arm, study.region.centre_down)[few]
+    for way, target in targets.items():
+        alone = seeded(small, way, run.seed), images[few], target
+        transformers[way] = comparison.train_alone(*alone, study.stn.rounds, study.stn.learning_rate, run.seed)
+    facts = {way: diagnose(one, images, films, arm) for way, one in transformers.items()}
+    return comparison.table(facts), transformers
+
+
+def _jointly(run: Run, films: Cohort, few: torch.Tensor) -> Transformer:
+    """A transformer trained with the classifier, both from scratch, on the images at `few`."""
+    study, arm = run.study, run.switches.model_copy(update={"stn": "joint"})
+    rate, data = training.transformer_rate(study, arm), training.images(study, arm, films)
+    transformer = seeded(study, "joint", run.seed)
+    model = training.classifier(run, transformer, films, data.splits["train"])
+    data.splits |= {"train": few, "val": data.splits["val"][: comparison.IMAGES // 4]}
+    FineTuning(model, data, study.training, study.augmentation, arm.flip, arm.trainable, rate, run.seed).train()
+    return transformer
