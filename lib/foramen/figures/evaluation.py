@@ -3,20 +3,22 @@
 A panel shows one arm; the reference arm's curve stands in grey behind each of the others.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from foramen.figures.drawing import in_words, intervals, listing, panels, records
 from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, REFERENCE, captioned
 
 NAMES = ("none", "stenosis")
 UNIT_SQUARE: dict[str, Any] = {"xlim": (0, 1), "ylim": (0, 1.005), "xticks": [0, 0.5, 1], "yticks": [0, 0.5, 1]}
+Lines = dict[str, tuple[ArrayLike, ArrayLike]]  # name -> x, y
+CHANCE: Lines = {"chance": ([0, 1], [0, 1])}
+DASHES = ((0, (3, 2)), (0, (1, 1.5)))
 BAND: dict[str, Any] = {"color": BLUE, "alpha": 0.22, "linewidth": 0}
 SEEDS: dict[str, Any] = {"color": BLUE, "linewidth": 0.6, "linestyle": (0, (1, 1))}
 DOT: dict[str, Any] = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on": False, "zorder": 3}
@@ -33,7 +35,7 @@ def roc(curves: pd.DataFrame, table: pd.DataFrame, reference: str = "basic") -> 
     `table` is `curves.confusion`, at the validation threshold.
     """
     points = table.assign(x=table["fp"] / (table["fp"] + table["tn"]), y=table["tp"] / (table["tp"] + table["fn"]))
-    figure = _curve_panels(curves, reference, ("1 − specificity", "sensitivity"), _diagonal, points)
+    figure = _curve_panels(curves, reference, ("1 − specificity", "sensitivity"), CHANCE, points)
     at = in_words(points.assign(specificity=1 - points["x"]), "{arm} {y:.2f} and {specificity:.2f}")
     figure.set_label(f"""ROC curves of {len(points)} arms with 95 % bands over the diagonal of chance. Sensitivity and
         specificity at the operating point: {at}.""")
@@ -49,11 +51,8 @@ def precision_recall(curves: pd.DataFrame, table: pd.DataFrame, prevalence: floa
     Used by notebook 06. `curves` is `curves.precision_recall` (arm, x, y, low, high, seeds_low, seeds_high), with 95 %
     bands; `table` is `curves.confusion`.
     """
-
-    def chance(axes: Axes) -> None:
-        axes.axhline(prevalence, label="chance", **REFERENCE)
-
     points = table.assign(x=table["tp"] / (table["tp"] + table["fn"]), y=table["tp"] / (table["tp"] + table["fp"]))
+    chance: Lines = {"chance": ([0, 1], [prevalence, prevalence])}
     figure = _curve_panels(curves, reference, ("sensitivity", "precision"), chance, points)
     at = in_words(points, "{arm} {y:.2f} at {x:.2f}")
     figure.set_label(f"""Precision-recall curves of {len(points)} arms with 95 % bands; chance is the prevalence,
@@ -72,14 +71,10 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
     """
     threshold = np.linspace(0, 0.98, 99)
     treat_all = prevalence - (1 - prevalence) * threshold / (1 - threshold)
-
-    def defaults(axes: Axes) -> None:
-        axes.plot(threshold, treat_all, color="black", linewidth=0.9, linestyle=(0, (5, 2)), label="treat all")
-        axes.axhline(0, color="black", linewidth=0.9, linestyle=(0, (1, 1.5)), label="treat none")
-        axes.set(ylim=(-0.08, prevalence * 1.1))
-
+    defaults: Lines = {"treat all": (threshold, treat_all), "treat none": ([0, 1], [0, 0])}
     drawn = curves.rename(columns={"threshold": "x", "net_benefit": "y"})
     figure = _curve_panels(drawn, reference, ("threshold probability", "net benefit"), defaults)
+    figure.axes[0].set(ylim=(-0.08, prevalence * 1.1))  # of all: they share it
     half = {str(arm): np.interp(0.5, curve["x"], curve["y"]) for arm, curve in drawn.groupby("arm", sort=False)}
     figure.set_label(f"""Decision curves of {len(half)} arms with 95 % bands, treat-all and treat-none. Net benefit at a
         threshold probability of one half: {listing(f"{arm} {value:.2f}" for arm, value in half.items())};
@@ -88,20 +83,18 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
 
 
 def _curve_panels(
-    curves: pd.DataFrame,
-    reference: str,
-    labels: tuple[str, str],
-    background: Callable[[Axes], object],
-    points: pd.DataFrame | None = None,
+    curves: pd.DataFrame, reference: str, labels: tuple[str, str], lines: Lines, points: pd.DataFrame | None = None
 ) -> Figure:
-    """One panel an arm: its curve, band, range of the seeds and operating point, over the reference arm's curve."""
+    """One panel an arm: its curve, band, range of the seeds and operating point (if any), over the reference arm's
+    curve and the `lines` (x and y by name) that a system must beat."""
     arms = list(curves["arm"].unique())
     figure, axes = panels(len(arms), 4, 1.0, 0.1, sharex=True, sharey=True)
     behind = curves[curves["arm"] == reference]
     for cell, arm in zip(axes, arms, strict=True):
         curve = curves[curves["arm"] == arm]
         cell.set(title=arm, box_aspect=1, **UNIT_SQUARE)
-        background(cell)
+        for (name, line), dashes in zip(lines.items(), DASHES, strict=False):
+            cell.plot(*line, label=name, **{**REFERENCE, "color": "black", "linestyle": dashes})
         if arm != reference and len(behind):
             cell.plot(behind["x"], behind["y"], color=GREY, linewidth=0.9, label=reference)
         cell.fill_between(curve["x"], curve["low"], curve["high"], label="95 % interval, patients", **BAND)
@@ -114,10 +107,6 @@ def _curve_panels(
     figure.supxlabel(labels[0])
     figure.supylabel(labels[1])
     return figure
-
-
-def _diagonal(axes: Axes) -> None:
-    axes.plot([0, 1], [0, 1], label="chance", **REFERENCE)
 
 
 @captioned
@@ -164,7 +153,7 @@ def reliability(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         part = table[table["arm"] == arm].sort_values("predicted")
         gap = np.average(np.abs(part["predicted"] - part["observed"]), weights=part.get("count"))
         gaps.append(f"{arm} {gap:.2f}")
-        _diagonal(cell)
+        cell.plot(*CHANCE["chance"], label="chance", **REFERENCE)
         intervals(cell, part["predicted"], part["observed"], part["low"], part["high"], BLUE)
         cell.set(title=arm, **UNIT_SQUARE)
         below = cell.inset_axes((0, -0.5, 1, 0.35), sharex=cell)

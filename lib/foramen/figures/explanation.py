@@ -13,7 +13,7 @@ from foramen.figures.drawing import in_words, listing, panels, picture, records,
 from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, captioned
 
 MEASURES = {"pointing_game": "peak inside a foramen (share)", "auprc": "area under precision-recall"}
-LABEL_WIDTH, NOTE_WIDTH = 16, 34  # characters beside and under a picture
+LABEL_WIDTH, NOTE_WIDTH = 12, 34  # characters beside and under a picture
 
 
 @captioned
@@ -27,13 +27,12 @@ def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray 
     the true foramina, or None; `rows` n rows with label, score and `rule` (why the image was chosen).
     """
     n, side = len(images), PAGE / max(len(images), 4)
-    size = (side * n, side * (len(maps) + 1) + 0.4)
-    figure, axes = plt.subplots(len(maps) + 1, n, figsize=size, squeeze=False)
+    figure, axes = plt.subplots(len(maps) + 1, n, figsize=(side * n, side * (len(maps) + 1) + 0.4), squeeze=False)
     overlaid = {fill(name, LABEL_WIDTH): list(map(_overlay, images, stack)) for name, stack in maps.items()}
     rows_of_pictures(axes, {"radiograph": images, **overlaid})
     for cell, row in zip(axes[0], records(rows), strict=True):
         cell.set_title(f"{row.rule}\n{CLASSES[row.label]}\nscore {row.score:.2f}", fontsize=6, pad=2)
-    empty = axes[1:][np.array([[not map_.any() for map_ in stack] for stack in maps.values()])]
+    empty = axes[1:][[[not map_.any() for map_ in stack] for stack in maps.values()]]
     for cell in empty:
         cell.set_xlabel("zero everywhere", fontsize=6)
     for column, mask in zip(axes.T, [] if masks is None else masks, strict=False):

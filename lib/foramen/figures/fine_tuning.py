@@ -52,10 +52,8 @@ def architecture_steps(
     }
     network = f"sees {sizes['localisation']:g}²\n{side} × {side}"
     steps = [Step("radiograph", f"{sizes['image']:g} × {sizes['image']:g}")]
-    steps += [
-        Step(name, switches[name], "omitted" if switches[name] == "none" else "fixed")
-        for name in ("equalization", "flip")
-    ]
+    for name in ("equalization", "flip"):
+        steps.append(Step(name, switches[name], "omitted" if switches[name] == "none" else "fixed"))
     steps.append(transformers.get(stn, Step(f"spatial transformer ({stn.replace('_', ' ')})", network, "trained")))
     for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
         pixels = math.ceil(side / stage["reduction"])

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -55,8 +56,7 @@ def _distributions(axes: Axes, grey: np.ndarray, curves: np.ndarray) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], ylabel="share of pixels")
     axes.yaxis.set_label_position("right")
     axes.yaxis.tick_right()
-    axes.spines["left"].set_visible(False)
-    axes.spines["right"].set_visible(True)
+    sns.despine(ax=axes, left=True, right=False)
 
 
 @captioned

@@ -67,8 +67,7 @@ def _spread(figure: SubFigure, words: np.ndarray, fixed_words: tuple[float, ...]
         spread = max(np.abs(values - fixed).max() * 1.1, 0.02)
         sns.histplot(values, bins=24, binrange=(fixed - spread, fixed + spread), color=BLUE, alpha=1, ax=cell)
         cell.axvline(fixed, **{**REFERENCE, "zorder": 3, "color": "black"})
-        cell.set_xlabel(title, fontsize=7)
-        cell.set(ylabel="images" if cell is axes[0] else "", yticks=[])
+        cell.set(xlabel=title, ylabel="images" if cell is axes[0] else "", yticks=[])
 
 
 @captioned
