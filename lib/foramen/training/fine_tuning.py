@@ -88,7 +88,7 @@ class FineTuning:
 
     def loss(self, rows: torch.Tensor) -> torch.Tensor:
         """Binary cross-entropy of a batch, with smoothed labels (Szegedy et al. 2016) where the recipe says so."""
-        self.rate = self.optimizer.param_groups[0]["lr"]
+        self.rate = self.optimizer.param_groups[0]["lr"]  # for the history
         inputs, labels = self.batch(rows)
         with compute.autocast(self.recipe.precision, inputs.device):
             scores = self.model.classify(inputs)
