@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 
 from cervical_phantom.anatomy import LEVELS
 from foramen.augmentation import step as augmentation
@@ -32,7 +31,11 @@ from foramen.stn.transformer import FixedTransformer, SpatialTransformer, Transf
 from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
 from foramen.training import step as training
+from foramen.training import weights
 from foramen.training.fine_tuning import FineTuning
+
+FIXED = ("none", "crop")  # the ways without a localisation network
+WEIGHTS = "localisation.safetensors"
 
 
 def build(study: Study, way: str) -> Transformer:
@@ -42,25 +45,29 @@ def build(study: Study, way: str) -> Transformer:
     finest = magnification if way == "none" else magnification / given.max_zoom
     samples = geometry.supersampling(study.cohort.image_size, size, finest)
     frame = geometry.crop_frame(magnification, (0.0, study.region.centre_down if magnification > 1 else 0.0))
-    if way in ("none", "crop"):
+    if way in FIXED:
         return FixedTransformer(frame, size, samples)
     max_zoom = given.max_zoom * given.magnification / magnification
     limits = [np.radians(given.max_rotation), np.log(max_zoom), given.max_shift, given.max_shift]
     return SpatialTransformer(frame, torch.tensor(limits, dtype=torch.float32), size, samples, given.localisation_size)
 
 
-def seeded(study: Study, way: str, seed: int) -> Transformer:
+def seeded(study: Study, way: str, seed: int) -> SpatialTransformer:
     """An untrained transformer whose localisation network is drawn from `seed`; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(study, way)
+        transformer = build(study, way)
+    assert isinstance(transformer, SpatialTransformer), way
+    return transformer
 
 
 def initial_transformer(run: Run) -> Transformer:
     """The transformer that fine-tuning starts from: where the arm trains one beforehand, as `prepare` left it."""
+    if run.switches.stn in FIXED:
+        return build(run.study, run.switches.stn)
     transformer = seeded(run.study, run.switches.stn, run.seed)
     if run.localisation_folder:
-        transformer.localisation.load_state_dict(load_file(run.localisation_folder / "localisation.safetensors"))
+        transformer.localisation.load_state_dict(weights.read(run.localisation_folder / WEIGHTS))
     return transformer
 
 
@@ -71,6 +78,7 @@ def prepare(run: Run) -> Path:
     image) and diagnostics.json (see `diagnostics.diagnose`).
     """
     study, arm, folder = run.study, run.switches, run.localisation_folder
+    assert folder is not None, f"arm {run.arm} starts from no trained localisation network"
     films = cohort.prepare(study)
     preprocessing.prepare(study, arm.equalization)
 
@@ -78,8 +86,7 @@ def prepare(run: Run) -> Path:
         compute.deterministic(study.training.threads)
         images = augmentation.arm_images(study, arm, films)
         transformer, history = _trained(run, films, images)
-        with replacing(folder / "localisation.safetensors") as temporary:
-            save_file({k: v.contiguous() for k, v in transformer.localisation.state_dict().items()}, temporary)
+        weights.save(transformer.localisation, folder / WEIGHTS)
         with replacing(folder / "history.csv") as temporary:
             history.to_csv(temporary, index=False)
         table = pd.DataFrame(predict_poses(transformer, images).numpy(), columns=list(geometry.POSE))
@@ -111,24 +118,27 @@ def _train(study: Study, films: Cohort) -> torch.Tensor:
 
 def target_poses(films: Cohort, arm: Arm, centre_down: float) -> torch.Tensor:
     """The phantom's pose of every image (N, 4) as a target: see `diagnostics.target_poses`."""
-    return diagnostics.target_poses(
-        films.poses[POSE_COLUMNS].to_numpy(), mirrored(films.included["side"], arm.flip), centre_down
-    )
+    return diagnostics.target_poses(*_known_poses(films, arm), centre_down)
+
+
+def _known_poses(films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+    """The known poses (N, 4) of the images as acquired, and which of them (N,) the arm mirrors."""
+    assert films.poses is not None
+    return films.poses[POSE_COLUMNS].to_numpy(), mirrored(films.included["side"], arm.flip)
 
 
 def diagnose(transformer: Transformer, images: torch.Tensor, films: Cohort, arm: Arm) -> dict:
     """`diagnostics.diagnose` over the validation images of a cohort's `images` (N, 1, S, S) uint8."""
     validation, true = np.flatnonzero(films.included["split"] == "val"), None
     if films.poses is not None:
-        true = diagnostics.mirrored_poses(
-            films.poses[POSE_COLUMNS].to_numpy(), mirrored(films.included["side"], arm.flip)
-        )[validation]
+        true = diagnostics.mirrored_poses(*_known_poses(films, arm))[validation]
     return diagnostics.diagnose(transformer, images[torch.from_numpy(validation)], true)
 
 
 def foramen_masks(study: Study, arm: Arm, films: Cohort, index: np.ndarray) -> np.ndarray:
     """Where the foramina that the label is about lie in the arm's images at `index`: (n, S, S) bool."""
     counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+    assert films.masks is not None
     masks = np.asarray(films.masks[index]) & counted > 0
     return apply_canonical_flip(masks, mirrored(films.included["side"], arm.flip)[index])
 
