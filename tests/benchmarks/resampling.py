@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
 from foramen.evaluation.comparisons import gains
-from foramen.evaluation.results import results
+from foramen.evaluation.results import estimates
 
 
 def predictions(arms: int, seeds: int, images: int) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def main() -> None:
     frame = predictions(options.arms, options.seeds, options.images)
     start = time.perf_counter()
     resampled = resample(frame, options.resamples, threads=options.threads)
-    results(resampled)
+    estimates(resampled)
     gains(resampled, "arm 0")
     ours = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

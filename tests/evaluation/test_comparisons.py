@@ -8,12 +8,12 @@ from sklearn.metrics import roc_curve
 
 from foramen.core.errors import InputError
 from foramen.evaluation import comparisons, metrics, paired_tests, predictions
-from foramen.evaluation.baselines import baselines
+from foramen.evaluation.baselines import baseline_estimates
 from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
-from foramen.evaluation.factorial import factorial
+from foramen.evaluation.factorial import factorial_effects
 from foramen.evaluation.intervals import pooled
-from foramen.evaluation.results import results
-from foramen.evaluation.subgroups import subgroups
+from foramen.evaluation.results import estimates
+from foramen.evaluation.subgroups import subgroup_estimates
 
 FEW = 200  # resamples: these tests are about structure; test_coverage.py is about truth
 
@@ -65,7 +65,7 @@ def resampled(frame):
 
 
 def test_results_have_a_row_for_each_arm_and_metric(frame, resampled):
-    found = results(resampled)
+    found = estimates(resampled)
     assert list(found.columns) == [
         "arm",
         "metric",
@@ -88,7 +88,7 @@ def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, res
     expected = np.mean(
         [((rows.score >= limits["he", seed]) == rows.label).mean() for seed, rows in test.groupby("seed")]
     )
-    found = results(resampled).set_index(["arm", "metric"]).estimate["he", "accuracy"]
+    found = estimates(resampled).set_index(["arm", "metric"]).estimate["he", "accuracy"]
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -114,7 +114,7 @@ def test_patients_are_drawn_whole_and_within_their_stratum():
 
 def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(resampled):
     gains = comparisons.gains(resampled, "basic", ("proposed", "accuracy"))
-    estimates = results(resampled).set_index(["arm", "metric"]).estimate
+    estimates = estimates(resampled).set_index(["arm", "metric"]).estimate
     assert list(gains.columns[:8]) == ["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"]
     for row in gains.itertuples():
         sign = -1 if row.metric == "brier" else 1
@@ -198,7 +198,7 @@ def test_factorial_recovers_effects_and_interactions():
         [(a, b) for a in (0, 1) for b in (0, 1)], columns=["he", "stn"], index=["none", "stn", "he", "both"]
     ).astype(bool)
     resampled = resample(table({"none": 0.6, "stn": 1.2, "he": 1.4, "both": 3.0}), FEW, 0, ("auroc",))
-    effects = factorial(resampled, switches).set_index("term")
+    effects = factorial_effects(resampled, switches).set_index("term")
     m = {arm: 100 * resampled.points(arm, "auroc").mean() for arm in switches.index}
     assert effects.gain["he"] == pytest.approx((m["he"] + m["both"] - m["none"] - m["stn"]) / 2)
     assert effects.gain["stn"] == pytest.approx((m["stn"] + m["both"] - m["none"] - m["he"]) / 2)
@@ -211,16 +211,16 @@ def test_factorial_of_four_switches_covers_all_terms():
     arms = {f"a{k}": 1.0 + 0.1 * k for k in range(16)}
     switches = pd.DataFrame(cells, columns=["equalization", "flip", "stn", "tuned"], index=list(arms))
     resampled = resample(table(arms, seeds=(1, 2)), 50, 0, ("accuracy",))
-    assert len(factorial(resampled, switches)) == 4 + 6
-    assert len(factorial(resampled, switches, order=4)) == 15
+    assert len(factorial_effects(resampled, switches)) == 4 + 6
+    assert len(factorial_effects(resampled, switches, order=4)) == 15
 
 
 def test_incomplete_factorial_is_an_input_error(resampled):
     switches = pd.DataFrame({"he": [False, True, True], "stn": [False, False, True]}, index=list(LADDER))
     with pytest.raises(InputError, match="not a full factorial"):
-        factorial(resampled, switches)
+        factorial_effects(resampled, switches)
     with pytest.raises(InputError, match="no predictions of arm 'nobody'"):
-        factorial(resampled, pd.DataFrame({"he": [False, True]}, index=["basic", "nobody"]))
+        factorial_effects(resampled, pd.DataFrame({"he": [False, True]}, index=["basic", "nobody"]))
 
 
 def test_rank_swaps_count_pairs_of_seeds_that_disagree():
@@ -236,7 +236,7 @@ def test_rank_swaps_count_pairs_of_seeds_that_disagree():
 
 def test_one_seed_is_said_and_rank_swaps_need_two():
     resampled = resample(table({"a": 1.0, "b": 2.0}, seeds=(4,)), 50, 0, ("accuracy",))
-    assert results(resampled).note.str.contains("one seed").all()
+    assert estimates(resampled).note.str.contains("one seed").all()
     assert comparisons.gains(resampled, "a").note.str.contains("one seed").all()
     assert comparisons.rank_swaps(resampled).note.str.startswith("not estimable").all()
 
@@ -276,19 +276,19 @@ def test_subgroups_partition_the_test_images(frame):
             "site": ["A", None] * (len(images) // 2),
         }
     )
-    found = subgroups(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
+    found = subgroup_estimates(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
     sizes = found.drop_duplicates(["subgroup", "value"]).groupby("subgroup").n_images.sum()
     assert sizes.to_dict() == {"all": 80, "side": 80, "age_band": 80, "severity": 80, "site": 40}
     assert found[found.subgroup == "age_band"].value.unique().tolist() == ["0-44", "45-54", "55-64", "65-74", "75+"]
     assert found[found.subgroup == "severity"].value.nunique() == 4
-    whole = results(resample(frame, 50, 0, ("accuracy", "auroc")))
+    whole = estimates(resample(frame, 50, 0, ("accuracy", "auroc")))
     pd.testing.assert_frame_equal(found[found.subgroup == "all"].iloc[:, 2:], whole)
 
 
 def test_subgroup_with_one_class_says_so(frame):
     images = frame.drop_duplicates("image_id")
     metadata = images[["image_id"]].assign(severity=np.where(images.label == 1, "severe", "none"))
-    found = subgroups(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
+    found = subgroup_estimates(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
     assert found["none", "basic", "auroc"].startswith("not estimable: no image with label 1")
     assert not found["severe", "basic", "sensitivity"]
 
@@ -296,28 +296,28 @@ def test_subgroup_with_one_class_says_so(frame):
 def test_baselines_majority_rule_and_known_ceiling(frame):
     images = frame[frame.split == "test"].drop_duplicates("image_id").set_index("image_id")
     truth = images.label.where(np.arange(len(images)) % 10 != 0, 1 - images.label)
-    found = baselines(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
+    found = baseline_estimates(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
     share = images.label.mean()
     assert found["no-information rate", "accuracy"] == max(share, 1 - share)
     assert found["majority rule", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
     assert found["majority rule", "balanced_accuracy"] == 0.5
     assert found["known ceiling", "accuracy"] == pytest.approx(0.9)
     with pytest.raises(InputError, match="true state of 1 test"):
-        baselines(frame, truth.iloc[1:], n_resamples=FEW)
+        baseline_estimates(frame, truth.iloc[1:], n_resamples=FEW)
 
 
 def test_a_guess_without_the_film_is_thresholded_and_scored_as_an_arm_is(frame):
     arm = frame[(frame.arm == "he") & (frame.seed == 1)]
-    guess = baselines(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
+    guess = baseline_estimates(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
     guess = guess[guess.arm == "without the film"].set_index("metric").estimate
-    alone = results(resample(arm, FEW, 0)).set_index("metric").estimate
+    alone = estimates(resample(arm, FEW, 0)).set_index("metric").estimate
     assert guess.to_dict() == pytest.approx(alone[guess.index].to_dict())
 
 
 def test_an_arm_that_every_seed_trains_alike_is_marked(frame):
     one = frame[(frame.arm == "he") & (frame.seed == 1)]
     twins = pd.concat([one, one.assign(seed=2)])
-    found = results(resample(pd.concat([twins, frame[frame.arm == "basic"]]), FEW, 0))
+    found = estimates(resample(pd.concat([twins, frame[frame.arm == "basic"]]), FEW, 0))
     assert (found[found.arm == "he"].note == "the same with every seed").all()
     assert not found[found.arm == "basic"].note.str.contains("same").any()
 
@@ -389,10 +389,10 @@ def test_degenerate_inputs_give_numbers_or_say_why_not(case):
     frame = degenerate(*DEGENERATE[case])
     resampled = resample(frame, FEW, 0)
     tables = {
-        "results": (results(resampled), ["estimate", "low", "high"]),
+        "results": (estimates(resampled), ["estimate", "low", "high"]),
         "gains": (comparisons.gains(resampled, "b"), ["gain", "low", "high", "p_value"]),
         "detectable": (comparisons.detectable(resampled, "b"), ["detectable"]),
-        "tests": (paired_tests.paired_tests(frame, [("a", "b")]), ["difference", "p_value"]),
+        "tests": (paired_tests.compare_pairs(frame, [("a", "b")]), ["difference", "p_value"]),
     }
     for name, (found, numbers) in tables.items():
         lost = found[found[numbers].isna().any(axis=1)]
@@ -401,7 +401,7 @@ def test_degenerate_inputs_give_numbers_or_say_why_not(case):
 
 
 def test_perfect_separation_has_wilson_intervals_that_count_patients():
-    found = results(resample(degenerate(*DEGENERATE["perfect separation"]), FEW, 0))
+    found = estimates(resample(degenerate(*DEGENERATE["perfect separation"]), FEW, 0))
     found = found[found.arm == "a"].set_index("metric")
     assert found.loc["accuracy", ["estimate", "high"]].tolist() == [1.0, 1.0]
     assert found.low["accuracy"] == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-6)
@@ -413,7 +413,7 @@ def test_identical_arms_have_no_gain_with_certainty():
     twins = pd.concat([frame[frame.arm == "a"], frame[frame.arm == "a"].assign(arm="twin")])
     gains = comparisons.gains(resample(twins, FEW, 0), "a")
     assert (gains[["gain", "low", "high"]] == 0).all(axis=None) and (gains.p_value == 1).all()
-    tests = paired_tests.paired_tests(twins, [("twin", "a")])
+    tests = paired_tests.compare_pairs(twins, [("twin", "a")])
     assert (tests.p_value == 1).all()
 
 
@@ -427,15 +427,15 @@ def test_arms_without_the_same_test_images_are_refused(frame):
 
 
 def test_paired_tests_choose_their_form_by_the_data(frame):
-    clustered = paired_tests.paired_tests(frame, [("proposed", "basic")])
+    clustered = paired_tests.compare_pairs(frame, [("proposed", "basic")])
     assert clustered.groupby("seed").size().to_dict() == {1: 4, 2: 4, 3: 4}
     one_each = clustered.n_images == clustered.n_patients
     assert (clustered.method.str.contains("patient") == ~one_each).all() and not one_each.all()
     single = table(LADDER, images=1, patients=120)
-    independent = paired_tests.paired_tests(single, [("proposed", "basic")])
+    independent = paired_tests.compare_pairs(single, [("proposed", "basic")])
     assert set(independent.method) == {"exact McNemar", "DeLong"}
     with pytest.raises(InputError, match="nobody"):
-        paired_tests.paired_tests(frame, [("nobody", "basic")])
+        paired_tests.compare_pairs(frame, [("nobody", "basic")])
 
 
 def test_equal_specificity_reads_the_roc_curve_where_the_reference_stands(frame):

@@ -7,9 +7,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules=["bootstrap", "confident_errors", "curves", "intervals", "learning_curves", "paired_tests", "saliency"],
     submod_attrs={
-        "bootstrap": ["resample"],
-        "comparisons": ["detectable", "equal_specificity", "gains", "rank_swaps", "steps"],
+        "baselines": ["baseline_estimates"],
+        "bootstrap": ["patient_weights", "resample"],
+        "comparisons": ["detectable", "differences", "equal_specificity", "gains", "over", "rank_swaps", "steps"],
+        "factorial": ["factorial_effects", "is_full_factorial"],
+        "intervals": ["percentile_interval"],
+        "multiple_testing": ["holm"],
+        "paired_tests": ["clustered_mcnemar", "compare_pairs", "sign_flip"],
         "predictions": ["drop_collapsed", "thresholds"],
+        "results": ["estimates"],
+        "subgroups": ["subgroup_estimates"],
     },
 )

@@ -5,17 +5,17 @@ import pandas as pd
 from foramen.core.errors import InputError
 from foramen.evaluation import metrics
 from foramen.evaluation.bootstrap import resample
-from foramen.evaluation.results import ONE_SEED, results
+from foramen.evaluation.results import ONE_SEED, estimates
 
 
-def baselines(
+def baseline_estimates(
     frame: pd.DataFrame,
     truth: pd.Series | None = None,
     blind: pd.Series | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """What every accuracy must be read beside, with the columns of `results`.
+    """What every accuracy must be read beside, with the columns of `results.estimates`.
 
     `majority rule` always answers the commoner label of the validation images (of the test images where there
     are none); `no-information rate` is the share of the commoner label of the test images. `without the film`, where
@@ -36,7 +36,7 @@ def baselines(
         if state.isna().any():
             raise InputError(f"the true state of {int(state.isna().sum())} test images is missing")
         arms.append(images.assign(arm="known ceiling", score=state.astype(float)))
-    table = results(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
+    table = estimates(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
     table["note"] = [note.replace(ONE_SEED, "").strip("; ") for note in table.note]
     share = images.label.mean()
     rate = {"arm": "no-information rate", "metric": "accuracy", "estimate": max(share, 1 - share)}

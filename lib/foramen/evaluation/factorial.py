@@ -11,12 +11,14 @@ from foramen.evaluation.comparisons import contrast, gain_metrics, gain_row
 from foramen.evaluation.multiple_testing import holm_within
 
 
-def is_full(switches: pd.DataFrame) -> bool:
+def is_full_factorial(switches: pd.DataFrame) -> bool:
     """True where every combination of the boolean columns occurs once."""
     return len(switches) == len(switches.drop_duplicates()) == 2 ** switches.shape[1]
 
 
-def factorial(resampled: Resampled, switches: pd.DataFrame, order: int = 2, level: float = 0.95) -> pd.DataFrame:
+def factorial_effects(
+    resampled: Resampled, switches: pd.DataFrame, order: int = 2, level: float = 0.95
+) -> pd.DataFrame:
     """Main effects and interactions of a full factorial of arms, in points.
 
     Columns `term, order, metric, gain, low, high, p_value, p_holm, note`.
@@ -28,7 +30,7 @@ def factorial(resampled: Resampled, switches: pd.DataFrame, order: int = 2, leve
     """
     switches = switches.astype(bool)
     cells = len(switches.drop_duplicates())
-    if not is_full(switches):
+    if not is_full_factorial(switches):
         raise InputError(
             f"not a full factorial: {len(switches)} arms with {cells} different combinations of "
             f"{switches.shape[1]} switches (needed: each of {2 ** switches.shape[1]} once)"

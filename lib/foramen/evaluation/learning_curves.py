@@ -9,7 +9,7 @@ from scipy import stats
 from foramen.evaluation import intervals
 from foramen.evaluation.bootstrap import Resampled
 from foramen.evaluation.comparisons import differences, seed_gains
-from foramen.evaluation.results import results
+from foramen.evaluation.results import estimates
 from foramen.study.model import Sweep
 
 METRICS = ("accuracy", "auroc")
@@ -34,7 +34,7 @@ def gain_curve(at: Mapping[float, Resampled], arm: str, control: str) -> pd.Data
     tables = []
     for factor, resampled in at.items():
         table = differences(resampled, [(arm, control)], between=between)
-        own = results(resampled).set_index(["arm", "metric"])[["estimate", "low", "high"]]
+        own = estimates(resampled).set_index(["arm", "metric"])[["estimate", "low", "high"]]
         for name, columns in ((arm, _OWN["estimate"]), (control, _OWN["reference"])):
             table = table.join(own.loc[name].set_axis(columns, axis=1), on="metric")
         tables.append(table.assign(factor=factor, n_images=resampled.n_images))

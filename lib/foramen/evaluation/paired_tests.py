@@ -100,7 +100,7 @@ def _structural_components(labels: NDArray[np.bool_], scores: NDArray) -> tuple[
     return v10, v01, float(v10.mean())
 
 
-def paired_tests(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+def compare_pairs(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """McNemar and DeLong tests, or their clustered forms, of each pair (arm, reference) and common seed.
 
     Columns `arm, reference, seed, reference_seed, metric, difference, p_value, method, n_images, n_patients,

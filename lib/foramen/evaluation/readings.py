@@ -4,13 +4,13 @@ An interval that includes zero claims no gain, and a p-value is Holm's wherever 
 Differences are in percentage points (pp).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from foramen.core.tables import p_value
-from foramen.evaluation.saliency import CENTRE, GRAD_CAM
+from foramen.evaluation.saliency import CENTRE, GRAD_CAM, RANDOMISED, STRIDES
 
 SYNTHETIC = "The cohort is **synthetic**: this says nothing about patients."
 
@@ -39,8 +39,10 @@ def test_set(frame: pd.DataFrame, synthetic: bool) -> str:
     test = frame[frame.split == "test"]
     images = test.drop_duplicates("image_id")
     return (
-        f"{test.arm.nunique()} arms, {test.seed.nunique()} seeds; the internal test set has {len(images):,} radiographs "
-        f"of {images.patient_id.nunique():,} patients, {images.label.mean():.0%} positive. " + SYNTHETIC * synthetic
+        f"{test.arm.nunique()} arms, {test.seed.nunique()} seeds; the internal test set has {len(images):,} "
+        f"radiographs of {images.patient_id.nunique():,} patients, {images.label.mean():.0%} positive. "
+        + SYNTHETIC
+        * synthetic
     )
 
 
@@ -59,7 +61,7 @@ def thresholds(limits: pd.DataFrame) -> str:
     note = f" At 0.5 for want of validation rows of both classes: {_arms(without)}." if len(without) else ""
     return (
         f"Thresholds run from {limits.threshold.min():.2f} to {limits.threshold.max():.2f}. Within one arm the seeds "
-        f"differ by up to {spread.max():.2f} (`{spread.idxmax()}`): no single threshold would suit them all.{note}"
+        f"differ by up to {spread.max():.2f} (`{spread.idxmax()}`), so each run keeps its own.{note}"
     )
 
 
@@ -72,12 +74,12 @@ def results(table: pd.DataFrame, reference: str, primary: str) -> str:
     floor = accuracy["no-information rate"]
     low = [arm for arm in networks if not cell.low[arm, "accuracy"] > floor]
     text = (
-        f"Most accurate is `{best}` ({_percent(cell.loc[best, 'accuracy'])} %); the majority-class baseline reaches "
-        f"{100 * floor:.1f} %, which {_arms(low) + ' does not clearly exceed' if low else 'every arm exceeds'}."
+        f"Most accurate is `{best}`, {_percent(cell.loc[best, 'accuracy'])} per cent. The majority class alone gives "
+        f"{100 * floor:.1f}, " + (f"not clearly exceeded by {_arms(low)}." if low else "which every arm exceeds.")
     )
-    for name, words in (("without the film", "metadata alone"), ("known ceiling", "label-noise ceiling")):
+    for name, words in (("without the film", "Metadata alone"), ("known ceiling", "The label-noise ceiling")):
         if name in accuracy:
-            text += f" The {words} reaches {100 * accuracy[name]:.1f} %."
+            text += f" {words}: {100 * accuracy[name]:.1f}."
     ranks = ", ".join(f"`{arm}` {_plain(cell.loc[arm, 'auroc'])}" for arm in dict.fromkeys((reference, primary)))
     return f"{text} AUROC: {ranks}."
 
@@ -102,13 +104,9 @@ def differences(table: pd.DataFrame, metrics: Collection[str]) -> str:
 
 def confusion(table: pd.DataFrame, reference: str, primary: str) -> str:
     """How the errors of the two arms divide into false negatives and false positives."""
-    lines = []
-    for row in table[table.arm.isin([reference, primary])].itertuples():
-        share = row.fn / max(row.fn + row.fp, 1e-9)
-        lines.append(
-            f"`{row.arm}` has {row.fn:.0f} false negatives and {row.fp:.0f} false positives ({share:.0%} missed)"
-        )
-    return "Of the errors, means over seeds: " + "; ".join(lines) + "."
+    rows = table[table.arm.isin([reference, primary])].itertuples()
+    found = [f"`{row.arm}` has {row.fn:.0f} false negatives and {row.fp:.0f} false positives" for row in rows]
+    return "Means over seeds: " + "; ".join(found) + "."
 
 
 def equal_specificity(held: pd.DataFrame, gains: pd.DataFrame, primary: str) -> str:
@@ -174,8 +172,8 @@ def paired_tests(table: pd.DataFrame, primary: str, metric: str = "accuracy") ->
         return "Not estimable on this test set."
     significant = int((rows.p_value < 0.05).sum())
     return (
-        f"{significant} of {len(rows)} single trainings of `{primary}` differ from `{rows.reference.iloc[0]}` in {metric} "
-        f"at p < 0.05 ({rows.method.iloc[0]}); the differences run from {rows.difference.min():+.1f} to "
+        f"{significant} of {len(rows)} single trainings of `{primary}` differ from `{rows.reference.iloc[0]}` in "
+        f"{metric} at p < 0.05 ({rows.method.iloc[0]}); the differences run from {rows.difference.min():+.1f} to "
         f"{rows.difference.max():+.1f} pp. Which seed was run decides how such a table reads."
     )
 
@@ -188,7 +186,9 @@ def rank_swaps(table: pd.DataFrame, metric: str) -> str:
     least = rows.loc[rows.swaps.idxmax()]
     text = f"{(rows.swaps == 0).sum()} of {len(rows)} pairs of arms keep their order in {metric} with every seed."
     if least.swaps:
-        text += f" Least stable: `{least.arm}` and `{least.other}`, ordered oppositely by {least.swaps:.0%} of pairs of seeds."
+        text += (
+            f" Least stable: `{least.arm}` and `{least.other}`; {least.swaps:.0%} of pairs of seeds disagree on them."
+        )
     return text
 
 
@@ -219,8 +219,8 @@ def factorial(effects: pd.DataFrame | None, switches: pd.DataFrame, metric: str)
     return " ".join(lines)
 
 
-def sweeps(trends: pd.DataFrame, at_zero: pd.DataFrame) -> str:
-    """Does a gain grow with its nuisance, and what is left of it where the nuisance is zero?"""
+def sweeps(trends: pd.DataFrame, at_zero: pd.DataFrame, learning: pd.DataFrame) -> str:
+    """Does a gain grow with its nuisance, what is left of it at zero, and do more patients help?"""
     lines = ["Does the gain grow with what is swept (pp for each unit of the factor)?", ""]
     for row in trends.itertuples():
         claim = "." if row.low > 0 else "; the interval includes zero or less, so we claim no growth."
@@ -229,6 +229,10 @@ def sweeps(trends: pd.DataFrame, at_zero: pd.DataFrame) -> str:
     for _, row in at_zero.iterrows():
         control = f" (control of `{row.control_of}`: at zero are also {row.further})" if row.control_of else ""
         lines.append(f"- `{row.sweep}`{control}, `{row.arm}` over `{row.reference}`, {row.metric}: {gain(row)}.")
+    for (_, arm, metric), curve in learning.groupby(["sweep", "arm", "metric"], sort=False):
+        few, all_ = (curve.loc[getattr(curve.n_train, which)()] for which in ("idxmin", "idxmax"))
+        ends = f"{few.estimate:.2f} with {few.n_train} radiographs to {all_.estimate:.2f} with {all_.n_train}"
+        lines.append(f"- Learning curve of `{arm}`, {metric}: from {ends}.")
     return "\n".join(lines)
 
 
@@ -236,9 +240,9 @@ def subgroups(table: pd.DataFrame, reference: str, primary: str, metric: str = "
     """In which parts of the test set the primary arm is above or below the reference, grade by grade where known."""
     wide = table[table.metric == metric].pivot(index=["subgroup", "value"], columns="arm", values="estimate")
     gained = (100 * (wide[primary] - wide[reference])).drop("all").dropna()
-    worse = [f"{group} {value} ({size:+.1f} pp)" for (group, value), size in gained[gained < 0].items()]
+    worse = [f"{group} {value} ({size:+.1f} pp)" for (group, value), size in gained[gained < 0].nsmallest(3).items()]
     text = f"`{primary}` is above `{reference}` in {(gained > 0).sum()} of {len(gained)} subgroups"
-    text += f", below in {', '.join(worse)}." if worse else "."
+    text += f"; furthest below in {', '.join(worse)}." if worse else "."
     if "severity" in gained.index.get_level_values(0):
         grades = ", ".join(f"grade {grade} {size:+.1f} pp" for grade, size in gained["severity"].items())
         text += f" By the worst true grade: {grades}."
@@ -259,9 +263,31 @@ def training(history: pd.DataFrame, results: pd.DataFrame) -> str:
     rows = ", ".join(f"`{arm}` {row.val_auroc:.2f} and {test[arm]:.2f}" for arm, row in both.iterrows())
     apart = (last.val_loss - last.train_loss).idxmax()
     return (
-        f"AUROC on validation (last epoch) and test: {rows}. On average validation is {both.gap.mean():+.2f} off the test "
-        f"set: another draw of patients, and fewer of them. Validation loss exceeds training loss most in `{apart}` "
-        f"({last.val_loss[apart]:.2f} against {last.train_loss[apart]:.2f})."
+        f"AUROC on validation (last epoch) and test: {rows}. On average validation is {both.gap.mean():+.2f} off the "
+        "test set: another draw of patients, and fewer of them. The largest excess of validation over "
+        f"training loss: `{apart}` ({last.val_loss[apart]:.2f} against {last.train_loss[apart]:.2f})."
+    )
+
+
+def stages(layers: tuple[str, str], input_size: int) -> str:
+    """At which stages the maps are made, and of how many cells they are."""
+    cells = " and ".join(
+        f"`{name}` ({input_size // STRIDES[name]} × {input_size // STRIDES[name]} cells)" for name in layers
+    )
+    return f"Of an input of {input_size} pixels the deepest stages that can say where are {cells}."
+
+
+def maps(found: Mapping[str, np.ndarray]) -> str:
+    """How alike the maps of the trained and of the shuffled network are on the radiographs."""
+    name = next(iter(found))
+    pairs = [(a, b) for a, b in zip(found[name], found[RANDOMISED], strict=True) if np.ptp(a) and np.ptp(b)]
+    if not pairs:
+        return f"All {len(found[name])} maps of one of the two networks are zero everywhere."
+    alike = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs])
+    return (
+        f"Over the pixels of a radiograph the maps of the trained ({name}) and of the shuffled network correlate by "
+        f"{alike:.2f} on average; {len(found[name]) - len(pairs)} of {len(found[name])} could not be compared (zero "
+        "everywhere)."
     )
 
 
@@ -271,7 +297,8 @@ def cascade(table: pd.DataFrame) -> str:
     claim = (
         "the maps depend on what was learned" if row.high < 0.5 else "the maps **survive** the loss of what was learned"
     )
-    return f"With every stage randomised the maps correlate with the trained network's by {_plain(row, 'similarity')}: {claim}."
+    correlation = _plain(row, "similarity")
+    return f"With every stage randomised the maps correlate with the trained network's by {correlation}: {claim}."
 
 
 def overlap(table: pd.DataFrame) -> str:

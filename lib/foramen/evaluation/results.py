@@ -17,7 +17,7 @@ ONE_SEED = "one seed: the interval leaves out the variation between trainings"
 _LOST_RESAMPLES = 0.05
 
 
-def results(resampled: Resampled, level: float = 0.95) -> pd.DataFrame:
+def estimates(resampled: Resampled, level: float = 0.95) -> pd.DataFrame:
     """Every metric of every arm with its interval: `arm, metric, estimate, low, high, n_images, n_patients, n_seeds,
     note`.
 

@@ -4,21 +4,21 @@ import numpy as np
 import pandas as pd
 
 from foramen.evaluation.bootstrap import resample
-from foramen.evaluation.results import results
+from foramen.evaluation.results import estimates
 
 COLUMNS = ("side", "site", "sex", "age_band", "severity", "level")
 METRICS = ("accuracy", "sensitivity", "specificity", "balanced_accuracy", "auroc")
 AGE_BANDS = ("0-44", "45-54", "55-64", "65-74", "75+")
 
 
-def subgroups(
+def subgroup_estimates(
     frame: pd.DataFrame,
     metadata: pd.DataFrame,
     names: tuple[str, ...] = METRICS,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Results within subgroups of the test images: `subgroup, value` before the columns of `results`.
+    """Results within subgroups of the test images: `subgroup, value` before the columns of `results.estimates`.
 
     `metadata` has image_id and any of `COLUMNS`; `age` in years becomes `age_band`. Columns it lacks are
     passed over, a number with many values is cut into quarters, images without a value form no subgroup. The
@@ -35,7 +35,7 @@ def subgroups(
             (column, group, frame[(frame.split != "test") | (value == group)])
             for group in sorted(value[frame.split == "test"].dropna().unique())
         ]
-    tables = {(column, group): results(resample(part, n_resamples, seed, names)) for column, group, part in parts}
+    tables = {(column, group): estimates(resample(part, n_resamples, seed, names)) for column, group, part in parts}
     return pd.concat(tables, names=["subgroup", "value"]).droplevel(2).reset_index()
 
 
