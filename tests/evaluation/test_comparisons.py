@@ -114,11 +114,11 @@ def test_patients_are_drawn_whole_and_within_their_stratum():
 
 def test_gains_are_differences_of_results_with_the_paper_beside_the_primary_arm(resampled):
     gains = comparisons.gains(resampled, "basic", ("proposed", "accuracy"))
-    estimates = estimates(resampled).set_index(["arm", "metric"]).estimate
+    found = estimates(resampled).set_index(["arm", "metric"]).estimate
     assert list(gains.columns[:8]) == ["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"]
     for row in gains.itertuples():
         sign = -1 if row.metric == "brier" else 1
-        difference = estimates[row.arm, row.metric] - estimates["basic", row.metric]
+        difference = found[row.arm, row.metric] - found["basic", row.metric]
         assert row.gain == pytest.approx(100 * sign * difference, abs=1e-9)
     claimed = gains[gains.paper_low.notna()]
     assert {

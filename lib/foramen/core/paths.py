@@ -20,6 +20,8 @@ NOTEBOOK_NAMES = (
     "04_stn_training",
     "05_fine_tuning",
     "06_evaluation",
+    "07_robustness",
+    "08_explanation",
 )
 
 

@@ -58,8 +58,8 @@ FIGURES = {  # by their place on the page
         *_figures("02_preprocessing", "equalization"),
         *_figures("03_augmentation", "flip", "random_changes"),
         *_figures("04_stn_training", "stn", "stn_ways"),
-        *_figures("05_fine_tuning", "architecture"),
-        *_figures("06_evaluation", "training_curves"),
+        *_figures("08_explanation", "architecture"),
+        *_figures("07_robustness", "training_curves"),
     ],
 }
 TABLES = [
@@ -72,7 +72,7 @@ TABLES = [
     Entry("gain_trends", "07_robustness", "How much a gain grows with its nuisance"),
     Entry("equal_specificity", "06_evaluation", "Sensitivity at the specificity of the reference"),
     Entry("detectable", "07_robustness", "The smallest difference this test set can detect with 80 % power"),
-    Entry("paired_tests", "06_evaluation", "Paired tests of single trained networks"),
+    Entry("paired_tests", "07_robustness", "Paired tests of single trained networks"),
     Entry("rank_swaps", "07_robustness", "How often two arms swap rank between seeds"),
     Entry("subgroups", "07_robustness", "Subgroups"),
     Entry("confusion", "06_evaluation", "Confusion matrices"),
