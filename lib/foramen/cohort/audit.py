@@ -10,7 +10,8 @@ from foramen.cohort import privacy
 from foramen.cohort.loading import Cohort
 
 HEADER = ("format", "grey", "bits", "transfer_syntax", "modality", "body_part", "view_position", "laterality")
-# Columns of a synthetic cohort's truth that tell how a film was taken.
+NOT_STATED = "not stated"
+# Columns of a synthetic cohort's truth that tell how a radiograph was taken.
 GEOMETRY = {
     "rotation": "rotation from the frontal view (degrees)",
     "tube_angle": "tube angle (degrees)",
@@ -21,14 +22,16 @@ GEOMETRY = {
 
 def flow(cohort: Cohort) -> pd.DataFrame:
     """Flow of exclusions: `step, images, patients`, from the table as given to the three splits."""
-    rows = cohort.manifest
-    steps = [("in the table", rows)]
-    steps += [(f"excluded: {r['reason']}", (r["images"], r["patients"])) for r in cohort.audit["reasons"]]
-    steps += [("in the study", cohort.included)]
-    names = {"train": "training", "val": "validation", "test": "test"}
-    steps += [(f"{name} set", cohort.included[cohort.included["split"] == key]) for key, name in names.items()]
-    counted = [(n, *(c if isinstance(c, tuple) else (len(c), c["patient_id"].nunique()))) for n, c in steps]
-    return pd.DataFrame(counted, columns=["step", "images", "patients"])
+
+    def counted(step: str, rows: pd.DataFrame) -> tuple[str, int, int]:
+        return step, len(rows), rows["patient_id"].nunique()
+
+    lines = [counted("in the table", cohort.manifest)]
+    lines += [(f"excluded: {r['reason']}", r["images"], r["patients"]) for r in cohort.audit["reasons"]]
+    lines += [counted("in the study", cohort.included)]
+    for key, name in {"train": "training", "val": "validation", "test": "test"}.items():
+        lines.append(counted(f"{name} set", cohort.included[cohort.included["split"] == key]))
+    return pd.DataFrame(lines, columns=["step", "images", "patients"])
 
 
 def findings(cohort: Cohort) -> pd.DataFrame:
@@ -42,55 +45,44 @@ def leakage(cohort: Cohort) -> pd.DataFrame:
     """Every way in which the test set could be known to the training, looked for: `check, found, verdict`."""
     rows = cohort.included
     shared = int((rows.groupby("patient_id")["split"].nunique() > 1).sum())
-    counts = pd.Series([f["subject"] for f in cohort.audit["findings"]], dtype=object).value_counts()
+    linked, duplicates = cohort.audit.get("linked_patients", 0), _findings_on(cohort, "duplicate")
     checks = [
-        ("patients in more than one split", shared, "none may be"),
-        ("images listed twice", int(rows["image_id"].duplicated().sum()), "none may be"),
-        (
-            "patients joined because their pictures or headers are the same",
-            cohort.audit.get("linked_patients", 0),
-            "one split",
-        ),
-        ("findings on duplicate pictures", int(counts.get("duplicate", 0)), "a person decides"),
+        ("patients in more than one split", shared, "LEAK"),
+        ("images listed twice", int(rows["image_id"].duplicated().sum()), "LEAK"),
+        ("patients joined because their pictures or headers are the same", linked, "one split"),
+        ("findings on duplicate pictures", duplicates, "a person decides"),
     ]
-    return pd.DataFrame(
-        [(name, n, "clean" if n == 0 else "LEAK" if rule == "none may be" else rule) for name, n, rule in checks],
-        columns=["check", "found", "verdict"],
-    )
+    lines = [(name, found, verdict if found else "clean") for name, found, verdict in checks]
+    return pd.DataFrame(lines, columns=["check", "found", "verdict"])
+
+
+def _findings_on(cohort: Cohort, subject: str) -> int:
+    return sum(finding["subject"] == subject for finding in cohort.audit["findings"])
 
 
 def acquisition(cohort: Cohort) -> pd.DataFrame:
     """How the images were acquired and stored: `property, value, images, share`; continuous properties in
     ranges, or where the truth is known as mean and SD. What no image states is one line.
     """
-    facts = cohort.acquisition
-    lines, unstated = [], []
-    for name in HEADER:
-        if facts[name].astype(str).isin(["", "nan"]).all():
-            unstated.append(name.replace("_", " "))
-            continue
-        values = facts[name].astype(str).replace({"": "not stated", "nan": "not stated"})
-        lines += [(name.replace("_", " "), value, int(n)) for value, n in values.value_counts().items()]
-    if unstated:
-        lines.append((", ".join(unstated), "not stated", len(facts)))
+    facts, images = cohort.acquisition, len(cohort.acquisition)
+    stated = facts[list(HEADER)].astype(str).replace({"": NOT_STATED, "nan": NOT_STATED})
+    stated.columns = [name.replace("_", " ") for name in HEADER]
+    unstated = stated.columns[(stated == NOT_STATED).all()]
+    lines = [(name, *line) for name in stated.columns.drop(unstated) for line in stated[name].value_counts().items()]
+    lines.append((", ".join(unstated), NOT_STATED, images if len(unstated) else 0))
     if cohort.truth is not None:
-        lines += [_spread(cohort.truth[name], label) for name, label in GEOMETRY.items()]
+        for name, label in GEOMETRY.items():
+            values = cohort.truth[name]
+            lines.append((label, f"mean {values.mean():.4g}, SD {values.std():.2g}", images))
     spacing = pd.to_numeric(facts["spacing_mm"]).dropna()
-    lines.append(("pixel spacing", "not stated", len(facts) - len(spacing)))
-    if len(spacing):
-        lines.append(("pixel spacing", f"{spacing.min():.3g} to {spacing.max():.3g} mm", len(spacing)))
-    sizes = facts["width"].astype(int).astype(str) + " x " + facts["height"].astype(int).astype(str)
-    common = sizes.value_counts()
-    lines += [("size in pixels", value, int(n)) for value, n in common.head(5).items()]
-    lines.append(("size in pixels", f"{max(0, len(common) - 5)} other sizes", int(common.iloc[5:].sum())))
-    lines.append(("likely text in the pixels", "yes", int(facts["burnt_in"].sum())))
-    table = pd.DataFrame(lines, columns=["property", "value", "images"])
-    return table[table["images"] > 0].assign(share=lambda t: t["images"] / len(facts)).reset_index(drop=True)
-
-
-def _spread(values: pd.Series, label: str) -> tuple[str, str, int]:
-    """A line of the acquisition table: mean and SD of a known quantity."""
-    return label, f"mean {values.mean():.4g}, SD {values.std():.2g}", len(values)
+    lines.append(("pixel spacing", NOT_STATED, images - len(spacing)))
+    lines.append(("pixel spacing", f"{spacing.min():.3g} to {spacing.max():.3g} mm", len(spacing)))
+    sizes = (facts["width"].astype(int).astype(str) + " x " + facts["height"].astype(int).astype(str)).value_counts()
+    lines += [("size in pixels", *line) for line in sizes.head(5).items()]
+    lines.append(("size in pixels", f"{len(sizes) - 5} other sizes", sizes.iloc[5:].sum()))
+    lines.append(("likely text in the pixels", "yes", facts["burnt_in"].sum()))
+    table = pd.DataFrame(lines, columns=["property", "value", "images"]).astype({"images": int})
+    return table[table["images"] > 0].assign(share=lambda t: t["images"] / images).reset_index(drop=True)
 
 
 def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
@@ -102,13 +94,9 @@ def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
     """
     rows = cohort.included
     groups = privacy.pool_rare(rows[by].replace("", "not stated"), rows["patient_id"])
-    table = (
-        rows.assign(group=groups)
-        .groupby("group")
-        .agg(images=("label", "size"), patients=("patient_id", "nunique"), positive=("label", "sum"))
-    )
-    table["positive"] = table["positive"].astype(int)
-    table["prevalence"] = table["positive"] / table["images"]
+    by_group = rows.assign(group=groups).groupby("group")
+    table = by_group.agg(images=("label", "size"), patients=("patient_id", "nunique"), positive=("label", "sum"))
+    table = table.astype({"positive": int}).assign(prevalence=table["positive"] / table["images"])
     low, high = proportion_confint(table["positive"], table["images"], method="wilson")
     return table.assign(low=low, high=high).reset_index()
 
@@ -145,24 +133,24 @@ def cross_validated_auroc(design: pd.DataFrame, labels: pd.Series, patients: pd.
 def questions(cohort: Cohort) -> list[str]:
     """What no program can answer about this cohort; a person answers before the report is shown to anyone."""
     asked = [
-        "Who labelled the images, from what (MRI, CT, surgery, the film itself), and how far apart in time?",
+        "Who labelled the images, from what (MRI, CT, surgery, the radiograph itself), and how far apart in time?",
         "Were readers blind to the clinical findings, and how well did two of them agree?",
         "How were these patients chosen, and whom does that leave out?",
     ]
     if cohort.audit["source"] == "synthetic":
         return ["The cohort is synthetic: which of its assumptions must hold for a claim about real patients?", *asked]
-    asked += ["Is there an ethics approval or waiver for this use, and may figures of these films be shown?"]
+    asked += ["Is there an ethics approval or waiver for this use, and may figures of these radiographs be shown?"]
     rows = cohort.included
     if rows["site"].nunique() > 1:
         sites = prevalence(cohort, "site")
         spread = sites["prevalence"].max() - sites["prevalence"].min()
         asked.append(f"Prevalence differs by {100 * spread:.0f} points between sites: is site a shortcut to the label?")
     if (rows["side"] == "").any():
-        asked.append("Some images have no side: does the label refer to one side, and would a mirrored film keep it?")
+        asked.append("Some images have no side: does the label refer to one side, and would a mirrored image keep it?")
     if cohort.acquisition["burnt_in"].any():
         asked.append("Some images seem to hold burnt-in text: does it name a person, a side or a diagnosis?")
     if cohort.audit.get("linked_patients"):
         asked.append("Some patients share near-identical pictures or a header identifier: are they one person?")
-    if any(f["subject"] == "grey" for f in cohort.audit["findings"]):
+    if _findings_on(cohort, "grey"):
         asked.append("Some images seem clipped or reversed in grey: were they converted before they came here?")
     return asked

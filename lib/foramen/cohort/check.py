@@ -5,11 +5,11 @@ It reads study file, table and every image's header (with `pixels` every pixel) 
 """
 
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from foramen.cohort import adapters, findings
 from foramen.cohort.findings import Finding
@@ -28,13 +28,11 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     """
     if study.cohort.source == "synthetic":
         text = f"synthetic cohort of {study.cohort.synthetic.patients} patients: there are no files to check"
-        return [Finding("note", "cohort", text, text)]
+        return [Finding.anonymous("note", "cohort", text)]
     source = adapters.read(study.cohort.manifest)
     wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
-    files = [
-        inspection.FileToRead(slot, name, str(source.images), study.cohort.image_size, pixels)
-        for slot, name in enumerate(wanted)
-    ]
+    size = study.cohort.image_size
+    files = [inspection.FileToRead(i, name, str(source.images), size, pixels) for i, name in enumerate(wanted)]
     facts: list[dict] = []
     for fact in parallel.over_files(inspection.inspect, files, inspection.failed):
         facts.append(fact)
@@ -44,9 +42,8 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     found += _room(study, len(files))
     if not pixels:
         text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and reversed grey"
-        found.append(Finding("note", "check", text, text))
-    order = {"fault": 0, "warning": 1, "note": 2}
-    return sorted(found, key=lambda finding: order[finding.severity])
+        found.append(Finding.anonymous("note", "check", text))
+    return sorted(found, key=lambda finding: ("fault", "warning", "note").index(finding.severity))
 
 
 def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = False) -> int:
@@ -91,13 +88,9 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def _bar() -> Progress | None:
+def _bar() -> Progress:
     """A progress bar on the terminal; none where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
-
-    bar = tqdm(unit="image", leave=False)
+    bar = tqdm(unit="image", leave=False, disable=None)
 
     def progress(done: int, total: int) -> None:
         bar.total = total
@@ -119,4 +112,4 @@ def _room(study: Study, images: int) -> list[Finding]:
     if needed <= free:
         return []
     text = f"the decoded cohort needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
-    return [Finding("fault", "disk", text, text)]
+    return [Finding.anonymous("fault", "disk", text)]

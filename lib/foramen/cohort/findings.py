@@ -4,7 +4,7 @@ A fault stops the study, a warning does not, a note only informs. Each function 
 returns findings; nothing reads files (`radiographs.inspection` did).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,11 @@ from radiographs import near_duplicates
 
 # Which foramina an oblique view shows: posterior obliques the far side, anterior obliques the near one.
 SIDE_OF_VIEW = {"RPO": "L", "LAO": "L", "LPO": "R", "RAO": "R"}
+SIDE_STATED = (  # column that states a side, the side by what it holds, the fault, and where it contradicts
+    ("view", SIDE_OF_VIEW, "the side shown contradicts the view (RPO and LAO show the left foramina)", "view"),
+    ("laterality", {"L": "L", "R": "R"}, "the side contradicts the header's laterality", "header"),
+    ("view_position", SIDE_OF_VIEW, "the side contradicts the header's view position", "header"),
+)
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
 LISTED = 20  # lines for unreadable files with one and the same reason
@@ -37,6 +42,11 @@ class Finding:
     subject: str
     message: str
     public: str
+
+    @classmethod
+    def anonymous(cls, severity: Severity, subject: str, text: str) -> "Finding":
+        """A finding whose one text names no row and no file."""
+        return cls(severity, subject, text, text)
 
     def __str__(self) -> str:
         return f"{self.severity:<8}{self.subject}: {self.message}"
@@ -79,31 +89,28 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     usable = rows[rows["fault"] == ""]
     pairs = near_duplicates.pairs(usable) if "phash" in usable else []
     usable = usable.assign(group=linked_patients(usable, pairs))
-    found += near_identical(usable, pairs) + same_pictures(usable) + same_identifiers(usable)
-    found += sides(usable, expected.canonical_arms) + headers(usable) + private_data(usable)
-    found += resolutions(usable, expected.image_size) + greys(usable)
+    found += [*near_identical(usable, pairs), *same_pictures(usable), *same_identifiers(usable)]
+    found += [*sides(usable, expected.canonical_arms), *headers(usable), *private_data(usable)]
+    found += [*resolutions(usable, expected.image_size), *greys(usable)]
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
-        found += classes(usable, expected.test_share) + splits(usable)
-    return Verdict(found + [Finding("note", "source", note, note) for note in source.notes], usable)
+        found += [*classes(usable, expected.test_share), *splits(usable)]
+    return Verdict(found + [Finding.anonymous("note", "source", note) for note in source.notes], usable)
 
 
-def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> list[Finding]:
+def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> Iterator[Finding]:
     """Files that cannot be used: faults, or warnings where their share is `allowed`. `table` is its name."""
     bad = rows[rows["fault"] != ""]
     share = len(bad) / max(1, len(rows))
     severity: Severity = "fault" if share > allowed else "warning"
-    found = []
     for reason, some in bad.groupby("fault", sort=False):
         for row, name in some["image_path"].head(LISTED).items():
             text = f"row {row}, {table}: {name}: {reason}{HINTS.get(reason, '')}"
-            found.append(Finding(severity, "image", text, f"one image: {public(reason)}"))
+            yield Finding(severity, "image", text, f"one image: {public(reason)}")
         if len(some) > LISTED:
-            text = f"{len(some) - LISTED} more images: {public(reason)}"
-            found.append(Finding(severity, "image", text, text))
+            yield Finding.anonymous(severity, "image", f"{len(some) - LISTED} more images: {public(reason)}")
     if len(bad) and allowed:
         text = f"{len(bad)} of {len(rows)} images ({share:.1%}) are unreadable; the study allows {allowed:.1%}"
-        found.append(Finding(severity, "image", text, text))
-    return found
+        yield Finding.anonymous(severity, "image", text)
 
 
 def public(fault: str) -> str:
@@ -111,182 +118,144 @@ def public(fault: str) -> str:
     return fault.split(":")[0]
 
 
-def classes(rows: pd.DataFrame, test_share: float) -> list[Finding]:
+def classes(rows: pd.DataFrame, test_share: float) -> Iterator[Finding]:
     """Classes too small to be in every split."""
-    found = []
     for label in (0, 1):
         patients = rows.loc[rows["label"] == label, "patient_id"].nunique()
+        few = f"only {patients} patients with label {label}"
         if patients < 3:
-            text = f"only {patients} patients with label {label}; each of train, val and test needs at least one"
-            found.append(Finding("fault", "label", text, text))
+            yield Finding.anonymous("fault", "label", f"{few}; each of train, val and test needs at least one")
         elif patients * test_share < 10:
-            text = f"only {patients} patients with label {label}; the test set will hold fewer than 10 of them"
-            found.append(Finding("warning", "label", text, text))
-    return found
+            yield Finding.anonymous("warning", "label", f"{few}; the test set will hold fewer than 10 of them")
 
 
-def same_pictures(rows: pd.DataFrame) -> list[Finding]:
+def same_pictures(rows: pd.DataFrame) -> Iterator[Finding]:
     """The same picture in two rows: with two labels, under two patients, or twice for one."""
-    found = []
-    for _, same in _repeated(rows, "digest") if "digest" in rows else []:
+    for same in _repeated(rows, "digest") if "digest" in rows else []:
         text, conflict = f"{_rows(same)}: the same picture", same["label"].nunique() > 1
         if conflict:
-            found.append(Finding("fault", "label", f"{text} with different labels", "the same picture, two labels"))
+            yield Finding("fault", "label", f"{text} with different labels", "the same picture, two labels")
         if same["patient_id"].nunique() > 1:
-            found.append(Finding("fault", "duplicate", f"{text} under different patients", "one picture, two patients"))
+            yield Finding("fault", "duplicate", f"{text} under different patients", "one picture, two patients")
         elif not conflict:
-            found.append(Finding("warning", "duplicate", f"{text} twice for one patient", "one picture twice"))
-    return found
+            yield Finding("warning", "duplicate", f"{text} twice for one patient", "one picture twice")
 
 
-def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> list[Finding]:
-    """Copies (upright or mirrored, not identical) under different patients, and how many disagree in their
-    label.
-    """
-    patient, label, digest = (
-        (rows[name].to_dict() for name in ("patient_id", "label", "digest")) if pairs else ({},) * 3
-    )
+def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> Iterator[Finding]:
+    """Copies (upright or mirrored, not identical) under different patients, and how many disagree in their label."""
+    if not pairs:
+        return
+    patient, label, digest = (rows[name].to_dict() for name in ("patient_id", "label", "digest"))
     near = [(a, b) for a, b in pairs if patient[a] != patient[b] and digest[a] != digest[b]]
-    if not near:
-        return []
-    disagree = sum(label[a] != label[b] for a, b in near)
-    shown = first_few((f"rows {a} and {b}" for a, b in near), separator="; ")
-    text = "near-identical (or mirrored) pictures under different patients; kept in one split"
-    labels = f", {disagree} of them with different labels" if disagree else ""
-    return [Finding("warning", "duplicate", f"{shown}: {text}{labels}", f"{len(near)} pairs of {text}{labels}")]
+    if near:
+        disagree = sum(label[a] != label[b] for a, b in near)
+        text = "near-identical (or mirrored) pictures under different patients; kept in one split"
+        text += f", {disagree} of them with different labels" if disagree else ""
+        shown = first_few((f"rows {a} and {b}" for a, b in near), separator="; ")
+        yield Finding("warning", "duplicate", f"{shown}: {text}", f"{len(near)} pairs of {text}")
 
 
-def same_identifiers(rows: pd.DataFrame) -> list[Finding]:
+def same_identifiers(rows: pd.DataFrame) -> Iterator[Finding]:
     """One patient in the headers who is several patients in the table."""
-    found = []
-    for _, same in _shared_identifier(rows):
+    for same in _shared_identifier(rows):
         several = same["patient_id"].nunique()
         text = f"{_rows(same)}: the headers name one patient, the table {several}; kept in one split"
-        found.append(Finding("warning", "patient", text, "one patient in the headers, several in the table"))
-    return found
+        yield Finding("warning", "patient", text, "one patient in the headers, several in the table")
 
 
-def splits(rows: pd.DataFrame) -> list[Finding]:
+def splits(rows: pd.DataFrame) -> Iterator[Finding]:
     """Patients (or linked patients) in two splits of the table's own, and splits that are missing."""
-    given = rows["split"] != ""
-    if not given.any():
-        return []
-    if not given.all():
-        text = f"{_rows(rows[~given])}: no split, while other rows have one"
-        return [Finding("fault", "split", text, "rows without a split")]
-    found = []
-    for _, members in _repeated(rows, "group", "split"):
+    without = rows[rows["split"] == ""]
+    if len(without) == len(rows):
+        return
+    if len(without):
+        text = f"{_rows(without)}: no split, while other rows have one"
+        yield Finding("fault", "split", text, "rows without a split")
+        return
+    for members in _repeated(rows, "group", "split"):
         linked = members["patient_id"].nunique() > 1
         who = "patients linked by near-identical images or one header identifier" if linked else "one patient"
         text = f"{_rows(members)}: {who} in {' and '.join(sorted(members['split'].unique()))}"
-        found.append(Finding("fault", "split", text, f"{who} in two splits"))
-    missing = {"train", "test"} - set(rows["split"])
-    found += [Finding("fault", "split", f"no row is in {name}", f"no row is in {name}") for name in sorted(missing)]
-    if "val" not in set(rows["split"]) and not missing:
+        yield Finding("fault", "split", text, f"{who} in two splits")
+    missing = {"train", "val", "test"} - set(rows["split"])
+    for name in sorted(missing - {"val"}):
+        yield Finding.anonymous("fault", "split", f"no row is in {name}")
+    if missing == {"val"}:
         text = "the table has no validation set; it is carved from the training set, by patient"
-        found.append(Finding("note", "split", text, text))
-    return found
+        yield Finding.anonymous("note", "split", text)
 
 
-def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> list[Finding]:
+def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding]:
     """Sides that are missing where arms flip to the canonical side, or that contradict view or header."""
-    found = []
-    missing = rows[rows["side"] == ""]
-    if canonical and len(missing):
-        text = f"{_rows(missing)}: no side, which arms with flip: canonical need ({', '.join(canonical)})"
-        found.append(Finding("fault", "side", text, f"{len(missing)} images without a side"))
     severity: Severity = "fault" if canonical else "warning"
-    expected = rows["view"].str.upper().map(SIDE_OF_VIEW)
-    wrong = rows[(rows["side"] != "") & expected.notna() & (expected != rows["side"])]
-    if len(wrong):
-        text = f"{_rows(wrong)}: the side shown contradicts the view (RPO and LAO show the left foramina)"
-        found.append(Finding(severity, "side", text, f"{len(wrong)} sides contradict the view"))
-    for field, mapping in (("laterality", {"L": "L", "R": "R"}), ("view_position", SIDE_OF_VIEW)):
-        if field in rows:
-            said = rows[field].map(mapping)
-            wrong = rows[(rows["side"] != "") & said.notna() & (said != rows["side"])]
-            if len(wrong):
-                text = f"{_rows(wrong)}: the side contradicts the header's {field.replace('_', ' ')}"
-                found.append(Finding(severity, "side", text, f"{len(wrong)} sides contradict the header"))
-    return found
+    if canonical:
+        text = f"no side, which arms with flip: canonical need ({', '.join(canonical)})"
+        yield from _about(rows[rows["side"] == ""], severity, "side", text, "images without a side")
+    given = rows[rows["side"] != ""]
+    for column, sides_of, text, source in SIDE_STATED:
+        if column in rows:
+            stated = given[column].astype(str).str.upper().map(sides_of)
+            wrong = given[stated.notna() & (stated != given["side"])]
+            yield from _about(wrong, severity, "side", text, f"sides contradict the {source}")
 
 
-def headers(rows: pd.DataFrame) -> list[Finding]:
+def headers(rows: pd.DataFrame) -> Iterator[Finding]:
     """Files that are no plain radiography, or whose header names another view than the table."""
     if "modality" not in rows:
-        return []
-    found = []
+        return
     other = rows[~rows["modality"].isin(RADIOGRAPHY)]
-    if len(other):
-        kinds = ", ".join(sorted(other["modality"].unique()))
-        text = f"modality {kinds} is no plain radiography (CR, DX, RG)"
-        found.append(Finding("fault", "modality", f"{_rows(other)}: {text}", f"{len(other)} images: {text}"))
-    said = rows["view_position"]
-    wrong = rows[(rows["view"] != "") & (said != "") & (said != rows["view"].str.upper())]
-    if len(wrong):
-        text = f"{_rows(wrong)}: the view contradicts the header's ViewPosition"
-        found.append(Finding("warning", "view", text, f"{len(wrong)} views contradict the header"))
-    return found
+    text = f"modality {', '.join(sorted(other['modality'].unique()))} is no plain radiography (CR, DX, RG)"
+    yield from _about(other, "fault", "modality", text, f"images: {text}")
+    view, stated = rows["view"].str.upper(), rows["view_position"]
+    wrong = rows[(view != "") & (stated != "") & (stated != view)]
+    text = "the view contradicts the header's ViewPosition"
+    yield from _about(wrong, "warning", "view", text, "views contradict the header")
 
 
-def private_data(rows: pd.DataFrame) -> list[Finding]:
-    """Identifying fields that are filled in file headers, and likely burnt-in text. Nothing of either is
-    kept.
-    """
-    found = []
-    if "private_fields" in rows:
-        fields = rows["private_fields"].explode().dropna()
-        if len(fields):
-            counts = ", ".join(f"{name} ({count})" for name, count in fields.value_counts().items())
-            text = f"identifying fields are filled in image headers: {counts}; none is stored"
-            found.append(Finding("warning", "private data", text, text))
+def private_data(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Identifying fields that are filled in file headers, and likely burnt-in text. Nothing of either is kept."""
+    if "private_fields" in rows and rows["private_fields"].map(len).any():
+        filled = _counts(rows["private_fields"].explode().value_counts())
+        text = f"identifying fields are filled in image headers: {filled}; none is stored"
+        yield Finding.anonymous("warning", "private data", text)
     if "burnt_in" in rows:
+        text = "likely text burnt into the pixels; left out of the report's pictures"
         burnt = rows[rows["burnt_in"].astype(bool)]
-        if len(burnt):
-            text = f"{_rows(burnt)}: likely text burnt into the pixels; left out of the report's pictures"
-            found.append(Finding("warning", "private data", text, f"{len(burnt)} images with likely burnt-in text"))
-    return found
+        yield from _about(burnt, "warning", "private data", text, "images with likely burnt-in text")
 
 
-def resolutions(rows: pd.DataFrame, image_size: int) -> list[Finding]:
+def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
     """Mixed pixel spacings and bit depths, images smaller than `image_size`."""
     if "width" not in rows:
-        return []
-    found = []
+        return
     spacing = rows["spacing_mm"].dropna()
     if len(spacing) and spacing.max() / spacing.min() > 1.05:
         text = f"pixel spacings range from {spacing.min():g} to {spacing.max():g} mm"
-        found.append(Finding("warning", "resolution", text, text))
+        yield Finding.anonymous("warning", "resolution", text)
     if 0 < len(spacing) < len(rows):
         text = f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing"
-        found.append(Finding("note", "resolution", text, text))
+        yield Finding.anonymous("note", "resolution", text)
+    text = f"smaller than cohort.image_size ({image_size}) and magnified"
     small = rows[rows[["width", "height"]].max(axis=1) < image_size]
-    if len(small):
-        text = f"smaller than cohort.image_size ({image_size}) and magnified"
-        found.append(Finding("warning", "resolution", f"{_rows(small)}: {text}", f"{len(small)} images are {text}"))
-    depths = rows["bits"].dropna().astype(int).value_counts()
+    yield from _about(small, "warning", "resolution", text, f"images are {text}")
+    depths = rows["bits"].dropna().astype(int).value_counts().sort_index().rename("{} bits".format)
     if len(depths) > 1:
-        text = "mixed depths: " + ", ".join(f"{bits} bits ({count})" for bits, count in sorted(depths.items()))
-        found.append(Finding("note", "resolution", text, text))
-    return found
+        yield Finding.anonymous("note", "resolution", f"mixed depths: {_counts(depths)}")
 
 
-def greys(rows: pd.DataFrame) -> list[Finding]:
+def greys(rows: pd.DataFrame) -> Iterator[Finding]:
     """Clipped images, and images whose grey runs against that of the cohort (bone dark)."""
     if "clipped" not in rows or rows.empty:
-        return []
-    found = []
-    clipped = rows[rows["clipped"] > 0.3]
-    if len(clipped):
-        text = f"{_rows(clipped)}: over 30 % of the valid area is fully black or white"
-        found.append(Finding("warning", "grey", text, f"{len(clipped)} images are clipped"))
+        return
+    text = "over 30 % of the valid area is fully black or white"
+    yield from _about(rows[rows["clipped"] > 0.3], "warning", "grey", text, "images are clipped")
+    if len(rows) < 10:
+        return
     pictures = near_duplicates.coarse_pictures(rows).reshape(len(rows), -1)
     typical = np.median(pictures, axis=0)
     against = np.array([np.corrcoef(picture, typical)[0, 1] for picture in pictures]) < -0.4
-    if against.any() and len(rows) >= 10:
-        text = f"{_rows(rows[against])}: grey seems reversed against the other images (bone must be bright)"
-        found.append(Finding("warning", "grey", text, f"{int(against.sum())} images seem reversed"))
-    return found
+    text = "grey seems reversed against the other images (bone must be bright)"
+    yield from _about(rows[against], "warning", "grey", text, "images seem reversed")
 
 
 def linked_patients(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> np.ndarray:
@@ -295,7 +264,7 @@ def linked_patients(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> np.ndar
     A split that keeps groups together cannot put one person on both sides by mistake.
     """
     patients, names = pd.factorize(rows["patient_id"])
-    joined = pairs + [(same.index[0], row) for _, same in _shared_identifier(rows) for row in same.index[1:]]
+    joined = pairs + [(same.index[0], row) for same in _shared_identifier(rows) for row in same.index[1:]]
     if not joined:
         return patients
     left, right = (patients[rows.index.get_indexer(ends)] for ends in zip(*joined, strict=True))
@@ -303,22 +272,32 @@ def linked_patients(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> np.ndar
     return connected_components(graph, directed=False)[1][patients]
 
 
-def _shared_identifier(rows: pd.DataFrame) -> list[tuple[object, pd.DataFrame]]:
+def _shared_identifier(rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Groups of rows whose headers name one patient while the table names a few."""
     if "patient_digest" not in rows:
         return []
-    known = rows[rows["patient_digest"] != ""]
-    return [g for g in _repeated(known, "patient_digest", "patient_id") if g[1]["patient_id"].nunique() <= PLACEHOLDER]
+    groups = _repeated(rows[rows["patient_digest"] != ""], "patient_digest", "patient_id")
+    return [group for group in groups if group["patient_id"].nunique() <= PLACEHOLDER]
 
 
-def _repeated(rows: pd.DataFrame, key: str, differing: str | None = None) -> list[tuple[object, pd.DataFrame]]:
+def _repeated(rows: pd.DataFrame, key: str, differing: str | None = None) -> list[pd.DataFrame]:
     """Groups of rows with the same `key`: of more than one row, or of more than one value of `differing`."""
-    counts = (
-        rows.groupby(key)[differing].transform("nunique") if differing else rows.groupby(key)[key].transform("size")
-    )
-    return list(rows[counts > 1].groupby(key, sort=False))
+    groups = rows.groupby(key)
+    counts = groups[differing].transform("nunique") if differing else groups[key].transform("size")
+    return [group for _, group in rows[counts > 1].groupby(key, sort=False)]
+
+
+def _about(rows: pd.DataFrame, severity: Severity, subject: str, text: str, public: str) -> list[Finding]:
+    """What is to be said of `rows`, which are named in the message and counted in public; nothing where there are
+    none.
+    """
+    return [Finding(severity, subject, f"{_rows(rows)}: {text}", f"{len(rows)} {public}")] if len(rows) else []
 
 
 def _rows(rows: pd.DataFrame) -> str:
     """Rows of the table by number: the first few, and how many more."""
     return f"row{'s' if len(rows) > 1 else ''} {first_few(rows.index)}"
+
+
+def _counts(counts: pd.Series) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())

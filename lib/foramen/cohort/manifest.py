@@ -5,37 +5,34 @@ stays `007`); `validate` lists all faults of the table, `normalise` turns a faul
 columns.
 """
 
-import csv
+import codecs
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pandera.pandas as pa
 
-from foramen.core.errors import InputError, first_few
+from foramen.core.errors import InputError, first_few, raise_any
 
 REQUIRED = ("image_path", "patient_id", "label")
 OPTIONAL = ("image_id", "study_id", "side", "view", "site", "age", "sex", "split", "excluded")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 
-LABELS = {"0": 0, "1": 1, "no": 0, "yes": 1, "n": 0, "y": 1, "false": 0, "true": 1, "negative": 0, "positive": 1}
-SIDES = {"l": "L", "left": "L", "r": "R", "right": "R", "": ""}
-SEXES = {
-    "f": "F",
-    "female": "F",
-    "w": "F",
-    "m": "M",
-    "male": "M",
-    "o": "O",
-    "other": "O",
-    "": "",
-    "u": "",
-    "unknown": "",
-}
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "tune": "val"}
-SPLITS |= {"test": "test", "testing": "test", "": ""}
+T = TypeVar("T")
+
+
+def _spellings(known: Mapping[T, str]) -> dict[str, T]:
+    """What each lower-case spelling means, from the spellings of each meaning."""
+    return {spelling: meaning for meaning, spellings in known.items() for spelling in spellings.split()}
+
+
+LABELS = _spellings({0: "0 no n false negative", 1: "1 yes y true positive"})
+SIDES = _spellings({"L": "l left", "R": "r right"}) | {"": ""}
+SEXES = _spellings({"F": "f female w", "M": "m male", "O": "o other", "": "u unknown"}) | {"": ""}
+SPLITS = _spellings({"train": "train training", "val": "val valid validation tune", "test": "test testing"}) | {"": ""}
 NOT_EXCLUDED = ("", "0", "no", "n", "false")
 OLDEST = 120
 
@@ -46,26 +43,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
     InputError names what cannot be read: kind, encoding, ragged or duplicate columns.
     """
-    readers = {
-        ".csv": _read_text,
-        ".tsv": _read_text,
-        ".txt": _read_text,
-        ".xlsx": _read_excel,
-        ".parquet": _read_parquet,
-    }
+    suffix = path.suffix.lower()
     if not path.is_file():
         raise InputError(f"{path}: no such table")
-    if path.suffix.lower() not in readers:
-        raise InputError(
-            f"{path}: write the table as .csv, .tsv, .xlsx or .parquet, not as {path.suffix or 'a bare name'}"
-        )
+    if suffix not in (".csv", ".tsv", ".txt", ".xlsx", ".parquet"):
+        kind = path.suffix or "a bare name"
+        raise InputError(f"{path}: write the table as .csv, .tsv, .xlsx or .parquet, not as {kind}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: empty file (0 bytes)")
-    table = readers[path.suffix.lower()](path)
+    table = _read_binary(path) if suffix in (".xlsx", ".parquet") else _read_text(path)
     names = [str(name).strip() for name in table.columns]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise InputError([f"{path}: column {name!r} stands twice" for name in twice])
+    duplicates = sorted({name for name in names if name and names.count(name) > 1})
+    raise_any([f"{path}: column {name!r} stands twice" for name in duplicates])
     table.columns = names
     table = table.apply(lambda column: column.str.strip())
     table.index = pd.RangeIndex(2, len(table) + 2, name="row")
@@ -79,25 +68,19 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     """Only our columns, under our names, as `columns` (our name: the table's name) maps them; others are
     dropped.
     """
-    faults = [
-        f"{path}: cohort.manifest.columns: {ours!r} is no column of a cohort{_near(ours, COLUMNS)}"
-        for ours in columns
-        if ours not in COLUMNS
-    ]
-    faults += [
-        f"{path}: no column {theirs!r} (cohort.manifest.columns.{ours}){_near(theirs, table.columns)}"
-        for ours, theirs in columns.items()
-        if theirs not in table.columns
-    ]
     chosen = {ours: columns.get(ours, ours) for ours in COLUMNS}
-    missing = [ours for ours in REQUIRED if chosen[ours] not in table.columns and ours not in columns]
-    faults += [
-        f"{path}: column {name!r} is missing{_near(name, table.columns)}; where it has another name, say so in "
-        f"cohort.manifest.columns (here are {first_few(table.columns, 12)})"
-        for name in missing
-    ]
-    if faults:
-        raise InputError(faults)
+    faults = []
+    for ours, theirs in columns.items():
+        if ours not in COLUMNS:
+            faults.append(f"{path}: cohort.manifest.columns: {ours!r} is no column of a cohort{near(ours, COLUMNS)}")
+        if theirs not in table.columns:
+            nearest = near(theirs, table.columns)
+            faults.append(f"{path}: no column {theirs!r} (cohort.manifest.columns.{ours}){nearest}")
+    for name in REQUIRED:
+        if name not in table.columns and name not in columns:
+            hint = f"where it has another name, say so in cohort.manifest.columns (here are {first_few(table, 12)})"
+            faults.append(f"{path}: column {name!r} is missing{near(name, table.columns)}; {hint}")
+    raise_any(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}
     return pd.DataFrame(present).reindex(columns=COLUMNS, fill_value="")
 
@@ -118,44 +101,36 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
     """What each cell may hold; `labels` are label texts beside 0/1 and yes/no, where the study file states
     them.
     """
-    known = {text.lower() for text in (labels or LABELS)}
 
-    def one_of(texts: Iterable[str], what: str) -> pa.Check:
-        return pa.Check(lambda column: column.str.lower().isin(list(texts)), error=what)
+    def one_of(meanings: Iterable[str], error: str) -> pa.Check:
+        return pa.Check(lambda cells: _spelling(cells).isin([text.lower() for text in meanings]), error=error)
 
-    filled = pa.Check(lambda column: column != "", error="is empty")
-    age = pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")
-    label = pa.Check(
-        lambda column: _without_decimals(column).str.lower().isin(known),
-        error=f"is none of {', '.join(sorted(labels or LABELS))} (state others in cohort.manifest.labels)",
-    )
-    unique = pa.Check(lambda column: ~column.duplicated(keep=False), error="stands more than once")
-    unique_id = pa.Check(lambda column: ~column.duplicated(keep=False) | (column == ""), error="stands more than once")
-    clean = pa.Check(lambda column: ~column.str.contains("\0", regex=False), error="holds a null character")
-    return pa.DataFrameSchema(
-        {
-            "image_path": pa.Column(str, [filled, unique, clean]),
-            "patient_id": pa.Column(str, [filled, clean]),
-            "label": pa.Column(str, label),
-            "image_id": pa.Column(str, unique_id),
-            "side": pa.Column(str, one_of(SIDES, "is neither L nor R (nor left or right)")),
-            "age": pa.Column(str, age),
-            "sex": pa.Column(str, one_of(SEXES, "is none of F, M, O")),
-            "split": pa.Column(str, one_of(SPLITS, "is none of train, val, test")),
-        }
-    )
+    labels = labels or LABELS
+    stated = f"is none of {', '.join(sorted(labels))} (state others in cohort.manifest.labels)"
+    filled = pa.Check(lambda cells: cells != "", error="is empty")
+    once = pa.Check(lambda cells: ~cells.duplicated(keep=False) | (cells == ""), error="stands more than once")
+    clean = pa.Check(lambda cells: ~cells.str.contains("\0", regex=False), error="holds a null character")
+    checks: dict[str, list[pa.Check]] = {
+        "image_path": [filled, once, clean],
+        "patient_id": [filled, clean],
+        "label": [one_of(labels, stated)],
+        "image_id": [once],
+        "side": [one_of(SIDES, "is neither L nor R (nor left or right)")],
+        "age": [pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")],
+        "sex": [one_of(SEXES, "is none of F, M, O")],
+        "split": [one_of(SPLITS, "is none of train, val, test")],
+    }
+    return pa.DataFrameSchema({name: pa.Column(str, must) for name, must in checks.items()})
 
 
 def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
     """A faultless table with typed columns: label int8, age float (NaN unknown), excluded as text (the
     reason, or "").
     """
-    meaning = {text.lower(): value for text, value in (labels or LABELS).items()}
-    typed = table.copy()
-    typed["label"] = _without_decimals(table["label"]).str.lower().map(meaning).astype("int8")
-    typed["side"] = table["side"].str.lower().map(SIDES)
-    typed["sex"] = table["sex"].str.lower().map(SEXES)
-    typed["split"] = table["split"].str.lower().map(SPLITS)
+    stated = {text.lower(): value for text, value in (labels or LABELS).items()}
+    meanings = {"label": stated, "side": SIDES, "sex": SEXES, "split": SPLITS}
+    typed = table.assign(**{name: _spelling(table[name]).map(meaning) for name, meaning in meanings.items()})
+    typed = typed.astype({"label": "int8"})
     typed["age"] = _years(table["age"])
     reason = table["excluded"].where(~table["excluded"].str.lower().isin(NOT_EXCLUDED), "")
     typed["excluded"] = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
@@ -164,40 +139,33 @@ def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
 
 def _read_text(path: Path) -> pd.DataFrame:
     """CSV or TSV: UTF-8 with or without byte order mark, or UTF-16 with one; comma, semicolon or tab."""
-    encoding = _encoding(path)
-    with open(path, encoding=encoding, newline="") as stream:
-        try:
-            header = stream.readline(1 << 20)
-        except UnicodeError as error:
-            raise InputError(f"{path}: {_where_not_utf8(path, error)}") from None
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
+    with open(path, "rb") as stream:
+        encoding = "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     try:
+        with open(path, encoding=encoding, newline="") as stream:
+            header = stream.readline(1 << 20)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
         table = pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding=encoding)
     except UnicodeError as error:
         raise InputError(f"{path}: {_where_not_utf8(path, error)}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
+    except ValueError as error:  # pandas' ParserError and EmptyDataError, too
         text = " ".join(str(error).replace("Error tokenizing data. C error:", "").split())
         raise InputError(f"{path}: not readable as a table: {text}") from None
     return _promote(table)
 
 
-def _read_excel(path: Path) -> pd.DataFrame:
-    """The first sheet of an .xlsx workbook."""
+def _read_binary(path: Path) -> pd.DataFrame:
+    """The first sheet of an .xlsx workbook, or a parquet file."""
+    parquet = path.suffix.lower() == ".parquet"
     try:
+        if parquet:
+            return pd.read_parquet(path).astype("string").fillna("").astype(object).astype(str)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = pd.read_excel(path, header=None, dtype=str, keep_default_na=False, engine="openpyxl")
-    except Exception as error:  # a damaged archive fails in zipfile, in XML or in openpyxl
-        raise InputError(f"{path}: not readable as an Excel workbook ({type(error).__name__})") from None
-    return _promote(table)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except Exception as error:  # pyarrow raises its own, OSError and ValueError for damaged files
-        raise InputError(f"{path}: not readable as parquet ({type(error).__name__})") from None
-    return table.astype("string").fillna("").astype(object).astype(str)
+            return _promote(pd.read_excel(path, header=None, dtype=str, keep_default_na=False, engine="openpyxl"))
+    except Exception as error:  # damaged files fail in zipfile, XML, openpyxl or pyarrow, each with errors of its own
+        kind = "parquet" if parquet else "an Excel workbook"
+        raise InputError(f"{path}: not readable as {kind} ({type(error).__name__})") from None
 
 
 def _promote(table: pd.DataFrame) -> pd.DataFrame:
@@ -208,12 +176,6 @@ def _promote(table: pd.DataFrame) -> pd.DataFrame:
     body = table.iloc[1:].reset_index(drop=True)
     body.columns = table.iloc[0].to_list()
     return body
-
-
-def _encoding(path: Path) -> str:
-    with open(path, "rb") as stream:
-        start = stream.read(4)
-    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def _where_not_utf8(path: Path, error: UnicodeError) -> str:
@@ -227,9 +189,9 @@ def _where_not_utf8(path: Path, error: UnicodeError) -> str:
     return f"not readable as text ({type(error).__name__})"
 
 
-def _without_decimals(column: pd.Series) -> pd.Series:
-    """Excel and parquet tend to turn 1 into 1.0."""
-    return column.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+def _spelling(column: pd.Series) -> pd.Series:
+    """Cells in lower case, 1.0 as 1: Excel and parquet tend to write it so."""
+    return column.str.replace(r"^(\d+)\.0+$", r"\1", regex=True).str.lower()
 
 
 def _years(column: pd.Series) -> pd.Series:
@@ -259,6 +221,7 @@ def _explain(cases: pd.DataFrame, path: Path) -> list[str]:
     return faults
 
 
-def _near(name: str, known: Iterable[object]) -> str:
-    near = difflib.get_close_matches(name, [str(k) for k in known], 1, 0.5)
-    return f"; the nearest one is {near[0]!r}" if near else ""
+def near(name: str, known: Iterable[object], cutoff: float = 0.5) -> str:
+    """The end of a fault's line that names the nearest of the `known` names; empty where none is near."""
+    nearest = difflib.get_close_matches(name, [str(k) for k in known], 1, cutoff)
+    return f"; the nearest one is {nearest[0]!r}" if nearest else ""

@@ -1,7 +1,7 @@
 """What leaves `runs/`: pseudonyms instead of identifiers, and free text only where many patients share it.
 
-A cohort of a reader's own films carries pseudonyms from the start (`step`), so that predictions,
-notebooks and reports never hold the reader's identifiers. That what remains of free text (site, view) cannot
+A cohort of a user's own radiographs carries pseudonyms from the start (`step`), so that predictions,
+notebooks and reports never hold the user's identifiers. That what remains of free text (site, view) cannot
 become markup, a LaTeX command or a spreadsheet formula is the business of the tables and pages themselves.
 """
 

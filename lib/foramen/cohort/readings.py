@@ -7,18 +7,18 @@ from foramen.cohort.loading import Cohort
 SOURCES = {True: "drawn by this study's phantom: **synthetic**, no patient ever had them", False: "of your own"}
 
 
-def opening(films: Cohort, name: str) -> str:
+def opening(cohort: Cohort, name: str) -> str:
     """How many radiographs of how many patients, at which size, from where."""
-    count, patients = len(films.included), films.included["patient_id"].nunique()
-    size = " × ".join(map(str, films.images.shape[1:]))
-    source = SOURCES[films.truth is not None]
+    count, patients = len(cohort.included), cohort.included["patient_id"].nunique()
+    size = " × ".join(map(str, cohort.images.shape[1:]))
+    source = SOURCES[cohort.truth is not None]
     return f"Study **{name}**: {count:,} radiographs of {patients:,} patients, kept at {size} pixels, {source}."
 
 
-def split(films: Cohort) -> str:
+def split(cohort: Cohort) -> str:
     """Patients in more than one split, the size of the test set, the majority class."""
-    shared = int((films.included.groupby("patient_id")["split"].nunique() > 1).sum())
-    test = films.included[films.included["split"] == "test"]
+    shared = int((cohort.included.groupby("patient_id")["split"].nunique() > 1).sum())
+    test = cohort.included[cohort.included["split"] == "test"]
     share = test["label"].mean()
     return (
         f"Patients that appear in more than one split: **{shared}**. Test set: {len(test):,} radiographs of "

@@ -16,7 +16,7 @@ from foramen.cohort import adapters, findings, privacy, split
 from foramen.cohort.adapters import Source
 from foramen.cohort.findings import Expectations, Verdict
 from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, raise_any
 from foramen.core.files import digest_file, replacing, write_json
 from foramen.study import provenance
 from foramen.study.model import Split, Study
@@ -25,21 +25,8 @@ from radiographs import decoding, inspection, parallel
 
 __all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "prepare", "pseudonym_of"]
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
-ACQUISITION = {
-    "format": "",
-    "width": 0,
-    "height": 0,
-    "bits": 0,
-    "grey": "",
-    "spacing_mm": None,
-    "transfer_syntax": "",
-    "modality": "",
-    "body_part": "",
-    "view_position": "",
-    "laterality": "",
-    "clipped": 0.0,
-    "burnt_in": False,
-}
+ACQUISITION = ["format", "width", "height", "bits", "grey", "spacing_mm", "transfer_syntax", "modality", "body_part"]
+ACQUISITION += ["view_position", "laterality", "clipped", "burnt_in"]
 Progress = Callable[[int, int], None]
 
 
@@ -62,9 +49,8 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
     synthetic = study.cohort.source == "synthetic"
     make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder, progress))
     cohort = load(study)
-    faults = [f for f in findings.sides(cohort.included, expectations(study).canonical_arms) if f.severity == "fault"]
-    if faults:
-        raise InputError([f"cohort: {fault.public}; flip: canonical needs a side" for fault in faults])
+    found = findings.sides(cohort.included, expectations(study).canonical_arms)
+    raise_any([f"cohort: {f.public}; flip: canonical needs a side" for f in found if f.severity == "fault"])
     return cohort
 
 
@@ -80,9 +66,9 @@ def expectations(study: Study) -> Expectations:
     return Expectations(study.cohort.image_size, study.split.test, allowed, tuple(canonical))
 
 
-def learned_from(study: Study, films: Cohort) -> np.ndarray:
+def learned_from(study: Study, cohort: Cohort) -> np.ndarray:
     """True for the rows of `included` that networks learn from (see `split.learned_from`)."""
-    rows = films.included
+    rows = cohort.included
     return split.learned_from(rows["split"], rows["patient_id"], study.training.share, study.split.seed)
 
 
@@ -109,9 +95,9 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
     manifest["split"] = split.assign_split(manifest["label"], groups, shares.test, shares.validation, shares.seed)
     manifest["excluded"] = False
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
-    known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "view_position": manifest["view"]}
-    known |= {"laterality": manifest["side"]}
-    acquisition = manifest[["image_id"]].assign(**(ACQUISITION | known))
+    known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "clipped": 0.0, "burnt_in": False}
+    known |= {"view_position": manifest["view"], "laterality": manifest["side"]}
+    acquisition = manifest[["image_id"]].assign(**(dict.fromkeys(ACQUISITION, "") | known))
     _write(folder, manifest, acquisition, {"source": "synthetic", "reasons": [], "findings": []})
 
 
@@ -129,8 +115,7 @@ def _decoded(study: Study, folder: Path, progress: Progress | None) -> tuple[Sou
 
 
 def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataFrame, verdict: Verdict) -> None:
-    kept = verdict.usable.copy()
-    kept["split"] = _own_or_assigned_split(kept, study.split)
+    kept = verdict.usable.assign(split=_own_or_assigned_split(verdict.usable, study.split))
     _check_split(kept, source)
     with replacing(folder / "images.npy") as temporary:
         decoding.keep(folder, facts["fault"].to_numpy() == "", study.cohort.image_size, temporary)
@@ -138,18 +123,17 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
         np.save(temporary, np.array(kept["box"].to_list(), np.int16))
     manifest, key = privacy.pseudonymise(source.table, privacy.salt(study.paths.runs))
     _write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
-    acquisition = kept[[c for c in ACQUISITION if c in kept]].reset_index(drop=True)
-    acquisition.insert(0, "image_id", manifest.loc[kept.index, "image_id"].to_numpy())
+    image_ids = manifest.loc[kept.index, "image_id"]
     for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
         (folder / name).unlink(missing_ok=True)
     if source.keypoints is not None:
-        poses = source.poses(kept).assign(image_id=acquisition["image_id"].to_numpy())
-        _write_frame(folder / "poses.parquet", poses)
+        _write_frame(folder / "poses.parquet", source.poses(kept).assign(image_id=image_ids))
     seen = facts.loc[facts["modified"] > 0, "modified"]
     files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
     provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
-    assigned = kept["split"].reindex(manifest.index).fillna("")
-    manifest = manifest.assign(split=assigned, excluded=assigned == "").reset_index(drop=True)
+    assigned = kept["split"].reindex(manifest.index, fill_value="")
+    manifest = manifest.assign(split=assigned, excluded=assigned == "")
+    acquisition = kept.assign(image_id=image_ids).filter(["image_id", *ACQUISITION])
     _write(folder, manifest, acquisition, _audit(study, source, facts, verdict))
 
 
@@ -186,11 +170,8 @@ def _path_fault(source: Source, name: str) -> str:
 
 
 def _stop_on_faults(source: Source, verdict: Verdict) -> None:
-    lines = [
-        f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}" for f in verdict.faults
-    ]
-    if lines:
-        raise InputError(lines)
+    places = {"table": ""}
+    raise_any([places.get(f.subject, f"{source.origin}: {f.subject}: ") + f.message for f in verdict.faults])
 
 
 def _own_or_assigned_split(kept: pd.DataFrame, shares: Split) -> pd.Series:
@@ -205,10 +186,7 @@ def _own_or_assigned_split(kept: pd.DataFrame, shares: Split) -> pd.Series:
 
 def _check_split(kept: pd.DataFrame, source: Source) -> None:
     classes = kept.groupby("split")["label"].nunique().reindex(list(split.NAMES), fill_value=0)
-    if (classes < 2).any():
-        raise InputError(
-            [f"{source.origin}: split: {name} holds only one class" for name in classes.index[classes < 2]]
-        )
+    raise_any([f"{source.origin}: split: {name} holds only one class" for name in classes.index[classes < 2]])
 
 
 def _write(folder: Path, manifest: pd.DataFrame, acquisition: pd.DataFrame, audit: dict) -> None:

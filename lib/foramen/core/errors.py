@@ -15,6 +15,12 @@ class InputError(Exception):
         super().__init__("\n".join(self.faults))
 
 
+def raise_any(faults: list[str]) -> None:
+    """InputError with all the faults; nothing where there are none."""
+    if faults:
+        raise InputError(faults)
+
+
 def first_few(items: Iterable[object], most: int = 5, separator: str = ", ") -> str:
     """The first items as text, and how many more there are: `2, 3, 5 and 12 more`."""
     texts = [str(item) for item in items]

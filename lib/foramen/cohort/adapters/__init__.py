@@ -7,16 +7,20 @@ it, and name your file in the study: `cohort.manifest.adapter: my_adapter.py`. U
 
 import importlib
 import importlib.util
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 NAMES = ("general", "vindr_spinexr", "csxa", "example")
 
 
@@ -57,7 +61,7 @@ class Source:
 
 
 def read(section: ManifestCohort) -> Source:
-    """The reader's cohort as typed rows. Rows with a fault are left out of the table and told in `faults`.
+    """The user's cohort as typed rows. Rows with a fault are left out of the table and listed in `faults`.
 
     InputError where there is no table, or none with the columns that are needed.
     """
@@ -72,15 +76,32 @@ def read(section: ManifestCohort) -> Source:
 
 
 def locate(section: ManifestCohort) -> Path:
-    """The reader's table or folder; InputError where there is none."""
+    """The user's table or folder; InputError where there is none."""
     path = Path(section.path).expanduser()
     if not path.exists():
         raise InputError(f"cohort.manifest.path: there is nothing at {path}")
     return path.resolve()
 
 
+def each(items: Iterable[Item], made: Callable[[Item], Made]) -> list[Made]:
+    """`made(item)` of every item; InputError with the faults of all of them."""
+    results, faults = [], []
+    for item in items:
+        try:
+            results.append(made(item))
+        except InputError as error:
+            faults += error.faults
+    raise_any(faults)
+    return results
+
+
+def numbered(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the numbers by which faults name them, from 1."""
+    return rows.set_axis(pd.RangeIndex(1, len(rows) + 1, name="row"))
+
+
 def _own(path: Path, section: ManifestCohort) -> Source:
-    """What a reader's own adapter gives; whatever goes wrong in it becomes one line."""
+    """What a user's own adapter gives; whatever goes wrong in it becomes one line."""
     if path.suffix != ".py" or not path.is_file():
         raise InputError(f"cohort.manifest.adapter: {str(path)!r} is none of {', '.join(NAMES)}, nor a Python file")
     spec = importlib.util.spec_from_file_location("own_adapter", path)

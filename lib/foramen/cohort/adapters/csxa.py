@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError
+from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
 
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
 LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}
 KEYPOINTS = 23
+UNLABELLED = "curvature class without a label"
 
 
 def table(section: ManifestCohort) -> Source:
@@ -34,28 +35,20 @@ def table(section: ManifestCohort) -> Source:
         raise InputError(f"{root}: no folder datasets-PNG/")
     cases = _cases(book)
     labels = section.labels or LORDOTIC_OR_NOT
-    rows, faults = [], []
-    for path in sorted(folder.rglob("*.png")):
+
+    def row(path: Path) -> dict[str, str]:
         parts = re.fullmatch(r"(\d{4})\D*(\d{1,3})?", path.stem)
         number = str(int(parts[1])) if parts else ""
         if parts is None or number not in cases.index:
-            faults.append(f"{book}: no row with the Number of {path.name}")
-            continue
-        curvature = cases[number]
-        kept = curvature in labels
-        rows.append(
-            {
-                "image_path": str(path.relative_to(root)),
-                "patient_id": number,
-                "label": curvature if kept else next(iter(labels)),
-                "view": "LATERAL",
-                "age": parts[2] or "",
-                "excluded": "" if kept else "curvature class without a label",
-            }
-        )
-    if faults or not rows:
-        raise InputError(faults or f"{folder}: no PNG files")
-    frame = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
+            raise InputError(f"{book}: no row with the Number of {path.name}")
+        place = {"image_path": str(path.relative_to(root)), "patient_id": number, "view": "LATERAL"}
+        if cases[number] in labels:
+            return place | {"age": parts[2] or "", "label": cases[number], "excluded": ""}
+        return place | {"age": parts[2] or "", "label": next(iter(labels)), "excluded": UNLABELLED}
+
+    frame = numbered(pd.DataFrame(each(sorted(folder.rglob("*.png")), row)))
+    if frame.empty:
+        raise InputError(f"{folder}: no PNG files")
     shown = ", ".join(f"{CURVATURES.get(name, name)}: {label}" for name, label in labels.items())
     notes = [f"CSXA: no foraminal label is published; the label is the class of curvature ({shown})"]
     return Source(frame, book, root, dict(labels), notes, keypoints=_keypoints(root, frame))
@@ -71,8 +64,7 @@ def _cases(book: Path) -> pd.Series:
     cases = sheet[column].str.extract(r"^(\d+)", expand=False)
     bad = [f"{book}: row {row}: no Number" for row in sheet.index[number.isna()]]
     bad += [f"{book}: row {row}: no class of curvature" for row in sheet.index[~cases.isin(list(CURVATURES))]]
-    if bad:
-        raise InputError(bad)
+    raise_any(bad)
     return pd.Series(cases.to_numpy(), index=number.astype(int).astype(str))
 
 
@@ -81,21 +73,17 @@ def _keypoints(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
     damaged ones.
     """
     files = {path.stem: path for path in root.rglob("*.json")}
-    found, faults = [], []
-    for name in frame["image_path"]:
-        path = files.get(Path(name).stem)
-        if path is None:
-            continue
+
+    def keypoints(name: str) -> dict[str, object]:
+        path = files[Path(name).stem]
         try:
             shapes = json.loads(path.read_text(encoding="utf-8-sig"))["shapes"]
             points = np.array([point for shape in shapes for point in shape["points"]], float)
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-            faults.append(f"{path}: no keypoints in labelme's layout")
-            continue
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path}: no keypoints in labelme's layout") from None
         if points.shape != (KEYPOINTS, 2):
-            faults.append(f"{path}: {len(points)} keypoints, {KEYPOINTS} are expected")
-            continue
-        found.append({"image_path": name, "x": points[:, 0].tolist(), "y": points[:, 1].tolist()})
-    if faults:
-        raise InputError(faults)
-    return pd.DataFrame(found, columns=["image_path", "x", "y"])
+            raise InputError(f"{path}: {len(points)} keypoints, {KEYPOINTS} are expected")
+        return {"image_path": name, "x": points[:, 0].tolist(), "y": points[:, 1].tolist()}
+
+    known = [name for name in frame["image_path"] if Path(name).stem in files]
+    return pd.DataFrame(each(known, keypoints), columns=["image_path", "x", "y"])

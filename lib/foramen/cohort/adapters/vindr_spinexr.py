@@ -4,14 +4,13 @@
 and `train_images/` and `test_images/` with one `<image_id>.dicom` each.
 """
 
-import difflib
 from pathlib import Path
 
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError
+from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
 
 COLUMNS = ("study_id", "series_id", "image_id", "rad_id", "lesion_type")
@@ -40,19 +39,11 @@ def table(section: ManifestCohort) -> Source:
     folder = next((root / name for name in ("annotations", "annotation") if (root / name).is_dir()), None)
     if folder is None:
         raise InputError(f"{root}: no folder annotations/ (or annotation/) with train.csv and test.csv")
-    parts, faults = [], []
-    for split in ("train", "test"):
-        try:
-            parts.append(_images(folder / f"{split}.csv", split, section.readers))
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(faults)
-    rows = pd.concat(parts, ignore_index=True)
-    rows.index = pd.RangeIndex(1, len(rows) + 1, name="row")
+    parts = each(("train", "test"), lambda split: _images(folder / f"{split}.csv", split, section.readers))
+    rows = numbered(pd.concat(parts))
     notes = [
         f"VinDr-SpineXR: positive where {section.readers} of an image's readers marked {STENOSIS}",
-        "VinDr-SpineXR: patients are not published; a study is taken as a patient, so one person's films of "
+        "VinDr-SpineXR: patients are not published; a study is taken as a patient, so one person's radiographs of "
         "different days may lie in different splits unless their headers share a PatientID",
         "VinDr-SpineXR: no side, view or level is published",
     ]
@@ -62,13 +53,10 @@ def table(section: ManifestCohort) -> Source:
 def _images(path: Path, split: str, rule: str) -> pd.DataFrame:
     """One row an image from one file of boxes."""
     boxes = manifest.read_table(path)
-    missing = [name for name in COLUMNS if name not in boxes.columns]
-    if missing:
-        raise InputError([f"{path}: column {name!r} is missing" for name in missing])
+    raise_any([f"{path}: column {name!r} is missing" for name in COLUMNS if name not in boxes.columns])
     unknown = boxes.loc[~boxes["lesion_type"].isin(LESIONS), "lesion_type"]
     if len(unknown):
-        near = difflib.get_close_matches(unknown.iloc[0], LESIONS, 1, 0.3)
-        hint = f"; the nearest one is {near[0]!r}" if near else ""
+        hint = manifest.near(unknown.iloc[0], LESIONS, 0.3)
         text = f"row {unknown.index[0]}: lesion_type {unknown.iloc[0]!r} is not one of the published{hint}"
         raise InputError(f"{path}: {text}" + (f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""))
     marked = boxes.assign(positive=boxes["lesion_type"] == STENOSIS)
