@@ -145,6 +145,7 @@ def drawn(frame) -> dict[str, Figure]:
         "anatomy": figures.anatomy(cohort, size=96),
         "disease": figures.disease(cohort, size=96),
         "knobs": figures.knobs(cohort, patient=0, size=64),
+        "one_cycle_curve": figures.one_cycle_curve(np.linspace(0, 1, 5), np.array([0.1, 1.0, 0.7, 0.2, 0.0]), 0.25),
         "training_curves": figures.training_curves(history),
         "roc": figures.roc(curves.roc(frame, 50), table),
         "precision_recall": figures.precision_recall(curves.precision_recall(frame, 50), table, 0.5),

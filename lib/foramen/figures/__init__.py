@@ -12,7 +12,13 @@ from foramen.figures.augmentation import flip, random_changes
 from foramen.figures.data_audit import anatomy, cohort, disease, knobs
 from foramen.figures.evaluation import confusion, decision_curve, gains, precision_recall, reliability, roc
 from foramen.figures.explanation import errors, saliency, saliency_checks
-from foramen.figures.fine_tuning import architecture, architecture_steps, formula_images, training_curves
+from foramen.figures.fine_tuning import (
+    architecture,
+    architecture_steps,
+    formula_images,
+    one_cycle_curve,
+    training_curves,
+)
 from foramen.figures.preprocessing import equalization, one_equalization
 from foramen.figures.robustness import gain_curves, learning_curves, subgroups
 from foramen.figures.stn_training import sampling, stn, stn_ways, turned_back

@@ -89,6 +89,24 @@ def architecture(steps: Sequence[Step]) -> Figure:
 
 
 @captioned
+def one_cycle_curve(progress: np.ndarray, rate: np.ndarray, warmup: float) -> Figure:
+    """One-cycle schedule.
+
+    The learning rate over its peak as the training goes on. Dashed: the end of the warm-up.
+
+    Used by notebook 05. `progress` and `rate` (n,) from 0 to 1.
+    """
+    figure, axes = plt.subplots(figsize=(PAGE / 2, 1.8))
+    axes.plot(progress, rate, color=BLUE)
+    axes.axvline(warmup, **REFERENCE)
+    axes.set(xlabel="progress of the training", ylabel="learning rate / peak", xlim=(0, 1), ylim=(0, 1.05))
+    figure.set_label(
+        f"Learning rate over its peak: a straight rise until {warmup:.0%} of the steps, half a cosine to 0."
+    )
+    return figure
+
+
+@captioned
 def training_curves(history: pd.DataFrame) -> Figure:
     """Training.
 
