@@ -235,7 +235,7 @@ def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss():
             model.weight.fill_(epoch)
         stopping.note(epoch, loss, model)
     assert stopping.stale
-    assert stopping.epoch == 2
+    assert stopping.best["epoch"] == 2
     stopping.restore(model)
     assert model.weight.item() == 2
 

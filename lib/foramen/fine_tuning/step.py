@@ -75,15 +75,12 @@ def trained(
     run: Run, films: Cohort, pretrained: Path | None, state: TrainingState
 ) -> tuple[Classifier, TrainingImages, int]:
     """The trained classifier, its images and the epoch that was chosen; the history is in `state`."""
-    recipe = run.study.training
+    tuning, recipe = start(run, films, pretrained), run.study.training
     if run.switches.trainable == "head":
-        data = training.images(run.study, run.switches, films)
-        model = training.classifier(run, stn.initial_transformer(run), films, data.splits["train"], pretrained)
-        state.history.append(linear_probe.train(model, data, recipe.weight_decay, recipe.precision))
-        return model, data, 1
-    tuning = start(run, films, pretrained)
-    tuning.train(state)
-    return tuning.model, tuning.data, tuning.stopping.epoch or len(state.history)
+        state.history.append(linear_probe.train(tuning.model, tuning.data, recipe.weight_decay, recipe.precision))
+    else:
+        tuning.train(state)
+    return tuning.model, tuning.data, tuning.stopping.best["epoch"] or len(state.history)
 
 
 def start(run: Run, films: Cohort, pretrained: Path | None) -> FineTuning:

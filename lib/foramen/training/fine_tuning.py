@@ -7,6 +7,7 @@ one generator, so the same seed gives the same bytes on the same kind of process
 
 import math
 import time
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -22,41 +23,35 @@ from foramen.training.early_stopping import EarlyStopping
 from foramen.training.loop import fit, one_cycle_schedule
 
 
+@dataclass
 class FineTuning:
     """A classifier, its images and everything that `fit` needs to train one on the other."""
 
-    def __init__(
-        self,
-        model: Classifier,
-        data: TrainingImages,
-        recipe: Training,
-        changes: Augmentation,
-        flip: str = "none",
-        trainable: str = "all",
-        transformer_rate: float = 0.0,
-        seed: int = 0,
-    ):
-        self.model, self.data, self.recipe, self.changes = model, data, recipe, changes
-        self.limits = pose_limits(changes.rotation, changes.zoom, changes.shift)
-        self.flip, self.trainable = flip, trainable
-        self.optimizer = optimizer_of(model, recipe, trainable, transformer_rate)
-        self.generator = torch.Generator().manual_seed(seed)
-        steps = recipe.epochs * len(self._split(data.splits["train"]))
-        self.schedule = one_cycle_schedule(self.optimizer, steps, recipe.warmup)
-        self.stopping = EarlyStopping(recipe.patience)
-        if input_is_static(self.limits, transformer_rate):
-            data.inputs = sample_all(model, data.images)
+    model: Classifier
+    data: TrainingImages
+    recipe: Training
+    changes: Augmentation
+    flip: str = "none"
+    trainable: str = "all"
+    transformer_rate: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.limits = pose_limits(self.changes.rotation, self.changes.zoom, self.changes.shift)
+        self.optimizer = optimizer_of(self.model, self.recipe, self.trainable, self.transformer_rate)
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.rows = self.data.splits["train"]
+        steps = self.recipe.epochs * len(self._split(self.rows))
+        self.schedule = one_cycle_schedule(self.optimizer, steps, self.recipe.warmup)
+        self.stopping = EarlyStopping(self.recipe.patience)
+        if not self.limits.any() and not self.transformer_rate:  # the input is static: it is sampled once
+            self.data.inputs = sample_all(self.model, self.data.images)
 
     def train(self, state: TrainingState | None = None) -> TrainingState:
         """Train to the end, or to the epoch where it stops early; `state` says from where, and holds the history."""
         state = state or TrainingState(self.recipe.epochs)
-        state.resume(
-            model=self.model,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
-            generator=self.generator,
-            stopping=self.stopping,
-        )
+        names = ("model", "optimizer", "schedule", "generator", "stopping")
+        state.resume(**{name: getattr(self, name) for name in names})
 
         def on_epoch(epoch: int, losses: torch.Tensor) -> bool:
             row = self._row(epoch, losses)
@@ -77,8 +72,7 @@ class FineTuning:
     def batches(self, epoch: int) -> list[torch.Tensor]:
         """The rows of the training images in random order, a batch at a time."""
         self.started = time.monotonic()
-        rows = self.data.splits["train"]
-        return self._split(rows[torch.randperm(len(rows), generator=self.generator)])
+        return self._split(self.rows[torch.randperm(len(self.rows), generator=self.generator)])
 
     def _split(self, rows: torch.Tensor) -> list[torch.Tensor]:
         batches = list(rows.split(self.recipe.batch_size))
@@ -118,7 +112,7 @@ class FineTuning:
     def _row(self, epoch: int, losses: torch.Tensor) -> dict[str, float]:
         """One row of the history, with the loss of the validation images."""
         seconds, val = time.monotonic() - self.started, self.data.splits["val"]
-        images = sum(map(len, self._split(self.data.splits["train"])))
+        images = sum(map(len, self._split(self.rows)))
         scores = logits(self.model, self.data, val, self.recipe.precision)
         row = {"epoch": epoch + 1, "train_loss": losses.mean().item(), **validation(scores, self.data.labels[val])}
         row |= {"learning_rate": self.rate, "images_per_second": images / seconds}
@@ -136,11 +130,6 @@ def optimizer_of(model: Classifier, recipe: Training, trainable: str, transforme
         parameters = list(model.transformer.parameters())
         groups.append({"params": parameters, "lr": transformer_rate, "weight_decay": 0.0, "name": "transformer"})
     return torch.optim.AdamW(groups, fused=True)
-
-
-def input_is_static(limits: torch.Tensor, transformer_rate: float) -> bool:
-    """True where the network's input for an image is the same each time, so that it is sampled once."""
-    return not limits.any() and not transformer_rate
 
 
 def validation(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:

@@ -19,7 +19,7 @@ from foramen.training.fine_tuning import validation
 def train(model: Classifier, data: TrainingImages, weight_decay: float, precision: str) -> dict[str, float]:
     """Fit the head of `model` to its features of the training images; the one row of the history."""
     started = time.monotonic()
-    data.inputs = sample_all(model, data.images)
+    data.inputs = sample_all(model, data.images) if data.inputs is None else data.inputs
     features = features_of(model, data.inputs, precision)
     train, val = data.splits["train"], data.splits["val"]
     mean, std = features[train].mean(dim=0), features[train].std(dim=0) + 1e-6
@@ -52,14 +52,11 @@ def logistic_regression(features: torch.Tensor, labels: torch.Tensor, weight_dec
     nn.init.zeros_(head.bias)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
-    def fitted() -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(head(features)[:, 0], labels)
-
-    def closure() -> torch.Tensor:
+    def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        value = fitted()
+        value = F.binary_cross_entropy_with_logits(head(features)[:, 0], labels)
         (value + 0.5 * weight_decay * head.weight.square().sum()).backward()
         return value
 
-    optimizer.step(closure)
-    return head, fitted().item()
+    optimizer.step(loss)
+    return head, loss().item()
