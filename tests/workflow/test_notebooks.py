@@ -1,6 +1,8 @@
 """The notebooks: committed without outputs, short cells, parameters that exist, and they run as they stand (nbval)."""
 
 import os
+import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -42,10 +44,38 @@ def test_opens_with_its_question_then_its_parameters(path: Path):
 
 
 @each
-def test_cells_are_short(path: Path):
-    for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+def test_cells_are_few_and_short(path: Path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert len(cells) <= 32
+    for cell in cells:
         if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 20, f"cell {number}"
+            limit = 14 if "parameters" in cell.metadata.get("tags", []) else 12
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            assert len(lines) <= limit, cell.id
+    words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
+    assert statistics.median(words) <= 40
+
+
+@each
+def test_ends_with_exercises_and_a_summary(path: Path):
+    cells = nbformat.read(path, as_version=4).cells
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    headings = [line for source in prose for line in source.splitlines() if line.startswith("## ")]
+    assert "Exercises" in headings[-2] and "Summary" in headings[-1]
+    exercises = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Exercises"))
+    tagged = [i for i, cell in enumerate(cells) if "solution" in cell.metadata.get("tags", [])]
+    assert tagged and min(tagged) > exercises
+
+
+@each
+def test_shows_the_method(path: Path):
+    """From 02 on: an equation, the library's own source, and a check that what is rebuilt agrees with it."""
+    cells = nbformat.read(path, as_version=4).cells
+    prose, code = ("\n".join(c.source for c in cells if c.cell_type == kind) for kind in ("markdown", "code"))
+    if path.stem >= "02":
+        assert re.search(r"\$[^$]+\$", prose)
+        assert re.search(r"\bshow\(|getsource\(", code)
+        assert re.search(r"^\s*assert ", code, re.MULTILINE) or "assert_allclose(" in code
 
 
 @each
