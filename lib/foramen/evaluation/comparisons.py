@@ -87,22 +87,19 @@ def _seed_note(resampled: Resampled, arms: Sequence[str], seeds: tuple[int, ...]
     return ""
 
 
-def gain_row(found: Contrast, level: float = 0.95) -> dict[str, object]:
+def gain_row(found: Contrast) -> dict[str, object]:
     """Gain, interval and p-value of a contrast in percentage points."""
     gain, low, high, p_value = 100 * found.estimate, np.nan, np.nan, np.nan
     if found.nothing:
         low, high, p_value = gain, gain, 1.0
     elif found.error:
-        half = 100 * found.error.half_width(level)
+        half = 100 * found.error.half_width()
         low, high, p_value = gain - half, gain + half, found.error.p_value(found.estimate)
     return {"gain": gain, "low": low, "high": high, "p_value": p_value, "note": found.note}
 
 
 def differences(
-    resampled: Resampled,
-    pairs: Iterable[tuple[str, str]],
-    level: float = 0.95,
-    between: Mapping[str, Spread | None] | None = None,
+    resampled: Resampled, pairs: Iterable[tuple[str, str]], between: Mapping[str, Spread | None] | None = None
 ) -> pd.DataFrame:
     """The gain of the first arm of each pair over the second: `arm, reference, metric, gain, low, high, p_value, note`.
 
@@ -116,7 +113,7 @@ def differences(
     for arm, reference in pairs:
         for metric in gain_metrics(resampled):
             found = contrast(resampled, {arm: 1, reference: -1}, metric, (between or {}).get(metric))
-            rows.append({"arm": arm, "reference": reference, "metric": metric, **gain_row(found, level)})
+            rows.append({"arm": arm, "reference": reference, "metric": metric, **gain_row(found)})
     return pd.DataFrame(rows, columns=_GAIN)
 
 
@@ -130,17 +127,15 @@ def over(resampled: Resampled, reference: str) -> list[tuple[str, str]]:
     return [(arm, reference) for arm in resampled.arms if arm != reference]
 
 
-def gains(
-    resampled: Resampled, reference: str, primary: tuple[str, str] | None = None, level: float = 0.95
-) -> pd.DataFrame:
+def gains(resampled: Resampled, reference: str, primary: tuple[str, str] | None = None) -> pd.DataFrame:
     """Gain of every arm over `reference`, in percentage points, beside the ranges that the paper claims.
 
     Columns `arm, metric, gain, low, high, p_value, paper_low, paper_high, paper_data, reference, primary, p_holm,
     note`. `primary` (arm, metric) is the one prespecified contrast; its p-value stands as it is, Holm adjusts all
     others together. The paper's ranges stand with the primary arm, which is its proposed method, and are NaN elsewhere.
-    Interval and p-value agree: p < 1 - level exactly where the interval leaves out 0.
+    Interval and p-value agree: p < 0.05 exactly where the interval leaves out 0.
     """
-    frame = differences(resampled, over(resampled, reference), level)
+    frame = differences(resampled, over(resampled, reference))
     arm, metric = primary or (None, None)
     claimed = (frame.arm == arm) & frame.metric.isin(list(PAPER_GAINS))
     for i, column in enumerate(("paper_low", "paper_high")):
@@ -154,20 +149,18 @@ def gains(
     return frame[["arm", "metric", "gain", "low", "high", "p_value", *paper, "note"]]
 
 
-def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]], level: float = 0.95) -> pd.DataFrame:
+def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """Each step of the ladder, the gain of an arm over its predecessor; `ladder` holds pairs of them.
 
     Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points. Holm over the steps within each
     metric: the metrics say much the same of one step, so all of them together would be corrected far too much.
     """
-    frame = differences(resampled, ladder, level)
+    frame = differences(resampled, ladder)
     frame.insert(7, "p_holm", holm_within(frame, "metric"))
     return frame
 
 
-def equal_specificity(
-    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0, level: float = 0.95
-) -> pd.DataFrame:
+def equal_specificity(frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """What every arm gains in sensitivity where it is held to the specificity of `reference`, in points.
 
     Columns `arm, reference, sensitivity, specificity, gain, low, high, p_value, p_holm, note`; the first two
@@ -177,7 +170,7 @@ def equal_specificity(
     equally good arms differ "significantly" in 5 to 6 % with 500 patients, in 7 % with 200.
     """
     resampled = bootstrap.resample_at_specificity_of(frame, reference, n_resamples, seed)
-    table = differences(resampled, over(resampled, reference), level).drop(columns="metric")
+    table = differences(resampled, over(resampled, reference)).drop(columns="metric")
     own = bootstrap.resample(frame[frame.arm == reference], 1, seed, ("specificity",))
     table.insert(2, "sensitivity", [resampled.points(arm, "sensitivity").mean() for arm in table.arm])
     table.insert(3, "specificity", own.points(reference, "specificity").mean())
@@ -197,8 +190,8 @@ def seed_gains(resampled: Resampled, arm: str, reference: str, metric: str) -> n
     )
 
 
-def detectable(resampled: Resampled, reference: str, power: float = 0.8, level: float = 0.95) -> pd.DataFrame:
-    """The smallest true gain over `reference`, in points, that is significant with probability `power`.
+def detectable(resampled: Resampled, reference: str) -> pd.DataFrame:
+    """The smallest true gain over `reference`, in points, that is significant with 80 % probability.
 
     Columns `arm, reference, metric, detectable, standard_error, n_images, n_patients, n_seeds, note`. It
     follows from the observed variance of the paired difference (patients and seeds), not from the observed
@@ -215,7 +208,7 @@ def detectable(resampled: Resampled, reference: str, power: float = 0.8, level: 
             if found.nothing:
                 row["note"] = "not estimable: the arms give the same value in every resample"
             elif found.error:
-                row["detectable"] = 100 * found.error.detectable(power, level)
+                row["detectable"] = 100 * found.error.detectable()
                 row["standard_error"] = 100 * found.error.standard_error
             rows.append(row)
     columns = ["arm", "reference", "metric", "detectable", "standard_error"]

@@ -16,9 +16,7 @@ def is_full_factorial(switches: pd.DataFrame) -> bool:
     return len(switches) == len(switches.drop_duplicates()) == 2 ** switches.shape[1]
 
 
-def factorial_effects(
-    resampled: Resampled, switches: pd.DataFrame, order: int = 2, level: float = 0.95
-) -> pd.DataFrame:
+def factorial_effects(resampled: Resampled, switches: pd.DataFrame, order: int = 2) -> pd.DataFrame:
     """Main effects and interactions of a full factorial of arms, in points.
 
     Columns `term, order, metric, gain, low, high, p_value, p_holm, note`.
@@ -43,7 +41,7 @@ def factorial_effects(
             signs = np.where(switches[list(term)], 1, -1).prod(axis=1)
             coefficients = dict(zip(switches.index, signs * 2.0**size / cells, strict=True))
             for metric in gain_metrics(resampled):
-                found = gain_row(contrast(resampled, coefficients, metric), level)
+                found = gain_row(contrast(resampled, coefficients, metric))
                 rows.append({"term": ":".join(term), "order": size, "metric": metric, **found})
     frame = pd.DataFrame(rows)
     frame.insert(7, "p_holm", holm_within(frame, "metric"))

@@ -30,6 +30,9 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 
+LEVEL = 0.95  # of every confidence interval
+POWER = 0.8  # of a detectable difference
+
 
 @dataclass(frozen=True)
 class Error:
@@ -38,17 +41,17 @@ class Error:
     standard_error: float
     freedom: float
 
-    def half_width(self, level: float = 0.95) -> float:
-        """What chance alone exceeds, either way, with probability 1 - level."""
-        return float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.standard_error
+    def half_width(self) -> float:
+        """What chance alone exceeds, either way, with probability 1 - LEVEL."""
+        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.standard_error
 
     def p_value(self, size: float) -> float:
-        """Two-sided p-value of an estimate of this size; below 1 - level where half_width(level) < |size|."""
+        """Two-sided p-value of an estimate of this size; below 1 - LEVEL where the half width is below |size|."""
         return float(2 * stats.t.sf(abs(size) / self.standard_error, self.freedom))
 
-    def detectable(self, power: float = 0.8, level: float = 0.95) -> float:
-        """The true value that would be called different from 0 with probability `power`."""
-        return self.half_width(level) + float(stats.norm.ppf(power)) * self.standard_error
+    def detectable(self) -> float:
+        """The true value that would be called different from 0 with probability POWER."""
+        return self.half_width() + float(stats.norm.ppf(POWER)) * self.standard_error
 
 
 @dataclass(frozen=True)
@@ -89,18 +92,16 @@ def error(points: Array, draws: Array, freedom: int, understated: float, between
     return Error(float(np.sqrt(total)), total / (shared / freedom + own / between.freedom))
 
 
-def percentile_interval(
-    points: Array, draws: Array, freedom: int, understated: float, level: float = 0.95
-) -> tuple[float, float]:
+def percentile_interval(points: Array, draws: Array, freedom: int, understated: float) -> tuple[float, float]:
     """The percentile interval of a mean over seeds, expanded to the half width of its `error`.
 
     So it has the skewness of the resamples and the width of both parts of the error; where the resamples do
     not vary it is symmetrical.
     """
-    estimate, tail = float(points.mean()), (1 - level) / 2
+    estimate, tail = float(points.mean()), (1 - LEVEL) / 2
     means = draws.mean(axis=0)
     spread = float(np.nanstd(means, ddof=1))
-    half = error(points, draws, freedom, understated).half_width(level)
+    half = error(points, draws, freedom, understated).half_width()
     if spread < 1e-12:
         return estimate - half, estimate + half
     low, high = np.nanquantile(means, [tail, 1 - tail]) - estimate

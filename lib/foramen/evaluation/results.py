@@ -17,7 +17,7 @@ ONE_SEED = "one seed: the interval leaves out the variation between trainings"
 _LOST_RESAMPLES = 0.05
 
 
-def estimates(resampled: Resampled, level: float = 0.95) -> pd.DataFrame:
+def estimates(resampled: Resampled) -> pd.DataFrame:
     """Every metric of every arm with its interval: `arm, metric, estimate, low, high, n_images, n_patients, n_seeds,
     note`.
 
@@ -27,14 +27,14 @@ def estimates(resampled: Resampled, level: float = 0.95) -> pd.DataFrame:
     """
     size = {"n_images": resampled.n_images, "n_patients": resampled.n_patients}
     rows = [
-        {"arm": arm, "metric": metric, **size, "n_seeds": len(runs), **_estimate(resampled, arm, metric, level)}
+        {"arm": arm, "metric": metric, **size, "n_seeds": len(runs), **_estimate(resampled, arm, metric)}
         for arm, runs in resampled.runs.items()
         for metric in resampled.metrics
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _estimate(resampled: Resampled, arm: str, metric: str, level: float) -> dict[str, object]:
+def _estimate(resampled: Resampled, arm: str, metric: str) -> dict[str, object]:
     """Estimate, low, high and note of one metric of one arm."""
     points, draws = resampled.points(arm, metric), resampled.draws(arm, metric)
     found: dict[str, object] = {"estimate": np.nan, "low": np.nan, "high": np.nan}
@@ -48,13 +48,13 @@ def _estimate(resampled: Resampled, arm: str, metric: str, level: float) -> dict
     if len(points) > 1 and alike and np.ptp(draws, axis=0).max() == 0:
         notes.append("the same with every seed")
     if alike and np.ptp(draws, axis=1).max() == 0:
-        low, high, note = _interval_without_variation(resampled, metric, float(points.mean()), level)
+        low, high, note = _interval_without_variation(resampled, metric, float(points.mean()))
         notes = [note, *notes]
     else:
         kept = int((~np.isnan(draws).any(axis=0)).sum())
         if kept < draws.shape[1]:
             notes.append(f"interval from the {kept} of {draws.shape[1]} resamples in which it exists")
-        ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated, level)
+        ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated)
         low, high = np.clip(ends, *metrics.BOUNDS[metric])
     return found | {"low": float(low), "high": float(high), "note": "; ".join(notes)}
 
@@ -84,9 +84,7 @@ def no_interval(resampled: Resampled, arms: Iterable[str], metric: str) -> str:
     return ""
 
 
-def _interval_without_variation(
-    resampled: Resampled, metric: str, estimate: float, level: float
-) -> tuple[float, float, str]:
+def _interval_without_variation(resampled: Resampled, metric: str, estimate: float) -> tuple[float, float, str]:
     """Low, high and note where every resample gives the same value."""
     patients = {
         "accuracy": resampled.n_patients,
@@ -95,6 +93,6 @@ def _interval_without_variation(
     }
     if metric in patients and estimate in (0.0, 1.0):
         n = patients[metric]
-        low, high = proportion_confint(n * estimate, n, 1 - level, method="wilson")
+        low, high = proportion_confint(n * estimate, n, 1 - intervals.LEVEL, method="wilson")
         return (min(float(low), estimate), max(float(high), estimate), f"all alike: Wilson interval of {n} patients")
     return np.nan, np.nan, "interval not estimable: every resample gives the same value"
