@@ -203,7 +203,7 @@ def conclude(study: Study, started: float, succeeded: bool) -> bool:
         say(console, f"failed: {job.name}{where}: {job.message or 'it was killed'}")
         if study.paths.executed(job.name).exists():
             say(console, f"        see {shown(study.paths.executed(job.name))}")
-    waiting = [job.name for job in known if job.state == "waiting"]
+    waiting = sorted(job.name for job in known if job.state == "waiting")
     if failed and waiting:
         say(console, f"not run, because they need what failed: {', '.join(waiting)}")
     if not succeeded and not failed:
