@@ -101,7 +101,7 @@ def test_lock_satisfies_every_declared_range():
 
 
 def test_one_python_everywhere():
-    assert project()["project"]["requires-python"] == ">=3.11,<3.12"
+    assert project()["project"]["requires-python"] == ">=3.11.5,<3.12"
     environment = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
     assert "python=3.11" in environment["dependencies"]
     assert "PYTHON ?= python3.11\n" in (paths.ROOT / "Makefile").read_text()

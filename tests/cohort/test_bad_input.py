@@ -96,7 +96,7 @@ def study_binary(folder):
     (folder / "study.yaml").write_bytes(bytes(range(256)))
 
 
-@case("key 'name' stands twice")
+@case("duplicate key 'name'")
 def study_key_twice(folder):
     path = folder / "study.yaml"
     path.write_text(path.read_text() + "name: again\n")
@@ -236,7 +236,7 @@ def table_with_an_open_quote(folder):
     (folder / "manifest.csv").write_text("\n".join(lines))
 
 
-@case("column 'label' stands twice")
+@case("duplicate column 'label'")
 def table_with_a_column_twice(folder):
     path = folder / "manifest.csv"
     path.write_text(path.read_text().replace("side", "label"))

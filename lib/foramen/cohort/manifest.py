@@ -54,7 +54,7 @@ def read_table(path: Path) -> pd.DataFrame:
     table = _read_binary(path) if suffix in (".xlsx", ".parquet") else _read_text(path)
     names = [str(name).strip() for name in table.columns]
     duplicates = sorted({name for name in names if name and names.count(name) > 1})
-    raise_any([f"{path}: column {name!r} stands twice" for name in duplicates])
+    raise_any([f"{path}: duplicate column {name!r}" for name in duplicates])
     table.columns = names
     table = table.apply(lambda column: column.str.strip())
     table.index = pd.RangeIndex(2, len(table) + 2, name="row")

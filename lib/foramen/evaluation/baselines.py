@@ -17,8 +17,8 @@ def baseline_estimates(
 ) -> pd.DataFrame:
     """What every accuracy must be read beside, with the columns of `results.estimates`.
 
-    `majority rule` always answers the commoner label of the validation images (of the test images where there
-    are none); `no-information rate` is the share of the commoner label of the test images. `without the film`, where
+    `majority rule` always answers the majority class of the validation images (of the test images where there
+    are none); `no-information rate` is the share of the majority class of the test images. `without the film`, where
     there are scores from what is known of the patients alone (`blind`, by image_id: `audit.metadata_only`), is
     thresholded as an arm is. `known ceiling`,
     where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees the true state and

@@ -1,7 +1,7 @@
 """What a network's answer depends on in a radiograph, and whether such maps can be believed (notebook 08).
 
 Maps are Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391): where the features of a stage speak for the class
-the network called. They are made on what the network sees and mapped back through the spatial transformer
+the network called. They are made on the network's input and mapped back through the spatial transformer
 and the flip onto the radiograph. Looking plausible proves nothing (Adebayo et al. 2018, arXiv 1810.03292;
 Arun et al. 2021), so three checks stand beside them:
 
@@ -149,7 +149,7 @@ def grad_cam(network: nn.Module, inputs: torch.Tensor, layer: str) -> np.ndarray
 
 
 def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, size: int) -> np.ndarray:
-    """Maps (n, h, w) of what the network sees on the radiographs' pixels (n, size, size); 0 outside it.
+    """Maps (n, h, w) of the network's input on the radiographs' pixels (n, size, size); 0 outside it.
 
     `theta` (n, 2, 3) leads from what it sees to the radiograph that the network was given, so its inverse is
     sampled; radiographs that were mirrored for the network are mirrored back.

@@ -58,7 +58,7 @@ def _part(values: dict, *keys: str, kind: type = dict) -> Any:
 
 
 def _name_faults(values: dict) -> list[str]:
-    """Arms that are named but do not exist, names and seeds that stand twice."""
+    """Arms that are named but do not exist, duplicate names and seeds."""
     arms, external = _part(values, "arms"), _part(values, "evaluation", "external")
     named = {
         "evaluation.reference": _part(values, "evaluation", "reference", kind=str) or "basic",
@@ -81,7 +81,7 @@ def _name_faults(values: dict) -> list[str]:
             faults.append(f"{key}: there is no arm {arm!r}{nearest(arm, known)}")
     faults += [f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms]
     seeds = [str(seed) for seed in _part(values, "seeds", kind=list)]
-    return faults + (["seeds: a seed stands twice"] if len(set(seeds)) < len(seeds) else [])
+    return faults + (["seeds: duplicate seed"] if len(set(seeds)) < len(seeds) else [])
 
 
 def _arm_faults(values: dict) -> list[str]:

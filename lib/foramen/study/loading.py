@@ -61,7 +61,7 @@ class _StudyLoader(yaml.SafeLoader):
                 continue
             if key_node.value in seen:
                 line = key_node.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key '{key_node.value}' stands twice")
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: duplicate key '{key_node.value}'")
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 

@@ -175,7 +175,7 @@ class Arm(Section):
 class Training(Section):
     """The recipe of fine-tuning, the same for every arm (notebook 05)."""
 
-    input_size: int = Field(96, ge=32, le=512, description="what the network sees, in pixels")
+    input_size: int = Field(96, ge=32, le=512, description="side of the network's input, in pixels")
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)
