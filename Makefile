@@ -1,4 +1,5 @@
-# make reproduce [STUDY=params/default.yaml] [COHORT=films/manifest.csv] [SET="section.key=value …"]
+# make reproduce [STUDY=params/default.yaml] [SET="section.key=value …"]
+# make reproduce COHORT=films/manifest.csv [STUDY=params/own_films.yaml] [SET=…]      the same on your own radiographs
 # make check     [STUDY=…] [COHORT=…] [PIXELS=yes]    what is wrong with a study file and its radiographs, before anything runs
 # make test-slow simulations of the statistics and other long tests
 # make test      all but long tests   make lint    style, spelling and types of code and notebooks
@@ -8,8 +9,8 @@
 # Each makes the environment .venv first, where it is missing or older than its pins.
 
 PYTHON ?= python3.11
-STUDY ?= params/default.yaml
 COHORT ?=
+STUDY ?= $(if $(COHORT),params/own_films.yaml,params/default.yaml)
 PIXELS ?=
 SET ?=
 UPGRADE ?=

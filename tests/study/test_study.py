@@ -1,6 +1,8 @@
 """Study files: strict, all faults at once, every value can be overridden, stages name what they depend on."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,7 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
         ("arms={}", "arms: Dictionary should have at least 1 item"),
         ("arms.Basic={}", "arms.Basic: String should match pattern"),
         ("name=../elsewhere", "name: String should match pattern"),
+        ("name=pretraining", "name: is the folder of the weights that all studies share; choose another"),
         ("evaluation.reference=basik", "evaluation.reference: there is no arm 'basik'; the nearest valid one is basic"),
         ("evaluation.steps=[[proposed]]", "evaluation.steps.0: write [arm, arm before it]"),
         ("evaluation.steps=3", "evaluation.steps: should be a valid list"),
@@ -160,6 +163,51 @@ def test_files_of_the_reader_become_absolute(tmp_path: Path, monkeypatch: pytest
     assert given.pretraining.file == "none.pth"
 
 
+def git(*arguments: object) -> str:
+    return subprocess.run(["git", *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def own(name: str) -> list[str]:
+    return [f"name={name}", "cohort.source=manifest", "cohort.manifest.path=my films.csv"]
+
+
+@pytest.mark.skipif(not (paths.ROOT / ".git").exists(), reason="no git checkout")
+def test_own_radiographs_never_go_to_a_committed_report(monkeypatch: pytest.MonkeyPatch):
+    """Whatever is committed below reports/, its name is refused; every other name is ignored by git."""
+    monkeypatch.delenv("FORAMEN_OUTPUT", raising=False)
+    committed = {line.split("/")[1] for line in git("-C", paths.ROOT, "ls-files", "reports").splitlines()}
+    assert {"default", "nuisance"} <= committed
+    for name in sorted(committed):
+        (fault,) = faults(*own(name))
+        assert fault.startswith(f"name: git does not ignore {paths.ROOT / 'reports' / name}, radiographs of patients")
+        works = f"make reproduce STUDY={SMOKE} COHORT='my films.csv' SET=name={name}_own"
+        assert fault.endswith(works) and study.load(SMOKE, own(f"{name}_own")).name == f"{name}_own"
+
+
+def test_own_radiographs_go_where_git_would_ignore_them_in_any_repository(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    assert study.load(SMOKE, own("mine")).name == "mine"  # no repository
+    git("init", "--quiet", tmp_path)
+    assert "git does not ignore" in faults(*own("mine"))[0]
+    (tmp_path / ".gitignore").write_text("reports/\n")
+    assert study.load(SMOKE, own("mine")).name == "mine"
+    page = tmp_path / "reports" / "mine" / "figures" / "gains.png"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    git("-C", tmp_path, "add", "--force", page)
+    assert "git does not ignore" in faults(*own("mine"))[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [("", "default"), ("COHORT=films.csv", "own_films"), ("STUDY=params/full.yaml COHORT=f", "full")],
+)
+def test_make_takes_the_study_of_own_radiographs_for_a_cohort(given: str, chosen: str):
+    for target in ("reproduce", "check"):
+        command = ["make", "--dry-run", "-C", str(paths.ROOT), target, *given.split()]
+        assert f" params/{chosen}.yaml" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize(
     ("override", "stages"),
     [
@@ -195,9 +243,6 @@ def test_stages_change_with_what_they_depend_on_and_no_more(override: str, stage
 
 
 def test_study_reads_fast_because_it_imports_nothing_heavy():
-    import subprocess
-    import sys
-
     code = "import sys, foramen.cli, foramen.workflow.run; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "pandas", "matplotlib", "numpy", "scipy", "papermill"} & set(loaded)

@@ -305,6 +305,23 @@ def test_warnings_of_own_radiographs_are_told_before_a_study_runs(place: Place):
     assert output.index("smaller than cohort.image_size") < output.index("01_data_audit: done")
 
 
+def test_nobody_else_can_read_what_is_made_of_own_radiographs(place: Place, monkeypatch):
+    """From creation: what the run, Snakemake, the jobs and their kernels write; also below a folder that was there."""
+    overrides = own_radiographs(place)
+    notebook = place.folder / "notebooks" / "01_data_audit.ipynb"
+    save = "from foramen.cohort import step; step.prepare(load(study)); load(study).paths.figures.mkdir(parents=True)"
+    notebook.write_text(notebook.read_text().replace("with open", f"{save}\\nwith open"))
+    place.runs.mkdir(parents=True, mode=0o755)
+    code, output = place.run(*overrides)
+    assert code == 0, output
+    made = [*place.runs.rglob("*"), *(place.folder / "reports").rglob("*")]
+    names = {path.name for path in made}
+    assert {"key.parquet", "images.npy", "workflow.log", "plan.json", "01_data_audit.ipynb", ".snakemake"} <= names
+    modes = {path: path.stat().st_mode & 0o777 for path in [place.runs, *made] if not path.is_symlink()}
+    modes = {path: mode for path, mode in modes.items() if path.parent.name != "metadata"}  # Snakemake sets their mode
+    assert not {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
+
+
 def test_a_replaced_film_is_read_again_with_all_that_depends_on_it(place: Place, monkeypatch):
     overrides = own_radiographs(place)
     monkeypatch.setenv("FORAMEN_OUTPUT", str(place.folder))

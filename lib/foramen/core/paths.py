@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = Path(os.environ.get("FORAMEN_NOTEBOOKS", ROOT / "notebooks")).resolve()
 PARAMS = ROOT / "params"
+PRETRAINING = "pretraining"  # folder of runs/ that all studies share
 
 NOTEBOOK_NAMES = (
     "01_data_audit",
@@ -161,4 +162,4 @@ def pretraining(key: str) -> Path:
     """Pre-trained weights, shared by all studies that ask for the same: weights.safetensors, history.csv,
     run.json.
     """
-    return output_root() / "runs" / "pretraining" / key
+    return output_root() / "runs" / PRETRAINING / key

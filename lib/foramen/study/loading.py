@@ -1,7 +1,10 @@
 """From a YAML file of `params/` to a `Study`, with all faults at once."""
 
 import difflib
+import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ def load(path: str | Path, overrides: list[str] | None = None) -> Study:
     A file may name another one as its `base` and say only what differs.
 
     Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid
-    one.
+    one. Once a study of a user's own radiographs is loaded, this process and all that it starts write files that nobody
+    else can read.
     """
     path = find(path)
     values = _resolved(path)
@@ -31,6 +35,9 @@ def load(path: str | Path, overrides: list[str] | None = None) -> Study:
     except ValidationError as error:
         found += [faults.explain(item, Study) for item in error.errors()]
     found += faults.between_keys(values)
+    if study and study.cohort.source == "manifest":
+        os.umask(0o077)
+        found += _report_fault(study, path)
     if found or study is None:
         raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(found)])
     return study
@@ -44,6 +51,20 @@ def find(path: str | Path) -> Path:
     known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml"))
     near = difflib.get_close_matches(str(path), known, 1, 0.3)
     raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _report_fault(study: Study, path: Path) -> list[str]:
+    """Where git would take up a report of a user's own radiographs: a fault that says which command works."""
+    report = study.paths.report
+    git = ["git", "-C", str(paths.output_root()), "check-ignore", "--quiet", str(report)]
+    try:
+        if subprocess.run(git, stderr=subprocess.DEVNULL).returncode != 1:  # 0: ignored, 128: no repository
+            return []
+    except OSError:  # no git
+        return []
+    name = f"{study.name[:36]}_own"
+    works = f"make reproduce STUDY={shlex.quote(str(path))} COHORT={shlex.quote(study.cohort.manifest.path)}"
+    return [f"name: git does not ignore {report}, radiographs of patients must not go there; {works} SET=name={name}"]
 
 
 def dump(study: Study) -> str:

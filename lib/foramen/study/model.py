@@ -249,6 +249,13 @@ class Study(Section):
         {}, description="studies that differ from this one in one nuisance of the cohort, or in one other number"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value == paths.PRETRAINING:
+            raise ValueError("is the folder of the weights that all studies share; choose another")
+        return value
+
     @property
     def paths(self) -> paths.StudyPaths:
         """Names of everything this study makes."""

@@ -87,6 +87,8 @@ def locked(chosen: Study) -> Iterator[None]:
     The operating system lets go of the lock when the process ends, however it ends.
     """
     chosen.paths.runs.mkdir(parents=True, exist_ok=True)
+    if chosen.cohort.source == "manifest":
+        chosen.paths.runs.chmod(0o700)  # it may have been there before it held radiographs of patients
     try:
         with FileLock(chosen.paths.lock, timeout=0):
             yield
