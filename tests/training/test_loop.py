@@ -85,7 +85,7 @@ def test_what_is_saved_continues_as_if_nothing_had_happened(tmp_path, batches):
         state.resume(model=net, optimizer=optimizer, schedule=schedule, generator=generator)
 
         def on_epoch(epoch: int, losses: torch.Tensor) -> bool:
-            state.end_epoch({"loss": losses.mean().item(), "images_per_second": 1.0}, seconds=1.0)
+            state.end_epoch({"loss": losses.mean().item(), "images_per_second": 1.0, "seconds": 1.0})
             return epoch + 1 == stop_after
 
         shuffled = lambda _: [batches[i] for i in torch.randperm(4, generator=generator)]  # noqa: E731

@@ -25,7 +25,7 @@ from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
-from torch import nn
+from timm.models import ResNet
 
 from foramen.evaluation.predictions import thresholds
 from foramen.training import backbone
@@ -105,7 +105,7 @@ def _spread(rows: pd.DataFrame) -> list[pd.Series]:
 
 
 def explain(
-    network: nn.Module,
+    network: ResNet,
     seen: Seen,
     rows: pd.DataFrame,
     images: np.ndarray,
@@ -140,7 +140,7 @@ def layers(input_size: int) -> tuple[str, str]:
     return first, second
 
 
-def grad_cam(network: nn.Module, inputs: torch.Tensor, layer: str) -> np.ndarray:
+def grad_cam(network: ResNet, inputs: torch.Tensor, layer: str) -> np.ndarray:
     """Evidence for stenosis at each cell of a stage, negative where it speaks against it: (n, h, w)."""
     explainer = LayerGradCam(network, getattr(network, layer))
     with torch.enable_grad():
@@ -164,7 +164,7 @@ def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, s
     return on_radiograph
 
 
-def randomised(network: nn.Module, seed: int) -> Iterable[tuple[str, nn.Module]]:
+def randomised(network: ResNet, seed: int) -> Iterable[tuple[str, ResNet]]:
     """The network with more and more stages randomised, from the output down: (stage reached, network).
 
     The values of each tensor of a stage are put in random order, rather than drawn anew: the network forgets
@@ -234,7 +234,7 @@ def _mean(values: np.ndarray) -> tuple[float, float, float]:
     return float(values.mean()), float(low), float(high)
 
 
-def cascade(network: nn.Module, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:
+def cascade(network: ResNet, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:
     """How much of a map survives as the network is randomised.
 
     Columns: randomised, similarity, low, high, zero_maps.

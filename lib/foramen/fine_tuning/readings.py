@@ -13,9 +13,9 @@ def weights(source: str, course: pd.DataFrame | None, classes: int) -> str:
         return f"Initial weights: {source}."
     last = course.iloc[-1]
     return (
-        f"The network was trained on {last['images']:,.0f} such images in {last['seconds']:,.0f} s and then named the "
-        f"right one of {classes} categories in {last['accuracy']:.0%} of new images (chance: {1 / classes:.0%}). None "
-        "of them shows a spine."
+        f"The network was trained on {last['images']:,.0f} such images, {course['images_per_second'].median():.0f} a "
+        f"second, and then named the right one of {classes} categories in {last['accuracy']:.0%} of new images "
+        f"(chance: {1 / classes:.0%}). None of them shows a spine."
     )
 
 

@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "diagnostics": ["diagnose", "foramina_in_view", "recovery"],
         "self_supervision": ["fit_localisation", "pose_loss", "predict_poses", "transform_at_random"],
         "step": ["build", "initial_transformer", "prepare"],
-        "transformer": ["FixedTransformer", "SpatialTransformer", "Transformer", "localisation_network", "transform"],
+        "transformer": ["SpatialTransformer", "localisation_network", "transform"],
     },
 )

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 
 from foramen.core import geometry
-from foramen.stn.self_supervision import predict_poses
-from foramen.stn.transformer import SpatialTransformer, Transformer
+from foramen.stn.self_supervision import AT_ONCE, predict_poses
+from foramen.stn.transformer import SpatialTransformer
+from foramen.training.classifier import Transformer, in_batches
 
 # An STN has collapsed where no part of its pose varies by this share of its limit, or where this share of its
 # output is not image.
 VARIES, OUTSIDE = 0.02, 0.5
 
 
-@torch.inference_mode()
 def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | None = None) -> dict:
     """Facts about a transformer over images (n, 1, S, S) uint8 that it was not trained on, and a verdict by rule.
 
@@ -24,8 +24,7 @@ def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | 
     every image alike (each SD below VARIES of its limit) or mostly not the image (`outside` above OUTSIDE). Where the
     `true` poses (n, 4) are known, `recovery` is the correlation of each part with the truth.
     """
-    transformer.eval()
-    theta = torch.cat([transformer.theta(batch / 255.0) for batch in images.split(256)])
+    theta = in_batches(transformer, lambda batch: transformer.theta(batch / 255.0), images, AT_ONCE)
     facts = {
         "images": len(images),
         "det": torch.linalg.det(theta[:, :, :2]).mean().item(),

@@ -17,9 +17,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from foramen.core import geometry
 from foramen.stn.transformer import SpatialTransformer
+from foramen.training.classifier import in_batches
 from foramen.training.loop import fit
 
-BATCH = 64
+BATCH, AT_ONCE = 64, 256  # images of a step of training, and where nothing is trained
 TRAINING_SHARE = 0.6  # of the limits: as far as images are transformed at random
 
 
@@ -80,8 +81,6 @@ def fit_localisation(
     return pd.DataFrame(history)
 
 
-@torch.inference_mode()
 def predict_poses(transformer: SpatialTransformer, images: torch.Tensor) -> torch.Tensor:
     """The pose (n, 4) that the localisation network finds in each image (n, 1, S, S) uint8."""
-    transformer.eval()
-    return torch.cat([transformer.pose(batch / 255.0) for batch in images.split(256)])
+    return in_batches(transformer, lambda batch: transformer.pose(batch / 255.0), images, AT_ONCE)

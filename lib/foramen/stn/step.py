@@ -27,11 +27,12 @@ from foramen.core.files import replacing, write_json
 from foramen.preprocessing import step as preprocessing
 from foramen.stn import comparison, diagnostics
 from foramen.stn.self_supervision import fit_localisation, predict_poses
-from foramen.stn.transformer import FixedTransformer, SpatialTransformer, Transformer
+from foramen.stn.transformer import SpatialTransformer
 from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
 from foramen.training import step as training
 from foramen.training import weights
+from foramen.training.classifier import Transformer
 from foramen.training.fine_tuning import FineTuning
 
 FIXED = ("none", "crop")  # the ways without a localisation network
@@ -46,7 +47,7 @@ def build(study: Study, way: str) -> Transformer:
     samples = geometry.supersampling(study.cohort.image_size, size, finest)
     frame = geometry.crop_frame(magnification, (0.0, study.region.centre_down if magnification > 1 else 0.0))
     if way in FIXED:
-        return FixedTransformer(frame, size, samples)
+        return Transformer(frame, size, samples)
     max_zoom = given.max_zoom * given.magnification / magnification
     limits = [np.radians(given.max_rotation), np.log(max_zoom), given.max_shift, given.max_shift]
     return SpatialTransformer(frame, torch.tensor(limits, dtype=torch.float32), size, samples, given.localisation_size)

@@ -9,41 +9,11 @@ import torch
 from torch import nn
 
 from foramen.core import geometry
+from foramen.training.classifier import Transformer
 
 # The localisation network sees this disc about the middle of the image, in half image sides. Film edges and
 # collimation lie outside: turned together with the anatomy they would give a known transform away.
 DISC = 0.62
-
-
-class Transformer(nn.Module):
-    """The part of a radiograph that becomes the classifier's input of `size` pixels a side.
-
-    `frame` (3, 3) maps an output of -1 to 1 to the part of the image that is read. Each output pixel is the mean of
-    `samples` samples a side, against aliasing.
-    """
-
-    frame: torch.Tensor
-
-    def __init__(self, frame: torch.Tensor, size: int, samples: int):
-        super().__init__()
-        self.size, self.samples = size, samples
-        self.register_buffer("frame", frame)
-
-    def theta(self, images: torch.Tensor) -> torch.Tensor:
-        """The transform of each image (n, 1, S, S): (n, 2, 3)."""
-        raise NotImplementedError
-
-    def forward(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
-        """Images (n, 1, S, S) in 0 to 1 sampled through their theta: (n, 1, s, s)."""
-        return geometry.sample(images, self.theta(images) if theta is None else theta, self.size, self.samples)
-
-
-class FixedTransformer(Transformer):
-    """The same part of every image."""
-
-    def theta(self, images: torch.Tensor) -> torch.Tensor:
-        """(n, 2, 3), equal for all images."""
-        return self.frame[:2].expand(len(images), 2, 3)
 
 
 class SpatialTransformer(Transformer):

@@ -7,8 +7,8 @@ activations as three equal channels would, at a third of the cost of tripling it
 
 from pathlib import Path
 
-import timm
 import torch
+from timm.models import ResNet, resnet
 from torch import nn
 
 from foramen.training.weights import load_into
@@ -17,7 +17,7 @@ from foramen.training.weights import load_into
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
 
 
-def resnet50(weights: Path | None = None, seed: int = 0, outputs: int = 1) -> nn.Module:
+def resnet50(weights: Path | None = None, seed: int = 0, outputs: int = 1) -> ResNet:
     """A ResNet50 that maps (B, 1, H, W) to (B, outputs) logits.
 
     Whatever `weights` does not hold (everything, where it is None) is drawn from `seed`; the global random
@@ -25,13 +25,13 @@ def resnet50(weights: Path | None = None, seed: int = 0, outputs: int = 1) -> nn
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = timm.create_model("resnet50", pretrained=False, in_chans=1, num_classes=outputs)
+        model = resnet.resnet50(in_chans=1, num_classes=outputs)
     if weights is not None:
         load_into(model, weights)
     return model
 
 
-def stages(model: nn.Module) -> dict[str, nn.Sequential]:
+def stages(model: ResNet) -> dict[str, nn.Sequential]:
     """The network as named steps; applied one after the other they give what the network gives.
 
     The features behind the last frozen stage need computing only once an image.
@@ -43,7 +43,7 @@ def stages(model: nn.Module) -> dict[str, nn.Sequential]:
     }
 
 
-def freeze(model: nn.Module, trainable: str) -> None:
+def freeze(model: ResNet, trainable: str) -> None:
     """Let the stages from `trainable` (`head`, `layer4` ... `layer1`, `all`) up train, freeze the rest."""
     first = 0 if trainable == "all" else STAGES.index(trainable)
     for i, stage in enumerate(stages(model).values()):
@@ -62,7 +62,7 @@ def train_mode(model: nn.Module) -> None:
 
 
 def parameter_groups(
-    model: nn.Module, learning_rate: float, head_factor: float, layer_decay: float, weight_decay: float
+    model: ResNet, learning_rate: float, head_factor: float, layer_decay: float, weight_decay: float
 ) -> list[dict]:
     """The trainable parameters, grouped for discriminative learning rates (Howard and Ruder 2018).
 

@@ -46,32 +46,31 @@ class TrainingState:
         if self.folder and (held := latest(self.folder / "checkpoints", self.key)):
             self.history = held["history"]
             for name, part in parts.items():
-                load = part.set_state if isinstance(part, torch.Generator) else part.load_state_dict
-                load(held[name])
+                getattr(part, _methods(part)[1])(held[name])
 
-    def end_epoch(self, row: dict[str, float], seconds: float, last: bool = False) -> None:
-        """Add an epoch that took `seconds` to the history; note how far the training is and save it where due."""
+    def end_epoch(self, row: dict[str, float], last: bool = False) -> None:
+        """Add an epoch's row to the history; note how far the training is and save it where due."""
         self.history.append(row)
         epoch = len(self.history)
-        if self.folder:
-            left = round((self.epochs - epoch) * seconds)
-            facts = {"epoch": epoch, "epochs": self.epochs, "eta_seconds": left, "updated": time.time()}
-            write_json(paths.progress(self.folder), facts | {"images_per_second": round(row["images_per_second"], 1)})
+        if not self.folder:
+            return
+        progress = {"epoch": epoch, "epochs": self.epochs, "images_per_second": round(row["images_per_second"], 1)}
+        progress |= {"eta_seconds": round(len(self.remaining) * row["seconds"]), "updated": time.time()}
+        write_json(paths.progress(self.folder), progress)
         if self.remaining and not last and time.monotonic() - self.saved >= self.seconds:
-            self._save(epoch)
+            states = {name: getattr(part, _methods(part)[0])() for name, part in self.parts.items()}
+            save(self.folder / "checkpoints", epoch, {"key": self.key, "history": self.history, **states})
+            self.saved = time.monotonic()
 
-    def _save(self, epoch: int) -> None:
-        states = {
-            name: part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
-            for name, part in self.parts.items()
-        }
-        save(self.folder / "checkpoints", epoch, {"key": self.key, "history": self.history, **states})
-        self.saved = time.monotonic()
+
+def _methods(part: Any) -> tuple[str, str]:
+    """What gives a part's state, and what takes it back."""
+    return ("get_state", "set_state") if isinstance(part, torch.Generator) else ("state_dict", "load_state_dict")
 
 
 def clear(folder: Path) -> None:
     """Delete what a training keeps in its folder while it runs: its checkpoints and progress.json."""
-    remove(folder / "checkpoints")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     paths.progress(folder).unlink(missing_ok=True)
 
 
@@ -107,8 +106,3 @@ def latest(folder: Path, key: str) -> dict[str, Any] | None:
             return state
         log.warning("%s belongs to other parameters; trying the checkpoint before it", path.name)
     return None
-
-
-def remove(folder: Path) -> None:
-    """Delete all checkpoints, and whatever an interrupted write left."""
-    shutil.rmtree(folder, ignore_errors=True)

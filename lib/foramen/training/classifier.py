@@ -1,9 +1,11 @@
-"""The classifier: spatial transformer, normalisation and ResNet50, and the images it is trained on (notebook 05)."""
+"""The classifier: transformer, normalisation and ResNet50, and the images it is trained on (notebook 05)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from timm.models import ResNet
 from torch import nn
 
 from foramen.core import compute, geometry
@@ -12,10 +14,36 @@ from foramen.training import backbone
 INFERENCE_BATCH = 64
 
 
-class Classifier(nn.Module):
-    """Transformer (see `stn`), normalisation of its output, ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits."""
+class Transformer(nn.Module):
+    """The part of a radiograph that becomes the classifier's input of `size` pixels a side: here the same for all.
 
-    def __init__(self, transformer: nn.Module, network: nn.Module, mean: float = 0.0, std: float = 1.0):
+    `frame` (3, 3) maps an output of -1 to 1 to the part of the image that is read. Each output pixel is the mean of
+    `samples` samples a side, against aliasing. `stn.SpatialTransformer` chooses the part for each radiograph.
+    """
+
+    frame: torch.Tensor
+
+    def __init__(self, frame: torch.Tensor, size: int, samples: int):
+        super().__init__()
+        self.size, self.samples = size, samples
+        self.register_buffer("frame", frame)
+
+    def theta(self, images: torch.Tensor) -> torch.Tensor:
+        """The transform of each image (n, 1, S, S): (n, 2, 3)."""
+        return self.frame[:2].expand(len(images), 2, 3)
+
+    def forward(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
+        """Images (n, 1, S, S) in 0 to 1 sampled through theta, by default their own: (n, 1, s, s)."""
+        return geometry.sample(images, self.theta(images) if theta is None else theta, self.size, self.samples)
+
+
+class Classifier(nn.Module):
+    """Transformer, normalisation of its output, ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, transformer: Transformer, network: ResNet, mean: float = 0.0, std: float = 1.0):
         super().__init__()
         self.transformer, self.network = transformer, network
         self.register_buffer("mean", torch.tensor(mean))
@@ -23,9 +51,7 @@ class Classifier(nn.Module):
 
     def sample_input(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
         """The network's normalised input (n, 1, s, s): images sampled through `theta`, by default the transformer's."""
-        theta = self.transformer.theta(images) if theta is None else theta
-        sampled = geometry.sample(images, theta, self.transformer.size, self.transformer.samples)
-        return (sampled - self.mean) / self.std
+        return (self.transformer(images, theta) - self.mean) / self.std
 
     def classify(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (n,) of inputs (n, 1, s, s)."""
@@ -69,19 +95,25 @@ class TrainingImages:
 
 
 @torch.inference_mode()
+def in_batches(
+    model: nn.Module, function: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor, size: int = INFERENCE_BATCH
+) -> torch.Tensor:
+    """What a function of `model`, in evaluation mode, makes of `given` (n, ...), `size` rows at a time."""
+    model.eval()
+    return torch.cat([function(batch) for batch in given.split(size)])
+
+
 def sample_all(model: Classifier, images: torch.Tensor) -> torch.Tensor:
     """The network's input (N, 1, s, s) for all images (N, 1, S, S) uint8, sampled once."""
-    model.eval()
-    return torch.cat([model.sample_input(batch / 255.0) for batch in images.split(INFERENCE_BATCH)]).clone()
+    return in_batches(model, lambda batch: model.sample_input(batch / 255.0), images)
 
 
-@torch.inference_mode()
 def logits(model: Classifier, data: TrainingImages, rows: torch.Tensor, precision: str) -> torch.Tensor:
     """Logits (n,) of images as they are, on the CPU."""
-    model.eval()
-    parts = []
-    for batch in rows.split(INFERENCE_BATCH):
+
+    def classify(batch: torch.Tensor) -> torch.Tensor:
         inputs = data.input_of(model, batch)
         with compute.autocast(precision, inputs.device):
-            parts.append(model.classify(inputs).cpu())
-    return torch.cat(parts)
+            return model.classify(inputs)
+
+    return in_batches(model, classify, rows).cpu()

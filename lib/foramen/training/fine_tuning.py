@@ -56,7 +56,7 @@ class FineTuning:
         def on_epoch(epoch: int, losses: torch.Tensor) -> bool:
             row = self._row(epoch, losses)
             self.stopping.note(epoch + 1, row["val_loss"], self.model)
-            state.end_epoch(row, row["seconds"], last=self.stopping.stale)
+            state.end_epoch(row, last=self.stopping.stale)
             self._freeze(epoch + 1)
             return self.stopping.stale
 

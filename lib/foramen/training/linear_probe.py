@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from foramen.core import compute
-from foramen.training.classifier import INFERENCE_BATCH, Classifier, TrainingImages, sample_all
+from foramen.training.classifier import Classifier, TrainingImages, in_batches, sample_all
 from foramen.training.fine_tuning import validation
 
 
@@ -34,12 +34,10 @@ def train(model: Classifier, data: TrainingImages, weight_decay: float, precisio
     return row | {"images_per_second": len(features) / seconds, "seconds": seconds}
 
 
-@torch.inference_mode()
 def features_of(model: Classifier, inputs: torch.Tensor, precision: str) -> torch.Tensor:
     """The frozen network's pooled features (N, 2048) of all inputs (N, 1, s, s)."""
-    model.eval()
     with compute.autocast(precision, inputs.device):
-        return torch.cat([model.features(batch) for batch in inputs.split(INFERENCE_BATCH)]).clone()
+        return in_batches(model, model.features, inputs)
 
 
 def logistic_regression(features: torch.Tensor, labels: torch.Tensor, weight_decay: float) -> tuple[nn.Linear, float]:

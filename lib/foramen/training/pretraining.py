@@ -42,7 +42,7 @@ class FormulaPretraining:
         self.rows = math.ceil(self.steps / ROW_STEPS)
         self.systems = fractals.categories(given.classes, np.random.default_rng(given.seed))
         model = backbone.resnet50(seed=given.seed, outputs=given.classes)
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         groups = backbone.parameter_groups(self.model, given.learning_rate, 1.0, 1.0, WEIGHT_DECAY)
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.schedule = LambdaLR(self.optimizer, lambda step: learning_rate(step, self.steps))
@@ -52,10 +52,7 @@ class FormulaPretraining:
         state.resume(model=self.model, optimizer=self.optimizer, schedule=self.schedule)
 
         def on_epoch(row: int, losses: torch.Tensor) -> None:
-            seconds = time.monotonic() - self.started
-            before = state.history[-1]["seconds"] if state.history else 0.0
-            facts = self._row(row, losses, seconds)
-            state.end_epoch(facts | {"seconds": seconds + before}, seconds)
+            state.end_epoch(self._row(row, losses))
 
         fit(self.model, self.batches, self.loss, self.optimizer, self.schedule, state.remaining, on_epoch, CLIP)
         return self.model
@@ -76,7 +73,8 @@ class FormulaPretraining:
         self.hits.append((logits.argmax(1) == labels).float().mean())
         return loss
 
-    def _row(self, row: int, losses: torch.Tensor, seconds: float) -> dict[str, float]:
+    def _row(self, row: int, losses: torch.Tensor) -> dict[str, float]:
+        seconds = time.monotonic() - self.started
         return {
             "epoch": row + 1,
             "images": min((row + 1) * ROW_STEPS, self.steps) * BATCH,
@@ -84,6 +82,7 @@ class FormulaPretraining:
             "accuracy": torch.stack(self.hits).mean().item(),
             "learning_rate": self.rate,
             "images_per_second": len(losses) * BATCH / seconds,
+            "seconds": seconds,
         }
 
 

@@ -24,7 +24,7 @@ from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
 from foramen.training import backbone, checkpoints, hub, weights
 from foramen.training.checkpoints import TrainingState
-from foramen.training.classifier import Classifier, TrainingImages
+from foramen.training.classifier import Classifier, TrainingImages, Transformer
 from foramen.training.pretraining import BATCH, FormulaPretraining
 
 JOINT_FACTOR = 0.1  # learning rate of an untrained localisation network over the classifier's
@@ -93,13 +93,13 @@ def images(study: Study, arm: Arm, films: Cohort) -> TrainingImages:
 
 
 def classifier(
-    run: Run, transformer: nn.Module, films: Cohort, train: torch.Tensor, pretrained: Path | None = None
+    run: Run, transformer: Transformer, films: Cohort, train: torch.Tensor, pretrained: Path | None = None
 ) -> Classifier:
     """An arm's classifier with its initial weights on the study's device; normalised over the training images."""
     variant = preprocessing.prepare(run.study, run.switches.equalization)
     mean, std = normalisation(variant[train.numpy()], films.boxes[train.numpy()])
     model = Classifier(transformer, backbone.resnet50(pretrained, run.seed), mean, std)
-    return model.to(compute.device(run.study.training.device), memory_format=torch.channels_last)
+    return model.to(compute.device(run.study.training.device)).to(memory_format=torch.channels_last)
 
 
 def transformer_rate(study: Study, arm: Arm) -> float:

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -30,7 +31,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path}: no such weights file")
     try:
         if path.suffix == ".safetensors":
-            state = load_file(path)
+            state: Any = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
