@@ -106,7 +106,7 @@ def _load(given: argparse.Namespace) -> Study:
 
 def check_study(given: argparse.Namespace) -> int:
     """`foramen check`: 0 clean, 1 faults, 2 could not run."""
-    from foramen.cohort import check
+    from foramen.workflow import check
 
     return check.run(given.study, _overrides(given), given.pixels)
 

@@ -21,6 +21,7 @@ from foramen import study
 from foramen.cohort import check
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
+from foramen.workflow import check as check_study
 from radiographs import inspection, parallel
 
 Break = Callable[[Path], str | None]
@@ -626,7 +627,7 @@ def test_each_gives_a_clear_line(name, folder, tmp_path, monkeypatch, capfd):
     action, expected = CASES[name]
     action(folder)
     monkeypatch.setattr(parallel, "over_files", serially)
-    code = check.run(folder / "study.yaml", pixels=True)
+    code = check_study.run(folder / "study.yaml", pixels=True)
     out, err = capfd.readouterr()
     faults = [line for line in out.splitlines() if line.startswith("fault")]
     assert code == 1, out
@@ -641,7 +642,7 @@ def test_the_corpus_is_large_enough():
 
 
 def test_the_clean_cohort_is_clean(folder, capfd):
-    assert check.run(folder / "study.yaml", pixels=True) == 0
+    assert check_study.run(folder / "study.yaml", pixels=True) == 0
     assert "0 faults" in capfd.readouterr().out
 
 
@@ -669,5 +670,5 @@ def test_could_not_run(folder, monkeypatch, capfd):
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(check, "check", broken)
-    assert check.run(folder / "study.yaml") == 2
+    assert check_study.run(folder / "study.yaml") == 2
     assert "could not check" in capfd.readouterr().out

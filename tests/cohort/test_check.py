@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 import films
 from foramen import study
 from foramen.cohort import check
+from foramen.workflow import check as check_study
 from radiographs import parallel
 
 
@@ -217,10 +218,10 @@ def test_few_patients_of_a_class(folder):
 
 def test_the_list_and_its_exit_codes(folder, capsys):
     path = films.study_file(folder)
-    assert check.run(path) == 0
+    assert check_study.run(path) == 0
     (folder / "films/000_L.png").unlink()
     edit(folder, "view", "RPO", [3])
-    assert check.run(path) == 1
+    assert check_study.run(path) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "films: 1 fault, 1 warning."
     severities = [line.split()[0] for line in lines[2:-1]]
@@ -235,7 +236,7 @@ def test_nothing_is_written(folder, tmp_path):
 
 
 def test_a_synthetic_study_has_no_files_to_check(capsys):
-    assert check.run("params/smoke.yaml") == 0
+    assert check_study.run("params/smoke.yaml") == 0
     assert "no files to check" in capsys.readouterr().out
 
 

@@ -1,21 +1,17 @@
-"""`foramen check STUDY`: everything that is wrong with a study's data, in one list, before anything is
-trained.
+"""Everything that is wrong with a study's radiographs and their table, in one list, before anything is trained.
 
 It reads study file, table and every image's header (with `pixels` every pixel) and writes nothing.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import pandas as pd
-from tqdm import tqdm
 
 from foramen.cohort import adapters, findings
 from foramen.cohort.findings import Finding
 from foramen.cohort.step import expectations
-from foramen.core.errors import InputError
-from foramen.study import Study, load, sweeps
+from foramen.study import Study
 from radiographs import inspection, parallel
 
 Progress = Callable[[int, int], None]
@@ -44,61 +40,6 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
         text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and reversed grey"
         found.append(Finding.anonymous("note", "check", text))
     return sorted(found, key=lambda finding: ("fault", "warning", "note").index(finding.severity))
-
-
-def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = False) -> int:
-    """Print the list for a study file. Returns the exit code: 0 no fault, 1 faults, 2 the check could not
-    run.
-    """
-    try:
-        study = load(study_path, list(overrides))
-        if study.sweeps:
-            sweeps.members(study)  # raises where a sweep asks for what its cohort cannot be
-        found = check(study, pixels, _bar())
-    except InputError as error:
-        for fault in error.faults:
-            print(f"fault   {fault}")
-        print(f"{_counted(len(error.faults), 'fault')}: mend them and check again.")
-        return 1
-    except (OSError, MemoryError, ImportError) as error:
-        print(f"could not check: {type(error).__name__}: {error}")
-        return 2
-    for finding in found:
-        print(finding)
-    faults, warnings = (sum(f.severity == severity for f in found) for severity in ("fault", "warning"))
-    print(f"{study.name}: {_counted(faults, 'fault')}, {_counted(warnings, 'warning')}.")
-    return int(faults > 0)
-
-
-def before_run(study: Study) -> None:
-    """Print the warnings on a user's own radiographs before a study runs; InputError with all faults.
-
-    Headers only: notebook 01, which decodes every image, finds the rest.
-    """
-    found = check(study, progress=_bar())
-    faults = [str(finding) for finding in found if finding.severity == "fault"]
-    if faults:
-        raise InputError([*faults, f"{study.name}: {_counted(len(faults), 'fault')}; nothing was run."])
-    for finding in found:
-        if finding.severity == "warning":
-            print(finding)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _bar() -> Progress:
-    """A progress bar on the terminal; none where nobody watches."""
-    bar = tqdm(unit="image", leave=False, disable=None)
-
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return progress
 
 
 def _room(study: Study, images: int) -> list[Finding]:

@@ -48,9 +48,6 @@ class Finding:
         """A finding whose one text names no row and no file."""
         return cls(severity, subject, text, text)
 
-    def __str__(self) -> str:
-        return f"{self.severity:<8}{self.subject}: {self.message}"
-
 
 @dataclass(frozen=True)
 class Verdict:

@@ -72,6 +72,23 @@ def learned_from(study: Study, cohort: Cohort) -> np.ndarray:
     return split.learned_from(rows["split"], rows["patient_id"], study.training.share, study.split.seed)
 
 
+def beforehand(study: Study) -> pd.DataFrame:
+    """What is known of the cohort without making it: image_id as the user names it, patient_id, label, split, excluded.
+
+    `split` is empty where it is settled only when all radiographs have been decoded. InputError as of `prepare`.
+    """
+    if study.cohort.source == "synthetic":
+        from cervical_phantom import patients
+
+        return _split_synthetic(study, patients.draw(study.cohort.synthetic))
+    if provenance.is_current(study.paths.cohort, study, "cohort", []):
+        given = {pseudonym: name for name, pseudonym in pseudonym_of(study).items()}
+        return load(study).manifest.replace({"image_id": given})
+    rows = adapters.read(study.cohort.manifest).table
+    names = rows["image_id"].where(rows["image_id"] != "", rows["image_path"])
+    return rows.assign(image_id=names, excluded=rows["excluded"] != "")
+
+
 def pseudonym_of(study: Study) -> dict[str, str]:
     """The pseudonym of each image by the user's own name for it (image_id, else image_path); empty for synthetic."""
     path = study.paths.cohort / "key.parquet"
@@ -85,20 +102,23 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
     from cervical_phantom import patients
     from cervical_phantom.acquisition import FILM_MM
 
-    size, shares = study.cohort.image_size, study.split
+    size = study.cohort.image_size
     try:
         patients.write(study.cohort.synthetic, size, folder, parallel.available(), progress)
     except patients.EmptyCohort as fault:
         raise InputError(f"cohort.synthetic.{fault}") from fault
-    manifest = pd.read_parquet(folder / "manifest.parquet")
-    groups = manifest["patient_id"].to_numpy()
-    manifest["split"] = split.assign_split(manifest["label"], groups, shares.test, shares.validation, shares.seed)
-    manifest["excluded"] = False
+    manifest = _split_synthetic(study, pd.read_parquet(folder / "manifest.parquet"))
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
     known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "clipped": 0.0, "burnt_in": False}
     known |= {"view_position": manifest["view"], "laterality": manifest["side"]}
     acquisition = manifest[["image_id"]].assign(**(dict.fromkeys(ACQUISITION, "") | known))
     _write(folder, manifest, acquisition, {"source": "synthetic", "reasons": [], "findings": []})
+
+
+def _split_synthetic(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    groups, shares = rows["patient_id"].to_numpy(), study.split
+    assigned = split.assign_split(rows["label"], groups, shares.test, shares.validation, shares.seed)
+    return rows.assign(split=assigned, excluded=False)
 
 
 def _decoded(study: Study, folder: Path, progress: Progress | None) -> tuple[Source, pd.DataFrame, Verdict]:

@@ -30,6 +30,8 @@ def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
     """
     path = Path(path)
     frame = _load(path)
+    if frame.empty:
+        raise InputError(f"{path}: holds no rows")
     if arm is not None:
         frame["arm"] = arm
     if "seed" not in frame:

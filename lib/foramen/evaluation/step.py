@@ -12,6 +12,7 @@ from foramen.augmentation.step import side_dependent
 from foramen.cohort import privacy
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
+from foramen.core.errors import InputError, raise_any
 from foramen.core.files import read_json
 from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency
 from foramen.evaluation.saliency import Explained, Seen
@@ -44,6 +45,25 @@ def gather(study: Study, films: Cohort) -> pd.DataFrame:
     frame = pd.concat(tables, ignore_index=True)
     predictions.validate(frame, films.manifest)
     return frame
+
+
+def check(study: Study) -> None:
+    """InputError with all faults of other systems' tables that can be known before the cohort is made.
+
+    A split that is not settled yet is believed to be what the table says; `gather` looks again.
+    """
+    known, faults = cohort.beforehand(study).set_index("image_id", drop=False), []
+    given = {pseudonym: name for name, pseudonym in cohort.pseudonym_of(study).items()}
+    for arm, path in study.evaluation.external.items():
+        try:
+            table = predictions.read(path, arm).replace({"image_id": given})
+            if study.cohort.source == "manifest":  # `gather` takes patients from the cohort, too
+                table["patient_id"] = table["image_id"].map(known["patient_id"]).fillna(table["patient_id"])
+            said = table.drop_duplicates("image_id").set_index("image_id")["split"].reindex(known.index, fill_value="")
+            predictions.validate(table, known.assign(split=known["split"].where(known["split"] != "", said)))
+        except InputError as error:
+            faults += error.faults
+    raise_any(faults)
 
 
 def collapsed(study: Study) -> set[tuple[str, int]]:

@@ -22,6 +22,17 @@ def download(name: str) -> Path:
 
     Raises InputError, within 15 seconds where there is no network; the client alone would retry for longer.
     """
+    if cached := check(name):
+        return cached
+    try:
+        return Path(hf_hub_download(f"timm/{name}", FILE))
+    except OSError as error:  # the hub answers, but the server that it points to does not, or the disk is full
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"pretraining.source: {name} cannot be fetched ({reason}); {WAYS_OUT}") from None
+
+
+def check(name: str) -> Path | None:
+    """The weights file where it is in the cache, None where it can be fetched; InputError where neither is so."""
     repository = f"timm/{name}"
     cached = try_to_load_from_cache(repository, FILE)
     if isinstance(cached, str):
@@ -34,11 +45,7 @@ def download(name: str) -> Path:
         raise InputError(f"pretraining.source: {name} is not in the hub's cache and HF_HUB_OFFLINE is set; {WAYS_OUT}")
     if obstacle := _obstacle(hf_hub_url(repository, FILE)):
         raise InputError(f"pretraining.source: {name} cannot be fetched ({obstacle}); {WAYS_OUT}")
-    try:
-        return Path(hf_hub_download(repository, FILE))
-    except OSError as error:  # the hub answers, but the server that it points to does not, or the disk is full
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"pretraining.source: {name} cannot be fetched ({reason}); {WAYS_OUT}") from None
+    return None
 
 
 def _obstacle(url: str, seconds: float = 10.0) -> str:

@@ -53,6 +53,17 @@ def prepare(study: Study) -> Path:
     return file
 
 
+def check(study: Study) -> None:
+    """InputError where the weights that arms start from cannot be had from the file or the hub that the study names."""
+    given = study.pretraining
+    if given.source == "formula" or all(arm.initialisation != "pretrained" for arm in study.arms.values()):
+        return
+    if given.source == "file":
+        backbone.resnet50(Path(given.file))
+    elif not (folder(study) / "run.json").exists():
+        hub.check(given.hub_name)
+
+
 def _pretrained(study: Study, home: Path, facts: dict) -> nn.Module:
     """A network trained on formulas' images; its history lies in `home`."""
     recipe = study.training

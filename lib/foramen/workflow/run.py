@@ -20,9 +20,9 @@ from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
-from foramen.study import provenance, sweeps
+from foramen.study import sweeps
 from foramen.study.model import Study
-from foramen.workflow import progress
+from foramen.workflow import check, progress
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 TRAININGS = ("--until", "fine_tuning")  # all that the study of another cohort is asked for
@@ -32,14 +32,11 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
     """Make everything of a study that is missing or stale; True where nothing failed.
 
     A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
-    go to Snakemake as they are (`--executor slurm`). Raises InputError where a sweep is impossible, the reader's own
-    radiographs have faults (before anything is written) or another process runs this study, KeyboardInterrupt (with all
-    jobs ended) on Ctrl-C and on SIGTERM.
+    go to Snakemake as they are (`--executor slurm`). Raises InputError where another process runs this study or, before
+    anything is written, where what is still to be read has faults; KeyboardInterrupt, with all jobs ended, on Ctrl-C
+    and on SIGTERM.
     """
-    if _has_new_films(chosen):
-        from foramen.cohort import check  # imports what a finished study need not wait for
-
-        check.before_run(chosen)
+    check.before_run(chosen)
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
     trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
     return all(trained) and _run(chosen, cores, arguments)
@@ -53,17 +50,11 @@ def _run_member(member: Study, cores: int, arguments: list[str]) -> bool:
     return done
 
 
-def _has_new_films(chosen: Study) -> bool:
-    """True where a reader's own radiographs are still to be read, or have changed since they were."""
-    own = chosen.cohort.source == "manifest"
-    return own and not provenance.is_current(chosen.paths.cohort, chosen, "cohort", [])
-
-
 def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
     """Let Snakemake make what is missing or stale of one study."""
     started = time.time()
     with locked(chosen):
-        if _has_new_films(chosen):
+        if check.has_new_films(chosen):
             paths.done_marker(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
         write_parameters(chosen)
         chosen.paths.plan.unlink(missing_ok=True)
