@@ -36,12 +36,12 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import Compose, Grayscale, Resize, ToTensor
 
 from foramen.core import compute
+from foramen.core.training_loop import fit
 from foramen.stn import step as stn
 from foramen.study.model import Study
 from foramen.training import backbone
 from foramen.training.classifier import Classifier, TrainingImages
 from foramen.training.fine_tuning import FineTuning
-from foramen.training.loop import fit
 from foramen.training.step import transformer_rate
 
 Loop = Callable[[], None]  # trains on IMAGES images

@@ -21,10 +21,10 @@ from sklearn.metrics import roc_auc_score
 from films import picture
 from foramen import study
 from foramen.cohort import step as cohort
+from foramen.core.training_loop import one_cycle
 from foramen.fine_tuning import step as training
 from foramen.training import checkpoints
 from foramen.training.early_stopping import EarlyStopping
-from foramen.training.loop import one_cycle
 
 TINY = {
     "name": "tiny",

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from foramen.core import geometry
+from foramen.core.training_loop import fit
 from foramen.stn.transformer import SpatialTransformer
 from foramen.training.classifier import in_batches
-from foramen.training.loop import fit
 
 BATCH, AT_ONCE = 64, 256  # images of a step of training, and where nothing is trained
 TRAINING_SHARE = 0.6  # of the limits: as far as images are transformed at random

@@ -1,6 +1,6 @@
-"""How networks are trained (notebook 05): the loop `fit`, its schedule, the classifier, and what they are used for.
+"""How a classifier is trained (notebook 05), with the one loop `fit` and its schedule of `core.training_loop`.
 
-`loop` holds `fit` and `one_cycle`; `backbone` the ResNet50, `weights` and `hub` where its weights come from; and
+`backbone` holds the ResNet50, `weights` and `hub` where its weights come from; and
 `classifier` the network of an arm. `fine_tuning`, `linear_probe` and `pretraining` are three ways to train, and
 `checkpoints` lets each be killed and resumed. `step` keeps pre-trained weights for a study.
 """
@@ -8,10 +8,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "classifier": ["Classifier", "TrainingImages"],
-        "fine_tuning": ["FineTuning"],
-        "loop": ["fit", "one_cycle", "one_cycle_schedule"],
-    },
+    __name__, submod_attrs={"classifier": ["Classifier", "TrainingImages"], "fine_tuning": ["FineTuning"]}
 )

@@ -15,12 +15,12 @@ from sklearn.metrics import roc_auc_score
 
 from foramen.augmentation.random_changes import pose_limits, random_affine, random_flip, random_gain
 from foramen.core import compute
+from foramen.core.training_loop import fit, one_cycle_schedule
 from foramen.study.model import Augmentation, Training
 from foramen.training import backbone
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, logits, sample_all
 from foramen.training.early_stopping import EarlyStopping
-from foramen.training.loop import fit, one_cycle_schedule
 
 
 @dataclass

@@ -14,10 +14,10 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from foramen.core import compute
+from foramen.core.training_loop import fit
 from foramen.study.model import Pretraining
 from foramen.training import backbone, fractals
 from foramen.training.checkpoints import TrainingState
-from foramen.training.loop import fit
 
 # The recipe, tuned for features that transfer in a few minutes on one processor core. Small batches make more steps:
 # 32 images a step (12,000 in all) gave better features than 64 a step (9,600 in all), one run each.

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from foramen.core.training_loop import fit, one_cycle, one_cycle_schedule
 from foramen.training import backbone
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier
-from foramen.training.loop import fit, one_cycle, one_cycle_schedule
 
 EPOCHS, CLIP = 3, 0.1
 

@@ -1,4 +1,4 @@
-"""The one training loop and its schedule: fine-tuning, pre-training and the localisation network share them.
+"""The one training loop and its schedule: fine-tuning, pre-training, detector and localisation network share them.
 
 Notebook 05 shows both and rebuilds them.
 """
