@@ -33,6 +33,7 @@ ENCAPSULATED = {
     "jpeg_ls": gdcm.TransferSyntax.JPEGLSLossless,
     "jpeg_2000": gdcm.TransferSyntax.JPEG2000Lossless,
     "jpeg_baseline": gdcm.TransferSyntax.JPEGBaselineProcess1,
+    "jpeg_extended": gdcm.TransferSyntax.JPEGExtendedProcess2_4,
 }
 
 

@@ -32,6 +32,7 @@ IDENTIFYING_FIELDS = (
     "DeviceSerialNumber",
     "StationName",
 )
+PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 # Codes that are kept as they stand. A header may hold anything here, names too; that becomes OTHER.
 MODALITIES = ("CR", "DX", "RG", "OT", "SC", "CT", "MR", "US", "NM", "PT", "XA", "RF", "MG", "IO", "PX", "SEG")
 NECK_AND_SPINE = (
@@ -57,11 +58,7 @@ def header_of(dataset: Dataset) -> Header:
     if frames > 1:
         raise ImageFault(f"multi-frame: holds {frames} frames; one radiograph a file is expected")
     check_size(int(dataset.Columns), int(dataset.Rows))
-    grey = str(dataset.get("PhotometricInterpretation", "")).strip()
-    if grey == "PALETTE COLOR":
-        raise ImageFault("a colour palette image, no radiograph")
-    if not grey.startswith(("MONOCHROME", "RGB", "YBR")) or len(grey) > 16:
-        raise ImageFault("states no photometric interpretation that is known here")
+    grey = photometric_interpretation(dataset)
     spacing, aspect = _spacing(dataset)
     identifier = str(dataset.get("PatientID", "") or "").strip()
     syntax = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
@@ -82,6 +79,16 @@ def header_of(dataset: Dataset) -> Header:
         private_fields=tuple(n for n in IDENTIFYING_FIELDS if str(dataset.get(n, "") or "").strip()),
         patient_digest=hashlib.sha256(identifier.encode()).hexdigest()[:16] if identifier else "",
     )
+
+
+def photometric_interpretation(dataset: Dataset) -> str:
+    """How stored values mean grey or colour, in DICOM's own spelling; ImageFault where it is none that is read here."""
+    stated = str(dataset.get("PhotometricInterpretation") or "").upper().replace(" ", "")
+    if stated == "PALETTECOLOR":
+        raise ImageFault("a colour palette image, no radiograph")
+    if stated not in PHOTOMETRIC:
+        raise ImageFault("states no photometric interpretation that is known here")
+    return stated
 
 
 def _code(dataset: Dataset, name: str, known: tuple[str, ...]) -> str:

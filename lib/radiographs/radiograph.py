@@ -114,19 +114,25 @@ def reduce_blocks(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def to_unit(reduced: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    """Scale `reduced` (block means of `stored`) to 0..1 by what the stored type can hold.
+    """Scale `reduced` (block means of `stored`) to 0..1 by what the stored type can hold (see `stored_range`)."""
+    low, high = (0.0, 255.0) if stored.dtype == np.uint8 else stored_range(stored)
+    return ((reduced - low) / max(high - low, 1e-12)).astype(np.float32)
+
+
+def stored_range(stored: np.ndarray) -> tuple[float, float]:
+    """The smallest and largest value that a detector could have given, judged by what it gave.
 
     A 16-bit file does not say how many bits the detector had: the smallest of 8, 10, 12, 14 and 16 that holds
     its largest value is taken. Signed values are counted from their smallest; floating point is taken as it
     is where it lies within 0..1, else from its smallest to its largest value.
     """
-    low, high = (float(stored.min()), float(stored.max())) if stored.dtype != np.uint8 else (0.0, 255.0)
+    low, high = float(stored.min()), float(stored.max())
     if stored.dtype.kind in "iu":
         low = min(0.0, low)
         high = next((2**b - 1 for b in STORED_DEPTHS if high - low <= 2**b - 1), high - low) + low
     elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    return ((reduced - low) / max(high - low, 1e-12)).astype(np.float32)
+    return low, high
 
 
 def check_size(width: int, height: int) -> None:

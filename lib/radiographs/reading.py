@@ -5,19 +5,24 @@ The kind of a file follows from its first bytes, never from its name. Each kind 
 """
 
 import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 from radiographs.radiograph import Header, ImageFault, Radiograph
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 RASTER = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 BARE_DICOM = (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")  # without preamble: the first element's group
+KINDS = {"dicom": "DICOM", "raster": "image", "tiff": "TIFF"}  # by module
 
 
 def read_header(path: Path) -> Header:
     """What the file says about its image, without decoding it; ImageFault where that is wrong already."""
-    return _kind(path).read_header(path)
+    kind = _kind(path)
+    with _damage_told(kind):
+        return importlib.import_module(f"radiographs.{kind}").read_header(path)
 
 
 def read(path: Path, size: int) -> Radiograph:
@@ -25,11 +30,13 @@ def read(path: Path, size: int) -> Radiograph:
 
     ImageFault says why a file cannot be used.
     """
-    return _kind(path).read(path, size)
+    kind = _kind(path)
+    with _damage_told(kind):
+        return importlib.import_module(f"radiographs.{kind}").read(path, size)
 
 
-def _kind(path: Path) -> ModuleType:
-    """The module that reads a file; imported when it is needed (pydicom takes long, most cohorts hold one kind)."""
+def _kind(path: Path) -> str:
+    """The module that reads a file (imported when it is needed: pydicom takes long, most cohorts hold one kind)."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(132)
@@ -41,9 +48,29 @@ def _kind(path: Path) -> ModuleType:
         raise ImageFault("empty file (0 bytes)")
     # DICOM first: its preamble may hold a TIFF header, so that a file is both
     if start[128:132] == b"DICM" or start.startswith(BARE_DICOM):
-        return importlib.import_module("radiographs.dicom")
+        return "dicom"
     if start.startswith(RASTER):
-        return importlib.import_module("radiographs.raster")
+        return "raster"
     if start.startswith(TIFF):
-        return importlib.import_module("radiographs.tiff")
+        return "tiff"
     raise ImageFault("neither DICOM nor PNG, JPEG or TIFF (judged by its first bytes)")
+
+
+@contextmanager
+def _damage_told(kind: str) -> Iterator[None]:
+    """Whatever a damaged file makes a parser or a codec raise becomes one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (ImageFault, MemoryError):
+        raise
+    except Exception as error:  # parsers and codecs raise anything
+        raise ImageFault(f"damaged {KINDS[kind]}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """An error on one line, without paths (they may name a patient)."""
+    text = " ".join(str(error).split())
+    told = text.isprintable() and not {"/", "\\"} & set(text)
+    return text[:160] if text and told else type(error).__name__

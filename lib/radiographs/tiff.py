@@ -1,32 +1,34 @@
-"""TIFF of 8, 16 or 32 bits, integer or floating point, decoded by tifffile (by Pillow where that has no codec)."""
+"""TIFF of 8, 16 or 32 bits, integer or floating point, decoded by tifffile (by Pillow where that has no codec).
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Only the first page is read: the pages of a damaged file need not end.
+"""
+
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from tifffile import PHOTOMETRIC, TiffPage
 
 from radiographs.burnt_in_text import looks_like_text
 from radiographs.radiograph import Header, ImageFault, Radiograph, check_size, reduce_blocks, to_unit
-from radiographs.raster import first_line, opened, upright_grey
+from radiographs.raster import opened, upright_grey
 
-WHITE_IS_ZERO = 0
-PHOTOMETRIC = 262  # the tag's number
+LOOKED_AT = 64  # pages, to tell a thumbnail from its image and a stack from a radiograph
+AS_STORED = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
 
 
 def read_header(path: Path) -> Header:
     """What the file says about its image, without decoding it."""
-    with _damage_told(), tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(path) as file:
         return _header(file)
 
 
 def read(path: Path, size: int) -> Radiograph:
     """Decode and reduce; white-is-zero is inverted, the orientation tag undone."""
-    header = read_header(path)
-    pixels = _pixels(path)
-    if pixels.ndim == 3:
-        pixels = pixels[..., :3].mean(-1)
+    with tifffile.TiffFile(path) as file:
+        header = _header(file)
+        pixels = _pixels(file.pages.first, path)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ImageFault("holds pixels that are not numbers (NaN or infinite)")
     reduced = to_unit(reduce_blocks(pixels, size), pixels)
@@ -35,50 +37,48 @@ def read(path: Path, size: int) -> Radiograph:
     return Radiograph(reduced, header, looks_like_text(pixels))
 
 
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    """tifffile raises whatever a damaged file makes its parser stumble over; here it becomes an ImageFault."""
+def _pixels(page: TiffPage, path: Path) -> np.ndarray:
+    """Grey at the depth of the file, upright; colour as the mean of its channels."""
+    if page.photometric not in AS_STORED:
+        return _pixels_by_pillow(page, path)
     try:
-        yield
-    except ImageFault:
-        raise
-    except Exception as error:
-        raise ImageFault(f"damaged TIFF: {first_line(error)}") from None
+        pixels = page.asarray()
+    except (ValueError, ModuleNotFoundError) as error:
+        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
+            raise
+        return _pixels_by_pillow(page, path)
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        if page.colormap is None:
+            raise ImageFault("damaged TIFF: a palette image without its palette")
+        pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3].mean(-1).astype(pixels.dtype)
+    return _upright(pixels, int(page.tags["Orientation"].value) if "Orientation" in page.tags else 1)
 
 
-def _pixels(path: Path) -> np.ndarray:
-    with _damage_told(), tifffile.TiffFile(path) as file:
-        page = file.pages.first
-        try:
-            raw = page.asarray()
-        except Exception as error:
-            if "imagecodecs" not in str(error):
-                raise
-            return _pixels_by_pillow(path)
-        return _upright(raw, int(page.tags["Orientation"].value) if "Orientation" in page.tags else 1)
-
-
-def _pixels_by_pillow(path: Path) -> np.ndarray:
+def _pixels_by_pillow(page: TiffPage, path: Path) -> np.ndarray:
     """As stored: Pillow turns 8-bit white-is-zero round by itself, `read` does so for every depth."""
-    with opened(path) as image:
-        pixels = upright_grey(image)
-        tags = getattr(image, "tag_v2", {})  # of a TIFF; `opened` is for every format
-        reversed_by_pillow = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO and pixels.dtype == np.uint8
-        return 255 - pixels if reversed_by_pillow else pixels
+    try:
+        with opened(path) as image:
+            pixels = upright_grey(image)
+    except MemoryError:
+        raise
+    except Exception:
+        stored = getattr(page.compression, "name", f"compression {page.compression}")
+        raise ImageFault(f"its pixels ({stored}) cannot be decoded: damaged, or no decoder here reads it") from None
+    return 255 - pixels if page.photometric == PHOTOMETRIC.MINISWHITE and pixels.dtype == np.uint8 else pixels
 
 
 def _header(file: tifffile.TiffFile) -> Header:
     page = file.pages.first
-    pages = sum(other.shape[:2] == page.shape[:2] for other in file.pages)
-    if pages > 1:
-        raise ImageFault(f"holds {pages} pages; one image a file is expected")
+    _check_pages(file)
     if page.ndim not in (2, 3) or (page.ndim == 3 and page.shape[-1] not in (3, 4)):
         raise ImageFault(f"has shape {page.shape}; a plane of grey or RGB pixels is expected")
     if page.dtype is None:
         raise ImageFault("holds pixels of an unknown type")
     check_size(page.imagewidth, page.imagelength)
     given = [n for n in ("Artist", "HostComputer", "Copyright", "DocumentName") if n in page.tags]
-    inverted = int(page.photometric) == WHITE_IS_ZERO
+    inverted = page.photometric == PHOTOMETRIC.MINISWHITE
     return Header(
         format="TIFF",
         width=page.imagewidth,
@@ -87,6 +87,20 @@ def _header(file: tifffile.TiffFile) -> Header:
         grey="MONOCHROME1" if inverted else "RGB" if page.ndim == 3 else "MONOCHROME2",
         private_fields=tuple(n for n in given if str(page.tags[n].value).strip()),
     )
+
+
+def _check_pages(file: tifffile.TiffFile) -> None:
+    """Refuse a stack, and a thumbnail before its image. A page met again, by its offset, ends the look."""
+    shapes: dict[int, tuple[int, ...]] = {}
+    for page in islice(file.pages, LOOKED_AT):
+        if page.offset in shapes:
+            break
+        shapes[page.offset] = page.shape[:2]
+    first, *others = shapes.values()
+    if file.pages.first.is_reduced or any(np.prod(shape) > np.prod(first) for shape in others):
+        raise ImageFault("its first page is a thumbnail; one image a file is expected")
+    if pages := others.count(first):
+        raise ImageFault(f"holds {pages + 1} pages; one image a file is expected")
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -589,7 +589,15 @@ def image_dicom_with_damaged_codestream(folder):
 
 
 @case(f"{FILM}: its pixel data (JPEG Extended")
-def image_dicom_jpeg_of_12_bits(folder):
+def image_dicom_with_damaged_jpeg_of_12_bits(folder):
+    path = dicom_film(folder, syntax="jpeg_extended")
+    content = path.read_bytes()
+    start = content.index(b"\xff\xd8\xff") + 4
+    path.write_bytes(content[:start] + bytes(200) + content[start + 200 :])
+
+
+@case("modality: row 5: modality NM is no plain radiography")
+def image_dicom_jpeg_of_12_bits_that_is_no_radiograph(folder):
     source = get_testdata_file("JPEG-lossy.dcm", download=False)
     (folder / FILM).write_bytes(Path(source).read_bytes())
 

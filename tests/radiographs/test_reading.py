@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -70,7 +71,45 @@ def test_tiff(tmp_path, expected, kind, photometric):
     assert close(square(tmp_path / "film.tif"), expected)
 
 
-@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_tiff_in_colour(tmp_path, expected, kind):
+    stored = np.rint(PICTURE * np.iinfo(kind).max).astype(kind)
+    tifffile.imwrite(tmp_path / "film.tif", np.stack([stored] * 3, axis=-1), photometric="rgb")
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_tiff_palette_is_looked_up(tmp_path, expected, compression):
+    falling = np.stack([np.arange(255, -1, -1, np.uint16) * 257] * 3)
+    stored = np.rint((1 - PICTURE) * 255).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "film.tif", stored, photometric="palette", colormap=falling, compression=compression)
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+def test_tiff_whose_page_names_itself_as_the_next(tmp_path, expected):
+    path = tmp_path / "film.tif"
+    tifffile.imwrite(path, PICTURE.astype(np.float32))
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+    content = bytearray(path.read_bytes())
+    end = page.offset + 2 + 12 * int.from_bytes(content[page.offset : page.offset + 2], "little")
+    content[end : end + 4] = page.offset.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert close(square(path), expected)
+
+
+def test_tiff_with_a_smaller_copy_behind_it(tmp_path, expected):
+    tifffile.imwrite(tmp_path / "film.tif", PICTURE.astype(np.float32))
+    tifffile.imwrite(tmp_path / "film.tif", PICTURE[::2, ::2].astype(np.float32), append=True)
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+def test_tiff_of_print_colours(tmp_path, expected):
+    Image.fromarray(np.rint(PICTURE * 255).astype(np.uint8)).convert("RGB").convert("CMYK").save(tmp_path / "film.tif")
+    assert close(square(tmp_path / "film.tif"), expected)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits", "zstd"])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_compressed_tiff(tmp_path, expected, compression, kind):
     stored = np.rint(PICTURE * np.iinfo(kind).max).astype(kind)
@@ -121,6 +160,86 @@ def test_dicom_modality_lut(tmp_path, expected):
     )
     films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, ModalityLUTSequence=Sequence([item]))
     assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_of_a_12_bit_detector_in_16_bits_is_not_dark(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE * 4095 / 65535, bits=16)
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_padding_does_not_hide_the_depth(tmp_path, expected):
+    stored = np.rint(PICTURE * 4095).astype("<u2")
+    stored[:, :8] = 65535
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, bits=16, PixelData=stored.tobytes(), PixelPaddingValue=65535)
+    grey = read(tmp_path / "film.dcm", SIZE).pixels
+    assert close(grey[:, 8:], PICTURE[:, 8:]) and not grey[:, :8].any()
+
+
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"WindowCenter": 2048, "WindowWidth": 0},
+        {"WindowCenter": 2048},
+        {"WindowCenter": None, "WindowWidth": None},
+        {"VOILUTFunction": "CUBIC", **WINDOW},
+        {"VOILUTFunction": "", **WINDOW},
+        {"VOILUTSequence": Sequence([Dataset()])},
+        {"VOILUTSequence": Sequence([Dataset()]), **WINDOW},
+        {"VOILUTSequence": Sequence()},
+        {"ModalityLUTSequence": Sequence([Dataset()])},
+        {"RescaleSlope": 0, "RescaleIntercept": 0},
+        {"RescaleSlope": None, "RescaleIntercept": None},
+        {"RescaleSlope": 0.0001, "WindowCenter": 0.2048, "WindowWidth": 0.4096},
+        {"PhotometricInterpretation": "MONOCHROME 2"},
+        {"PhotometricInterpretation": "monochrome2"},
+        {"PresentationLUTShape": "LIN OD"},
+    ],
+    ids=str,
+)
+def test_dicom_of_odd_but_sound_display(tmp_path, expected, tags):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, **tags)
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_monochrome_with_a_blank(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, PhotometricInterpretation="MONOCHROME 1")
+    assert close(square(tmp_path / "film.dcm"), expected)
+    assert read_header(tmp_path / "film.dcm").grey == "MONOCHROME1"
+
+
+def test_dicom_in_colour_has_no_window(tmp_path, expected):
+    colours = np.repeat(np.rint(PICTURE * 255).astype("u1")[..., None], 3, axis=-1)
+    tags = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PixelData": colours.tobytes(), **WINDOW}
+    films.save_dicom(tmp_path / "film.dcm", PICTURE, bits=8, PhotometricInterpretation="RGB", **tags)
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_dicom_lut_that_says_too_few_bits(tmp_path, expected, bits):
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4096, 0, bits], (4095 - np.arange(4096)).astype("<u2").tobytes()
+    films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, VOILUTSequence=Sequence([item]))
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_lut_whose_first_value_is_negative_but_written_unsigned(tmp_path, expected):
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [4096, 65536 - 2048, 16])
+    item.add_new("LUTData", "OW", (65535 - np.arange(4096) * 16).astype("<u2").tobytes())
+    films.save_dicom(tmp_path / "film.dcm", 1 - PICTURE, signed=True, VOILUTSequence=Sequence([item]))
+    assert close(square(tmp_path / "film.dcm"), expected)
+
+
+def test_dicom_with_zeros_behind_it(tmp_path, expected):
+    films.save_dicom(tmp_path / "film.dcm", PICTURE)
+    with open(tmp_path / "film.dcm", "ab") as stream:
+        stream.write(bytes(50_000_000))
+    started = time.monotonic()
+    assert close(square(tmp_path / "film.dcm"), expected)
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("syntax", ["implicit", "explicit"])
