@@ -59,6 +59,11 @@ def equalize_histogram(image: np.ndarray) -> np.ndarray:
     return table[levels]
 
 
+def valid_share(boxes: np.ndarray, size: int) -> np.ndarray:
+    """Share (N,) of the square images of `size` pixels a side that lies within the boxes (N, 4)."""
+    return np.prod(boxes[:, 2:].astype(int) - boxes[:, :2], axis=1) / size**2
+
+
 def histograms(images: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Pixels of each grey level in the valid area of each treated image (N, S, S): (N, 256) int64."""
     areas = (image[top:bottom, left:right] for image, (top, left, bottom, right) in zip(images, boxes, strict=True))
