@@ -66,7 +66,7 @@ def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pyte
     monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
     for dependent, taught in ((False, [0, 1, 0, 1]), (True, [0, 0, 0, 0])):
         study = study_of("canonical", side_dependent_label=dependent)
-        held = training.images(study, study.arms["basic"], films)
+        held = training.images(study.run("basic", 1), films)
         assert held.labels.tolist() == taught
         assert held.swapped.tolist() == [False, dependent, False, dependent]
 
@@ -78,7 +78,7 @@ def test_random_flip_mirrors_half_and_swaps_only_side_dependent_labels(dependent
     images, rows = torch.zeros(400, 1, 8, 8, dtype=torch.uint8), torch.arange(400)
     data = TrainingImages(images, torch.ones(400), np.zeros(400, bool), {"train": rows}, dependent)
     model = Classifier(Transformer(torch.eye(3), 8, 1), resnet50())
-    tuning = FineTuning(model, data, study.training, study.augmentation, "random")
+    tuning = FineTuning(model, data, study.training, study.augmentation, study.arms["basic"])
     data.inputs = ramp.repeat(400, 1, 1, 1)
     inputs, labels = tuning.batch(rows)
     mirrored = inputs[:, 0, 0, 0] == 7

@@ -23,8 +23,10 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core.training_loop import one_cycle
 from foramen.fine_tuning import step as training
+from foramen.stn import step as stn
 from foramen.training import checkpoints
 from foramen.training.early_stopping import EarlyStopping
+from foramen.training.step import fine_tuning
 
 TINY = {
     "name": "tiny",
@@ -121,7 +123,7 @@ def test_killed_at_every_bad_moment_it_ends_with_the_same_bytes(outputs: Path):
 
 def test_a_finished_training_is_left_alone(outputs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
-    monkeypatch.setattr(training, "start", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(training, "trained", lambda *_: pytest.fail("trained again"))
     training.prepare(study.load(outputs / "tiny.yaml").run("proposed", 1))
 
 
@@ -250,7 +252,8 @@ def test_localisation_learns_slowly_and_without_weight_decay(outputs: Path, monk
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
     tiny = study.load(outputs / "tiny.yaml")
     run = tiny.run("proposed", 1)
-    tuning = training.start(run, *training.upstream(run)[:2])
+    films, pretrained, _ = training.upstream(run)
+    tuning = fine_tuning(run, films, stn.initial_transformer(run), pretrained)
     groups = {group["name"]: group for group in tuning.optimizer.param_groups}
     transformer, head = groups["transformer"], groups["head weights"]
     assert (transformer["weight_decay"], transformer["initial_lr"]) == (0.0, tiny.stn.joint_learning_rate)

@@ -138,7 +138,7 @@ def fitted(study: Study, arm: Arm, seed: int = 1) -> tuple[SpatialTransformer, t
     compute.deterministic(1)
     true = random_poses(320, share=0.5)
     images = necks(true)
-    transformer, given = step.seeded(study, arm.stn, seed), study.stn
+    transformer, given = step.build(study, arm.stn, seed), study.stn
     known = torch.zeros(256, 4)
     fit_localisation(transformer, images[:256], known, given.rounds, given.epochs, given.learning_rate, seed)
     return transformer, predict_poses(transformer, images[256:]), true[256:]

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foramen.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -36,6 +39,13 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` atomically as indented JSON with sorted keys."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def write_frame(path: Path, frame: "pd.DataFrame") -> None:
+    """Write `frame` to `path` (.parquet or .csv) atomically, without its index."""
+    with replacing(path) as temporary:
+        write = frame.to_parquet if path.suffix == ".parquet" else frame.to_csv
+        write(temporary, index=False)
 
 
 def read_json(path: Path) -> Any:

@@ -15,7 +15,7 @@ from foramen.augmentation.flip import mirrored_labels
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute
-from foramen.core.files import replacing
+from foramen.core.files import write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.stn import step as stn
 from foramen.study import provenance
@@ -25,7 +25,6 @@ from foramen.training import backbone, checkpoints, linear_probe, weights
 from foramen.training import step as training
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, logits
-from foramen.training.fine_tuning import FineTuning
 
 SCORED = ("val", "test")
 
@@ -75,36 +74,26 @@ def trained(
     run: Run, films: Cohort, pretrained: Path | None, state: TrainingState
 ) -> tuple[Classifier, TrainingImages, int]:
     """The trained classifier, its images and the epoch that was chosen; the history is in `state`."""
-    tuning, recipe = start(run, films, pretrained), run.study.training
+    tuning = training.fine_tuning(run, films, stn.initial_transformer(run), pretrained)
     if run.switches.trainable == "head":
+        recipe = tuning.recipe
         state.history.append(linear_probe.train(tuning.model, tuning.data, recipe.weight_decay, recipe.precision))
     else:
         tuning.train(state)
     return tuning.model, tuning.data, tuning.stopping.best["epoch"] or len(state.history)
 
 
-def start(run: Run, films: Cohort, pretrained: Path | None) -> FineTuning:
-    """A fine-tuning before its first step; everything random follows from the seed."""
-    study, arm = run.study, run.switches
-    data = training.images(study, arm, films)
-    model = training.classifier(run, stn.initial_transformer(run), films, data.splits["train"], pretrained)
-    rate = training.transformer_rate(study, arm)
-    return FineTuning(model, data, study.training, study.augmentation, arm.flip, arm.trainable, rate, run.seed)
-
-
 def _write_results(
     run: Run, rows: pd.DataFrame, model: Classifier, data: TrainingImages, history: list[dict[str, float]]
 ) -> None:
     """predictions.parquet, history.csv and, for the study's first seed, weights.safetensors."""
-    with replacing(run.folder / "history.csv") as temporary:
-        pd.DataFrame(history).to_csv(temporary, index=False)
+    write_frame(run.folder / "history.csv", pd.DataFrame(history))
     index = torch.cat([data.splits[name] for name in SCORED])
     scores = torch.sigmoid(logits(model, data, index, run.study.training.precision).double()).numpy()
     scores = mirrored_labels(scores, data.swapped[index])
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
     table = table.assign(arm=run.arm, seed=run.seed, label=rows["label"].to_numpy()[index], score=scores)
-    with replacing(run.folder / "predictions.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
+    write_frame(run.folder / "predictions.parquet", table)
     if run.seed == run.study.seeds[0]:
         weights.save(model, run.folder / "weights.safetensors")
 

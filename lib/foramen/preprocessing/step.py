@@ -3,7 +3,7 @@
 import numpy as np
 
 from foramen.cohort import step as cohort
-from foramen.core.files import replacing
+from foramen.core.files import replacing, write_frame
 from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equalize
 from foramen.study.model import Study
 from foramen.study.step import make
@@ -23,8 +23,7 @@ def prepare(study: Study, kind: Treatment) -> np.ndarray:
             for i, (image, box) in enumerate(zip(films.images, films.boxes, strict=True)):
                 treated[i] = equalize(image, box, kind, given.clahe_clip_limit, given.clahe_tiles)
             treated.flush()
-        with replacing(folder / "cdf.parquet") as temporary:
-            cdf_spread(cdfs(treated, films.boxes)).to_parquet(temporary)
+        write_frame(folder / "cdf.parquet", cdf_spread(cdfs(treated, films.boxes)))
         facts["images"] = len(treated)
 
     make(folder, study, f"variant_{kind}", [films.folder], work)

@@ -4,6 +4,7 @@ Known poses are rows of angle (radians), scale, x and y (-1 to 1), one an image:
 """
 
 import numpy as np
+import pandas as pd
 import torch
 
 from foramen.core import geometry
@@ -40,6 +41,17 @@ def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | 
         if true is not None:
             facts["recovery"] = recovery(poses.numpy(), true)
     return facts
+
+
+def table(facts: dict[str, dict]) -> pd.DataFrame:
+    """Diagnostics of each way (`diagnose`) as a row: det, outside, collapsed, sd_ and r_ of each part."""
+    rows = []
+    for way, found in facts.items():
+        row = {"way": way, **{name: found[name] for name in ("det", "outside", "collapsed")}}
+        for kind, prefix in (("variation", "sd"), ("recovery", "r")):
+            row |= {f"{prefix}_{part}": found.get(kind, {}).get(part) for part in geometry.POSE}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def recovery(poses: np.ndarray, true: np.ndarray) -> dict[str, float]:

@@ -23,9 +23,9 @@ from foramen.augmentation.flip import apply_canonical_flip, mirrored
 from foramen.cohort import step as cohort
 from foramen.cohort.step import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry
-from foramen.core.files import replacing, write_json
+from foramen.core.files import write_frame, write_json
 from foramen.preprocessing import step as preprocessing
-from foramen.stn import comparison, diagnostics
+from foramen.stn import diagnostics
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import SpatialTransformer
 from foramen.study.model import Arm, Run, Study
@@ -33,14 +33,19 @@ from foramen.study.step import make
 from foramen.training import step as training
 from foramen.training import weights
 from foramen.training.classifier import Transformer
-from foramen.training.fine_tuning import FineTuning
 
 FIXED = ("none", "crop")  # the ways without a localisation network
 WEIGHTS = "localisation.safetensors"
+# In `compare`: training images that each way learns from, and how often; pixels of the input of the classifier that the
+# joint way trains, cheap enough for a notebook.
+IMAGES, PASSES, SIZE = 256, 9, 32
 
 
-def build(study: Study, way: str) -> Transformer:
-    """An untrained transformer of one way. Crop and STN sample equally finely, so that they differ in place alone."""
+def build(study: Study, way: str, seed: int = 0) -> Transformer:
+    """An untrained transformer of one way; its localisation network, where it has one, is drawn from `seed`.
+
+    Crop and STN sample equally finely, so that they differ in place alone.
+    """
     given, size = study.stn, study.training.input_size
     magnification = study.region.magnification if way in ("none", "joint") else given.magnification
     finest = magnification if way == "none" else magnification / given.max_zoom
@@ -50,24 +55,15 @@ def build(study: Study, way: str) -> Transformer:
         return Transformer(frame, size, samples)
     max_zoom = given.max_zoom * given.magnification / magnification
     limits = [np.radians(given.max_rotation), np.log(max_zoom), given.max_shift, given.max_shift]
-    return SpatialTransformer(frame, torch.tensor(limits, dtype=torch.float32), size, samples, given.localisation_size)
-
-
-def seeded(study: Study, way: str, seed: int) -> SpatialTransformer:
-    """An untrained transformer whose localisation network is drawn from `seed`; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        transformer = build(study, way)
-    assert isinstance(transformer, SpatialTransformer), way
-    return transformer
+        return SpatialTransformer(frame, torch.tensor(limits).float(), size, samples, given.localisation_size)
 
 
 def initial_transformer(run: Run) -> Transformer:
     """The transformer that fine-tuning starts from: where the arm trains one beforehand, as `prepare` left it."""
-    if run.switches.stn in FIXED:
-        return build(run.study, run.switches.stn)
-    transformer = seeded(run.study, run.switches.stn, run.seed)
-    if run.localisation_folder:
+    transformer = build(run.study, run.switches.stn, run.seed)
+    if run.localisation_folder and isinstance(transformer, SpatialTransformer):
         transformer.localisation.load_state_dict(weights.read(run.localisation_folder / WEIGHTS))
     return transformer
 
@@ -86,30 +82,29 @@ def prepare(run: Run) -> Path:
     def work(facts: dict) -> None:
         compute.deterministic(study.training.threads)
         images = augmentation.arm_images(study, arm, films)
-        transformer, history = _trained(run, films, images)
+        rounds = 1 if arm.stn == "true_pose" else study.stn.rounds
+        transformer, history = _trained(run, arm.stn, films, images, _train(study, films), (rounds, study.stn.epochs))
         weights.save(transformer.localisation, folder / WEIGHTS)
-        with replacing(folder / "history.csv") as temporary:
-            history.to_csv(temporary, index=False)
+        write_frame(folder / "history.csv", history)
         table = pd.DataFrame(predict_poses(transformer, images).numpy(), columns=list(geometry.POSE))
         table.insert(0, "image_id", films.included["image_id"])
-        with replacing(folder / "poses.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
+        write_frame(folder / "poses.parquet", table)
         facts["diagnostics"] = diagnose(transformer, images, films, arm)
         write_json(folder / "diagnostics.json", facts["diagnostics"])
 
     return make(folder, study, "stn", [films.folder, study.paths.variant(arm.equalization)], work)
 
 
-def _trained(run: Run, films: Cohort, images: torch.Tensor) -> tuple[SpatialTransformer, pd.DataFrame]:
-    """A localisation network trained on the training images in the way that the arm names, and its history."""
-    study, arm = run.study, run.switches
-    transformer, rounds = seeded(study, arm.stn, run.seed), study.stn.rounds
-    train = _train(study, films)
-    known = torch.zeros(len(train), len(geometry.POSE))
-    if arm.stn == "true_pose":
-        known, rounds = target_poses(films, arm, study.region.centre_down)[train], 1
-    recipe = (study.stn.epochs, study.stn.learning_rate, run.seed)
-    return transformer, fit_localisation(transformer, images[train], known, rounds, *recipe)
+def _trained(
+    run: Run, way: str, films: Cohort, images: torch.Tensor, rows: torch.Tensor, passes: tuple[int, int]
+) -> tuple[SpatialTransformer, pd.DataFrame]:
+    """A localisation network trained in one way on the images at `rows`, in `passes` (rounds, epochs of each)."""
+    study, transformer = run.study, build(run.study, way, run.seed)
+    assert isinstance(transformer, SpatialTransformer), way
+    known = torch.zeros(len(rows), len(geometry.POSE))
+    if way == "true_pose":
+        known = target_poses(films, run.switches, study.region.centre_down)[rows]
+    return transformer, fit_localisation(transformer, images[rows], known, *passes, study.stn.learning_rate, run.seed)
 
 
 def _train(study: Study, films: Cohort) -> torch.Tensor:
@@ -149,31 +144,22 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
 
     Ways: the controls `identity` (the study's region) and `crop`, which train nothing; `joint`, with a classifier, both
     from scratch, as in the original paper; `self_supervised`; and, where true poses are known, `true_pose`. Returns
-    `comparison.table` over the validation images, and the trained transformers by way.
+    `diagnostics.table` over the validation images, and the trained transformers by way.
     """
-    study, arm, films = run.study, run.switches, cohort.prepare(run.study)
+    study, films = run.study, cohort.prepare(run.study)
     compute.deterministic(study.training.threads)
-    recipe = study.training.model_copy(update={"epochs": comparison.PASSES, "input_size": comparison.SIZE})
-    small = study.model_copy(update={"training": recipe})
-    images, few = augmentation.arm_images(study, arm, films), _train(study, films)[: comparison.IMAGES]
-    transformers: dict[str, Transformer] = {"identity": build(small, "none"), "crop": build(small, "crop")}
-    transformers["joint"] = _jointly(small.run(run.arm, run.seed), films, few)
-    targets: dict[str, torch.Tensor | None] = {"self_supervised": None}
+    recipe = study.training.model_copy(update={"epochs": PASSES, "input_size": SIZE})
+    arm = run.switches.model_copy(update={"stn": "joint"})
+    small = study.model_copy(update={"training": recipe, "arms": study.arms | {run.arm: arm}}).run(run.arm, run.seed)
+    transformers = {"identity": build(small.study, "none"), "crop": build(small.study, "crop")}
+    transformers["joint"] = build(small.study, "joint", run.seed)
+    training.fine_tuning(small, films, transformers["joint"], first={"train": IMAGES, "val": IMAGES // 4}).train()
+    images, few = augmentation.arm_images(study, arm, films), _train(study, films)[:IMAGES]
+    rounds = min(study.stn.rounds, PASSES)
+    passes = {"self_supervised": (rounds, PASSES // rounds)}
     if films.poses is not None:
-        targets["true_pose"] = target_poses(films, arm, study.region.centre_down)[few]
-    for way, target in targets.items():
-        alone = seeded(small, way, run.seed), images[few], target
-        transformers[way] = comparison.train_alone(*alone, study.stn.rounds, study.stn.learning_rate, run.seed)
+        passes["true_pose"] = (1, rounds * (PASSES // rounds))
+    for way, given in passes.items():
+        transformers[way], _ = _trained(small, way, films, images, few, given)
     facts = {way: diagnose(one, images, films, arm) for way, one in transformers.items()}
-    return comparison.table(facts), transformers
-
-
-def _jointly(run: Run, films: Cohort, few: torch.Tensor) -> Transformer:
-    """A transformer trained with the classifier, both from scratch, on the images at `few`."""
-    study, arm = run.study, run.switches.model_copy(update={"stn": "joint"})
-    rate, data = training.transformer_rate(study, arm), training.images(study, arm, films)
-    transformer = seeded(study, "joint", run.seed)
-    model = training.classifier(run, transformer, films, data.splits["train"])
-    data.splits |= {"train": few, "val": data.splits["val"][: comparison.IMAGES // 4]}
-    FineTuning(model, data, study.training, study.augmentation, arm.flip, arm.trainable, rate, run.seed).train()
-    return transformer
+    return diagnostics.table(facts), transformers

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from foramen.augmentation.random_changes import pose_limits, random_affine, random_flip, random_gain
 from foramen.core import compute
 from foramen.core.training_loop import fit, one_cycle_schedule
-from foramen.study.model import Augmentation, Training
+from foramen.study.model import Arm, Augmentation, Training
 from foramen.training import backbone
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, logits, sample_all
@@ -31,14 +31,13 @@ class FineTuning:
     data: TrainingImages
     recipe: Training
     changes: Augmentation
-    flip: str = "none"
-    trainable: str = "all"
+    arm: Arm = Arm()
     transformer_rate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         self.limits = pose_limits(self.changes.rotation, self.changes.zoom, self.changes.shift)
-        self.optimizer = optimizer_of(self.model, self.recipe, self.trainable, self.transformer_rate)
+        self.optimizer = optimizer_of(self.model, self.recipe, self.arm.trainable, self.transformer_rate)
         self.generator = torch.Generator().manual_seed(self.seed)
         self.rows = self.data.splits["train"]
         steps = self.recipe.epochs * len(self._split(self.rows))
@@ -67,7 +66,7 @@ class FineTuning:
 
     def _freeze(self, epoch: int) -> None:
         """Only the head learns in the first epochs, where the recipe says so."""
-        backbone.freeze(self.model.network, "head" if epoch < self.recipe.unfreeze else self.trainable)
+        backbone.freeze(self.model.network, "head" if epoch < self.recipe.unfreeze else self.arm.trainable)
 
     def batches(self, epoch: int) -> list[torch.Tensor]:
         """The rows of the training images in random order, a batch at a time."""
@@ -94,7 +93,7 @@ class FineTuning:
         inputs, labels = self._moved(rows), self.data.labels[rows]
         if self.changes.gain:
             inputs = random_gain(inputs, self.changes.gain, self.generator)
-        if self.flip == "random":
+        if self.arm.flip == "random":
             mirror = random_flip(len(rows), self.generator).to(inputs.device)
             inputs = torch.where(mirror[:, None, None, None], inputs.flip(-1), inputs)
             if self.data.side_dependent:

@@ -5,6 +5,7 @@ single-channel ResNet50 weights without a head, kept outside any one study, so t
 weights share them.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from foramen.augmentation.flip import mirrored, mirrored_labels
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute, paths
-from foramen.core.files import digest_file, replacing
+from foramen.core.files import digest_file, write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.preprocessing.equalization import normalisation
 from foramen.study.model import Arm, Run, Study
@@ -25,6 +26,7 @@ from foramen.study.step import make
 from foramen.training import backbone, checkpoints, hub, weights
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, Transformer
+from foramen.training.fine_tuning import FineTuning
 from foramen.training.pretraining import BATCH, FormulaPretraining
 
 JOINT_FACTOR = 0.1  # learning rate of an untrained localisation network over the classifier's
@@ -71,8 +73,7 @@ def _pretrained(study: Study, home: Path, facts: dict) -> nn.Module:
     training = FormulaPretraining(study.pretraining, recipe.precision, compute.device(recipe.device))
     state = TrainingState(training.rows, home, study.pretraining_key([]), recipe.checkpoint_seconds)
     model = training.train(state)
-    with replacing(home / "history.csv") as temporary:
-        pd.DataFrame(state.history).to_csv(temporary, index=False)
+    write_frame(home / "history.csv", pd.DataFrame(state.history))
     facts |= {"images": training.steps * BATCH, "accuracy": state.history[-1]["accuracy"]}
     return model
 
@@ -90,8 +91,23 @@ def _inputs(study: Study) -> list[Path]:
     return [path]
 
 
-def images(study: Study, arm: Arm, films: Cohort) -> TrainingImages:
+def fine_tuning(
+    run: Run, films: Cohort, transformer: Transformer, pretrained: Path | None = None, first: Mapping[str, int] = {}
+) -> FineTuning:
+    """An arm's training before its first step; everything random follows from the seed.
+
+    Of a split named in `first` only so many images are used.
+    """
+    study, data = run.study, images(run, films)
+    model = _classifier(run, films, transformer, data.splits["train"], pretrained)
+    data.splits |= {name: data.splits[name][:most] for name, most in first.items()}
+    rate = transformer_rate(study, run.switches)
+    return FineTuning(model, data, study.training, study.augmentation, run.switches, rate, run.seed)
+
+
+def images(run: Run, films: Cohort) -> TrainingImages:
     """An arm's images and labels on the study's device, with the flip done that it always does."""
+    study, arm = run.study, run.switches
     device, rows = compute.device(study.training.device), films.included
     dependent = augmentation.side_dependent(study)
     swapped = mirrored(rows["side"], arm.flip) & dependent
@@ -103,8 +119,8 @@ def images(study: Study, arm: Arm, films: Cohort) -> TrainingImages:
     return TrainingImages(treated, labels.to(device), swapped, splits, dependent)
 
 
-def classifier(
-    run: Run, transformer: Transformer, films: Cohort, train: torch.Tensor, pretrained: Path | None = None
+def _classifier(
+    run: Run, films: Cohort, transformer: Transformer, train: torch.Tensor, pretrained: Path | None
 ) -> Classifier:
     """An arm's classifier with its initial weights on the study's device; normalised over the training images."""
     variant = preprocessing.prepare(run.study, run.switches.equalization)
