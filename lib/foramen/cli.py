@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from foramen import __version__
-from foramen.core import paths
+from foramen.core import paths, processes
 from foramen.core.errors import InputError
 from foramen.core.files import require_empty
 from foramen.study import Study, load
@@ -24,11 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command. Exit codes: 0 well, 1 faults or failed jobs, 2 could not run, 130 interrupted."""
     given = parser().parse_args(arguments)
     try:
-        return given.command(given)
+        with processes.signals_as_interrupts():
+            return given.command(given)
     except InputError as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        processes.end_descendants(os.getpid())
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
@@ -125,7 +127,7 @@ def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
     def job(given: argparse.Namespace) -> int:
         from foramen.workflow import notebook_job
 
-        notebook_job.end_with_parent()
+        processes.end_with_parent()
         try:
             with notebook_job.tracked(given.status, given.done):
                 command(given)

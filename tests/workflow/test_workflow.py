@@ -1,6 +1,7 @@
 """The workflow with stand-in notebooks: what runs, what is kept, what a failure or a kill leaves behind."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 import yaml
@@ -20,6 +22,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
+from foramen.core.files import read_json
 from foramen.workflow import notebook_job, progress
 from foramen.workflow import run as workflow
 
@@ -77,6 +80,11 @@ def write_notebook(folder: Path, name: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
 
 
+def heed_interrupts() -> None:
+    """A test run that was itself started in the background has Ctrl-C ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Place:
     """A folder with a study, stand-in notebooks and outputs of its own."""
 
@@ -101,8 +109,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # a test run that was itself started in the background has Ctrl-C ignored, and children inherit that
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=heed_interrupts,
         )
 
     def run(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> tuple[int, str]:
@@ -232,9 +239,9 @@ def test_failure_is_named_and_the_others_finish(tmp_path: Path, finished: Place,
     assert place.planned("training.epochs=3") == ["05_fine_tuning plain 2", *EVALUATIONS]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_interrupted_study_leaves_no_process_and_goes_on(tmp_path: Path, finished: Place, number: signal.Signals):
-    """Killed, or interrupted as by Ctrl-C, while two trainings are at work and one is done."""
+    """Killed, asked to end, or interrupted as by Ctrl-C, while two trainings are at work and two are done."""
     place = copy_of(finished, tmp_path)
     process = place.start("training.epochs=3", STAND_IN_WAITS="plain-2 sharp-2")
     started = time.time()
@@ -245,7 +252,7 @@ def test_interrupted_study_leaves_no_process_and_goes_on(tmp_path: Path, finishe
     process.send_signal(number)
     output, _ = process.communicate(timeout=240)
     wait_until(lambda: not any(still_runs(child) for child in tree))
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert process.returncode == 130
         assert "goes on from here" in output
 
@@ -255,6 +262,40 @@ def test_interrupted_study_leaves_no_process_and_goes_on(tmp_path: Path, finishe
     assert [again.count(f"05_fine_tuning {name}") for name in ("plain 2", "sharp 2")] == [2, 2]
     assert [again.count(f"05_fine_tuning {name}") for name in ("plain 1", "sharp 1")] == [1, 1]
     assert [again.count(name) for name in EVALUATIONS] == [1] * len(EVALUATIONS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_job_takes_its_kernel_with_it(place: Place, number: signal.Signals):
+    """As a batch system ends a job of its own, with no workflow above it."""
+    notebook, status = place.folder / "notebooks" / "05_fine_tuning.ipynb", place.folder / "status.json"
+    command = [sys.executable, "-m", "foramen", "notebook", str(notebook), "out.ipynb", "--status", str(status)]
+    parameters = ["-p", "study", str(place.study), "-p", "arm", "plain", "-p", "seed", "1"]
+    environment = place.environment | {"STAND_IN_WAITS": "plain-1"}
+    place.runs.mkdir(parents=True)
+    process = subprocess.Popen([*command, *parameters], cwd=place.folder, env=environment, preexec_fn=heed_interrupts)
+    wait_until(lambda: (place.runs / "arms" / "plain" / "1" / "waiting").exists(), process)
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert tree and process.wait(60) == 130
+    wait_until(lambda: not any(still_runs(child) for child in tree))
+    assert read_json(status)["state"] == "failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_check_leaves_no_decoder(place: Place, number: signal.Signals):
+    films.cohort_folder(place.folder / "own", patients=20)
+    large = place.folder / "large.png"
+    films.save_png(large, np.random.default_rng(0).random((3000, 3000)), bits=16)
+    for path in (place.folder / "own" / "films").iterdir():
+        path.unlink()
+        path.hardlink_to(large)
+    command = [sys.executable, "-m", "foramen", "check", str(films.study_file(place.folder / "own")), "--pixels"]
+    process = subprocess.Popen(command, env=place.environment, preexec_fn=heed_interrupts)
+    wait_until(lambda: len(psutil.Process(process.pid).children(recursive=True)) >= 3, process)
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(10) == 130
+    wait_until(lambda: not any(still_runs(child) for child in tree))
 
 
 def still_runs(process: psutil.Process) -> bool:
@@ -351,6 +392,38 @@ def test_notebook_command_refuses_unknown_parameters(place: Place):
 def test_executed_notebook_names_no_folder_of_this_machine(finished: Place):
     for path in (finished.runs / "notebooks").glob("*.ipynb"):
         assert str(finished.folder) not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("CellExecutionError", "", "CellExecutionError: the cell ended without a message, perhaps for want of memory"),
+        ("MemoryError", "", "MemoryError: the cell ended without a message, perhaps for want of memory; fewer jobs"),
+        ("MemoryError", "Unable to allocate 9 GiB", "MemoryError: Unable to allocate 9 GiB"),
+        ("AssertionError", "", "AssertionError: "),
+    ],
+)
+def test_a_cell_that_ends_without_a_word_has_its_likely_reason_told(place: Place, monkeypatch, name, words, told):
+    import papermill
+
+    def fail(source: str, output: str, parameters: dict, **options: object) -> None:
+        Path(output).write_text(json.dumps({"cells": []}))
+        raise papermill.PapermillExecutionError(0, 1, "", name, words, [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(place.folder))
+    monkeypatch.chdir(place.folder)
+    with pytest.raises(notebook_job.NotebookError) as failed:
+        run_stand_in(place, {})
+    assert str(failed.value).startswith(told)
+
+
+def test_a_python_without_the_packages_is_told_which_one_is_needed():
+    command = [sys.executable, "-S", "-m", "foramen", "check", "params/smoke.yaml"]  # -S: without site-packages
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "lib")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "foramen needs Python 3.11 (3.11.5 or later)" in done.stderr
+    assert "Traceback" not in done.stderr and sys.executable in done.stderr
 
 
 def run_stand_in(place: Place, parameters: dict) -> None:

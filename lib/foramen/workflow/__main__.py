@@ -4,7 +4,7 @@ import sys
 
 from snakemake.cli import main
 
-from foramen.workflow import notebook_job
+from foramen.core import processes
 
-notebook_job.end_with_parent()
+processes.end_with_parent()
 main(sys.argv[1:])

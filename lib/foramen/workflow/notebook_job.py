@@ -1,4 +1,4 @@
-"""One job of the workflow: execute a notebook with papermill, tell how it went, and never outlive the parent.
+"""One job of the workflow: execute a notebook with papermill, and tell how it went.
 
 A job's status (`StudyPaths.job_status`) is a small JSON file: state `running`, `done` or `failed`, when it started, how
 many seconds it took, and for a failure the cell and the message. progress.py shows it.
@@ -7,7 +7,6 @@ many seconds it took, and for a failure the cell and the message. progress.py sh
 import os
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,24 +22,10 @@ from foramen.core.files import read_json, write_json, write_text
 SINGLE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+# What papermill names where a kernel could not even say what went wrong, and Python where it has no room for an object.
+WITHOUT_WORDS = ("CellExecutionError", "MemoryError")
+WANT = ", perhaps for want of memory; fewer jobs at once (--cores) need less"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def end_with_parent(interval: float = 0.5) -> None:
-    """End this process within `interval` seconds of its parent's end, so that `kill -9` of a run leaves
-    nothing behind.
-
-    A process whose parent dies is adopted by another one; that works on every Unix. A notebook's kernel does
-    the same.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(interval)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -115,10 +100,12 @@ def _papermill(source: str, output: str, parameters: dict[str, Any], sockets: Pa
     try:
         papermill.execute_notebook(source, output, parameters, **options)
     except papermill.PapermillExecutionError as error:
-        raise NotebookError(stopped_at(Path(output)), COLOUR.sub("", f"{error.ename}: {error.evalue}")) from None
-    except RuntimeError as error:  # nbclient's DeadKernelError
-        message = f"{error}; the kernel was killed, perhaps for want of memory"
+        message = COLOUR.sub("", f"{error.ename}: {error.evalue}")
+        if not error.evalue and error.ename in WITHOUT_WORDS:
+            message = f"{error.ename}: the cell ended without a message{WANT}"
         raise NotebookError(stopped_at(Path(output)), message) from None
+    except RuntimeError as error:  # nbclient's DeadKernelError
+        raise NotebookError(stopped_at(Path(output)), f"{error}; the kernel was killed{WANT}") from None
 
 
 def stopped_at(executed: Path) -> int | None:

@@ -1,13 +1,9 @@
-"""Run a whole study: write what the rules read, let Snakemake (see Snakefile) do the rest, tell how far it is.
-
-`python -m foramen.workflow.run` is Snakemake itself, ending with the process that started it.
-"""
+"""Run a whole study: write what the rules read, let Snakemake (see Snakefile) do the rest, tell how far it is."""
 
 import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from foramen import study
-from foramen.core import paths
+from foramen.core import paths, processes
 from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
 from foramen.study import sweeps
@@ -33,8 +29,7 @@ def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = N
 
     A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
     go to Snakemake as they are (`--executor slurm`). Raises InputError where another process runs this study or, before
-    anything is written, where what is still to be read has faults; KeyboardInterrupt, with all jobs ended, on Ctrl-C
-    and on SIGTERM.
+    anything is written, where what is still to be read has faults; KeyboardInterrupt, with all jobs ended, on Ctrl-C.
     """
     check.before_run(chosen)
     cores, arguments = cores or os.cpu_count() or 1, arguments or []
@@ -59,7 +54,7 @@ def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
         write_parameters(chosen)
         chosen.paths.plan.unlink(missing_ok=True)
         command = snakemake_command(chosen, cores, arguments)
-        with open(chosen.paths.log, "w", encoding="utf-8") as log, signals_as_interrupts():
+        with open(chosen.paths.log, "w", encoding="utf-8") as log:
             # A session of its own: Ctrl-C reaches this process alone, which then ends all jobs in order.
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -67,7 +62,9 @@ def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
             try:
                 progress.watch(chosen, process, started, cores)
             finally:
-                end_tree(process)
+                processes.end_descendants(process.pid)
+                process.kill()
+                process.wait()
     return progress.conclude(chosen, started, process.returncode == 0)
 
 
@@ -111,33 +108,3 @@ def snakemake_command(chosen: Study, cores: int, arguments: list[str]) -> list[s
         *arguments,
         *("--config", f"study={chosen.paths.study_file}"),
     ]
-
-
-@contextlib.contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def end_tree(process: subprocess.Popen) -> None:
-    """Kill a process and all that it started.
-
-    No result is lost or left in parts: every file is renamed into place once it is complete.
-    """
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.wait()

@@ -1,0 +1,51 @@
+"""How processes end: with their parent, in order on a signal, and with all that they have started."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+
+def end_with_parent(interval: float = 0.5) -> None:
+    """End this process within `interval` seconds of its parent's end, so that `kill -9` of a run leaves nothing behind.
+
+    A process whose parent dies is adopted by another one; that works on every Unix. A notebook's kernel does the same.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(interval)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end a command as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_descendants(pid: int) -> None:
+    """Kill all that a process has started, and what these have.
+
+    No result is lost or left in parts: every file is renamed into place once it is complete.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
