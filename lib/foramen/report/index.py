@@ -9,15 +9,13 @@ import json
 from importlib import resources
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from foramen.cohort import privacy
-from foramen.core import tables
 from foramen.core.errors import InputError
 from foramen.core.files import write_text
 from foramen.figures import METRIC_NAMES
-from foramen.report import catalogue, notebooks, results, runs
+from foramen.report import catalogue, notebooks, rendering, results, runs
 from foramen.study.model import Study
 
 
@@ -26,36 +24,23 @@ def prepare(study: Study) -> Path:
     missing = [name for name in ("results", "gains") if not (study.paths.tables / f"{name}.csv").exists()]
     if missing:
         raise InputError([f"{study.paths.tables / name}.csv is missing: run notebook 06 first" for name in missing])
-    environment = _environment(study)
+    environment = rendering.environment(autoescape=True)
+    style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+    environment.globals |= {"style": Markup(style), "synthetic": study.cohort.source == "synthetic"}
     pages = notebooks.write(study, environment)
-    links = {page.notebook: page.href for page in pages if page.kept}
     page = environment.get_template("index.html.j2").render(
         study=study,
         headline=results.headline(study),
         results=results.results_table(study),
         comparison=results.comparison(study),
         metrics=METRIC_NAMES,
-        figures=catalogue.figures_of(study, links),
-        tables=catalogue.tables_of(study, links),
+        figures=catalogue.figures_of(study),
+        tables=catalogue.tables_of(study),
         notebooks=pages,
-        evaluation=links.get("06_evaluation", ""),
+        links={page.notebook: page.href for page in pages if page.kept},
         parameters=json.dumps(privacy.shown_parameters(study), indent=1),
         runs=runs.runs(study),
         facts=runs.facts(study),
     )
     write_text(study.paths.report_page, page)
     return study.paths.report_page
-
-
-def _environment(study: Study) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("foramen.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
-    environment.globals |= {"style": Markup(style), "synthetic": study.cohort.source == "synthetic"}
-    environment.filters |= {"points": results.points, "p": tables.p_value}
-    return environment
