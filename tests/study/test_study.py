@@ -97,10 +97,19 @@ def test_true_pose_needs_a_known_pose():
 
 
 def test_all_faults_come_at_once():
+    """What is impossible by itself does not hide what contradicts something else, and makes no fault of its own."""
     found = faults(
         "split.test=1.2", "training.epoch=3", "arms.basic.flip=sideways", "seeds=[1, 1]", "evaluation.reference=x"
     )
     assert len(found) == 5
+    found = faults("arms.basic=3", "arms.Third={}", "name=..", "evaluation.reference=x", "sweeps.one={arm: basic}")
+    assert [fault.split(":")[0] for fault in found if "missing" not in fault] == [
+        "name",
+        "arms.basic",
+        "arms.Third",
+        "evaluation.reference",
+    ]
+    assert len(found) == 6  # a sweep without its knobs and its control
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """What is wrong with a study file, in words: one line a fault, with the key and the nearest valid one."""
 
 import difflib
-from typing import Any, get_args
+from collections.abc import Iterator
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+from foramen.study.model import Study
 
 
 def short(text: str, letters: int = 80) -> str:
@@ -44,83 +47,51 @@ def _valid_keys(location: list[str], model: type[BaseModel]) -> list[str]:
     return list(model.model_fields)
 
 
-def between_keys(values: dict) -> list[str]:
-    """Faults between keys, found on the raw values so that they are listed together with the others."""
-    return [*_name_faults(values), *_arm_faults(values), *_split_faults(values), *_source_faults(values)]
+def between_keys(study: Study) -> list[str]:
+    """What is wrong with a study each of whose values is possible by itself."""
+    return [*_names(study), *_switches(study), *_sources(study)]
 
 
-def _part(values: dict, *keys: str, kind: type = dict) -> Any:
-    """What stands at a place; empty where nothing of that type does, which is a fault of its own."""
-    part: Any = values
-    for key in keys:
-        part = part.get(key) if isinstance(part, dict) else None
-    return part if isinstance(part, kind) else kind()
-
-
-def _name_faults(values: dict) -> list[str]:
+def _names(study: Study) -> Iterator[str]:
     """Arms that are named but do not exist, duplicate names and seeds."""
-    arms, external = _part(values, "arms"), _part(values, "evaluation", "external")
-    named = {
-        "evaluation.reference": _part(values, "evaluation", "reference", kind=str) or "basic",
-        "evaluation.primary.arm": _part(values, "evaluation", "primary", "arm", kind=str) or "proposed",
-    }
-    faults = []
-    for i, step in enumerate(_part(values, "evaluation", "steps", kind=list)):
-        if isinstance(step, list) and len(step) == 2:
-            named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
-        else:
-            faults.append(f"evaluation.steps.{i}: write [arm, arm before it]")
-    for name, sweep in _part(values, "sweeps").items():
-        for role in ("arm", "control"):
-            arm = _part(sweep, role, kind=str)
-            if arm and arm not in arms:  # another system has no training to repeat
-                faults.append(f"sweeps.{name}.{role}: there is no arm {arm!r}{nearest(arm, list(arms))}")
-    known = [*map(str, arms), *map(str, external)]
-    for key, arm in named.items():
-        if known and isinstance(arm, str) and arm not in known:
-            faults.append(f"{key}: there is no arm {arm!r}{nearest(arm, known)}")
-    faults += [f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms]
-    seeds = [str(seed) for seed in _part(values, "seeds", kind=list)]
-    return faults + (["seeds: duplicate seed"] if len(set(seeds)) < len(seeds) else [])
+    plan, arms = study.evaluation, list(study.arms)
+    named = {"evaluation.reference": plan.reference, "evaluation.primary.arm": plan.primary.arm}
+    for i, step in enumerate(plan.steps):
+        named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
+        if len(step) != 2:
+            yield f"evaluation.steps.{i}: write [arm, arm before it]"
+    trained = {f"sweeps.{name}.arm": sweep.arm for name, sweep in study.sweeps.items()}
+    trained |= {f"sweeps.{name}.control": sweep.control for name, sweep in study.sweeps.items()}
+    for keys, known in ((named, [*arms, *plan.external]), (trained, arms)):  # of another system no training is repeated
+        yield from (
+            f"{key}: there is no arm {arm!r}{nearest(arm, known)}" for key, arm in keys.items() if arm not in known
+        )
+    yield from (f"evaluation.external.{name}: an arm has that name, too" for name in plan.external if name in arms)
+    if len(set(study.seeds)) < len(study.seeds):
+        yield "seeds: duplicate seed"
 
 
-def _arm_faults(values: dict) -> list[str]:
-    """Switches of an arm that exclude each other."""
-    return [
-        f"arms.{name}.flip: random changes an image each time it is seen, but where trainable is head it is seen once"
-        for name, arm in _part(values, "arms").items()
-        if isinstance(arm, dict) and arm.get("flip") == "random" and arm.get("trainable") == "head"
-    ]
+def _switches(study: Study) -> Iterator[str]:
+    """Values that exclude each other."""
+    for name, arm in study.arms.items():
+        if arm.flip == "random" and arm.trainable == "head":
+            yield f"arms.{name}.flip: random changes an image each time it is seen; with trainable: head that is once"
+    if (shares := study.split.test + study.split.validation) >= 1:
+        yield f"split: test and validation share add up to {shares:g}; nothing is left to train on"
 
 
-def _split_faults(values: dict) -> list[str]:
-    shares = [_part(values, "split").get(key, default) for key, default in (("test", 0.5), ("validation", 0.1))]
-    numbers = all(isinstance(share, int | float) for share in shares)
-    if numbers and sum(shares) >= 1 and max(shares) < 1 and min(shares) > 0:
-        return [f"split: test and validation share add up to {sum(shares):g}; nothing is left to train on"]
-    return []
-
-
-def _source_faults(values: dict) -> list[str]:
-    """A source without its file; an STN that needs what the source has not."""
-    faults = []
-    manifest = _part(values, "cohort", "manifest")
-    if _part(values, "cohort", "source", kind=str) == "manifest":
-        faults += [
-            f"sweeps.{name}.knobs: {knob} is of the synthetic cohort, which this study does not use"
-            for name, sweep in _part(values, "sweeps").items()
-            for knob in _part(sweep, "knobs", kind=list)
-            if str(knob).startswith("cohort.synthetic")
-        ]
-        if not manifest.get("path"):
-            faults.append("cohort.manifest.path: give your table, for example COHORT=films/manifest.csv")
-        arms = _part(values, "arms").items()
-        faults += [
-            f"arms.{name}.stn: true_pose needs a cohort whose pose is known: the synthetic one, or CSXA"
-            for name, arm in arms
-            if isinstance(arm, dict) and arm.get("stn") == "true_pose" and manifest.get("adapter") != "csxa"
-        ]
-    pretraining = _part(values, "pretraining")
-    if pretraining.get("source") == "file" and not pretraining.get("file"):
-        faults.append("pretraining.file: source is file, but none is named")
-    return faults
+def _sources(study: Study) -> Iterator[str]:
+    """A source without its file; what asks for something that the source of the radiographs has not."""
+    if study.pretraining.source == "file" and not study.pretraining.file:
+        yield "pretraining.file: source is file, but none is named"
+    if study.cohort.source == "synthetic":
+        return
+    if not study.cohort.manifest.path:
+        yield "cohort.manifest.path: give your table, for example COHORT=films/manifest.csv"
+    for name, sweep in study.sweeps.items():
+        for knob in sweep.knobs:
+            if knob.startswith("cohort.synthetic"):
+                yield f"sweeps.{name}.knobs: {knob} is of the synthetic cohort, which this study does not use"
+    for name, arm in study.arms.items():
+        if arm.stn == "true_pose" and study.cohort.manifest.adapter != "csxa":
+            yield f"arms.{name}.stn: true_pose needs a cohort whose pose is known: the synthetic one, or CSXA"

@@ -1,5 +1,6 @@
 """From a YAML file of `params/` to a `Study`, with all faults at once."""
 
+import contextlib
 import difflib
 import os
 import re
@@ -29,18 +30,42 @@ def load(path: str | Path, overrides: list[str] | None = None) -> Study:
     path = find(path)
     values = _resolved(path)
     found = _override(values, overrides or [])
-    study = None
-    try:
-        study = Study.model_validate(values)
-    except ValidationError as error:
-        found += [faults.explain(item, Study) for item in error.errors()]
-    found += faults.between_keys(values)
+    study, impossible = _validated(values)
+    found += impossible
+    if study:
+        found += faults.between_keys(study)
     if study and study.cohort.source == "manifest":
         os.umask(0o077)
         found += _report_fault(study, path)
     if found or study is None:
         raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(found)])
     return study
+
+
+def _validated(values: dict) -> tuple[Study | None, list[str]]:
+    """The study of these values, what is faulty in it at its default, and the faults."""
+    try:
+        return Study.model_validate(values), []
+    except ValidationError as error:
+        found = [faults.explain(item, Study) for item in error.errors()]
+        for item in error.errors():
+            _set_to_default(values, item["loc"])
+    with contextlib.suppress(ValidationError):  # as where there is no arm
+        return Study.model_validate({"name": "unnamed"} | values), found
+    return None, found
+
+
+def _set_to_default(values: dict, location: tuple[int | str, ...]) -> None:
+    """Remove the value that an error is about, or what should hold it; an arm stays, with nothing said of it."""
+    inner: Any = values
+    for key in location:
+        if not isinstance(inner, dict) or key not in inner:
+            break
+        holder, last, inner = inner, key, inner[key]
+    if inner is not values:
+        del holder[last]
+        if holder is values.get("arms") and "[key]" not in location:
+            holder[last] = {}
 
 
 def find(path: str | Path) -> Path:

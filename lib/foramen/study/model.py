@@ -19,6 +19,7 @@ Stn = Literal["none", "crop", "joint", "self_supervised", "true_pose"]
 Initialisation = Literal["random", "pretrained"]
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Factor = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 # The ways of training the STN that need a localisation network taught before fine-tuning.
@@ -109,9 +110,7 @@ class Augmentation(Section):
 class Region(Section):
     """What arms without crop or STN see of a film: a fixed region, the same for all (notebook 04)."""
 
-    magnification: float = Field(
-        1.0, ge=1, le=4, description="1: the whole film; 2: the region of half its side, so twice as large"
-    )
+    magnification: float = Field(1.0, ge=1, le=4, description="1: the whole film; 2: half its side, twice as large")
     centre_down: float = Field(
         0.1,
         ge=-0.5,
@@ -128,17 +127,11 @@ class StnParameters(Section):
     max_rotation: float = Field(20.0, ge=0, le=90, description="degrees")
     max_zoom: float = Field(1.35, ge=1, le=3, description="factor about the magnification, either way")
     max_shift: float = Field(0.35, ge=0, le=1, description="in half image sides")
-    localisation_size: int = Field(
-        64, ge=16, le=256, description="the localisation network sees the image at this size"
-    )
+    localisation_size: int = Field(64, ge=16, le=256, description="side of the localisation network's input, in pixels")
     epochs: int = Field(12, ge=1, le=1000, description="of each round of teaching the localisation network")
-    rounds: int = Field(
-        3, ge=1, le=100, description="of teaching without truth; each starts from the last one's answers"
-    )
+    rounds: int = Field(3, ge=1, le=100, description="of teaching without truth, each from the last one's answers")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="of teaching the localisation network")
-    joint_learning_rate: float = Field(
-        1e-5, ge=0, le=1, description="of a taught localisation network during fine-tuning"
-    )
+    joint_learning_rate: float = Field(1e-5, ge=0, le=1, description="of a taught localisation network in fine-tuning")
 
 
 class Pretraining(Section):
@@ -162,9 +155,7 @@ class Arm(Section):
     flip: Flip = "none"
     stn: Stn = "none"
     initialisation: Initialisation = "pretrained"
-    trainable: Trainable = Field(
-        "all", description="head: only the last layer; layer3: from layer3 up; all: everything"
-    )
+    trainable: Trainable = Field("all", description="head: the last layer; layer3: from layer3 up; all: everything")
 
     @property
     def localisation_key(self) -> str | None:
@@ -179,15 +170,11 @@ class Training(Section):
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)
-    head_factor: float = Field(
-        5.0, gt=0, le=1000, description="learning rate of the last layer over that of the others"
-    )
+    head_factor: float = Field(5.0, gt=0, le=1000, description="learning rate of the last layer over the others'")
     layer_decay: float = Field(1.0, gt=0, le=1, description="factor of the learning rate per stage towards the input")
     weight_decay: float = Field(0.05, ge=0, le=1, description="on weights of more than one dimension only")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    share: float = Field(
-        1.0, gt=0, le=1, description="share of the training patients who are learned from (learning curves)"
-    )
+    share: float = Field(1.0, gt=0, le=1, description="of the training patients who are learned from (learning curves)")
     unfreeze: int = Field(0, ge=0, description="epochs in which only the last layer trains, before the rest does")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     patience: int = Field(0, ge=0, description="epochs without a better validation loss before stopping; 0: never")
@@ -220,11 +207,9 @@ class Sweep(Section):
     """A curve: an arm and its control where some numbers of the study are larger or smaller (notebook 06)."""
 
     knobs: list[str] = Field(
-        min_length=1, description="keys that are multiplied together, such as cohort.synthetic.positioning.tilt_sd_deg"
+        min_length=1, description="keys that vary together: cohort.synthetic.positioning.tilt_sd_deg"
     )
-    factors: list[Annotated[float, Field(ge=0, le=100)]] = Field(
-        [0.0, 0.5, 1.5], min_length=1, description="of their values in this study; 1 is the study itself"
-    )
+    factors: list[Factor] = Field([0.0, 0.5, 1.5], min_length=1, description="of their values; 1 is the study itself")
     arm: str
     control: str = Field(description="the arm that lacks the one step that is looked at")
 
@@ -246,7 +231,7 @@ class Study(Section):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     sweeps: dict[Name, Sweep] = Field(
-        {}, description="studies that differ from this one in one nuisance of the cohort, or in one other number"
+        {}, description="studies that differ from this one in a nuisance or another number"
     )
 
     @field_validator("name")
@@ -293,35 +278,33 @@ class Study(Section):
         stage names only its own parameters: what it reads from an earlier stage, the workflow tracks as a file.
         """
         kind, _, name = stage.partition("_")
-        parts = {
-            "cohort": self._cohort_parameters,
-            "variant": lambda: self._variant_parameters(name),
-            "augmentation": lambda: {
-                "augmentation": self.augmentation.model_dump(mode="json"),
-                "flips": sorted({arm.flip for arm in self.arms.values()}),
-            },
-            "pretraining": self._pretraining_parameters,
-            "stn": lambda: self._sections("stn", "region") | self.training.model_dump(include={"threads", "share"}),
-            "arm": lambda: self._arm_parameters(name),
-            "evaluation": lambda: self._sections("evaluation", "arms", "seeds", "sweeps"),
-        }
-        return parts[kind]()
+        match kind:
+            case "cohort":
+                return self._cohort_parameters()
+            case "variant":
+                return {"equalization": name} | (self.preprocessing.model_dump() if name == "clahe" else {})
+            case "augmentation":
+                return self._sections("augmentation") | {"flips": sorted({arm.flip for arm in self.arms.values()})}
+            case "pretraining":
+                return self._pretraining_parameters()
+            case "stn":
+                return self._sections("stn", "region") | self.training.model_dump(include={"threads", "share"})
+            case "arm":
+                return self._arm_parameters(self.arms[name])
+            case "evaluation":
+                return self._sections("evaluation", "arms", "seeds", "sweeps")
+        raise KeyError(stage)
 
     def _sections(self, *names: str) -> dict[str, Any]:
         return self.model_dump(mode="json", include=set(names))
 
     def _cohort_parameters(self) -> dict[str, Any]:
-        source, cohort = self.cohort.source, self.cohort.model_dump(mode="json")
+        source = self.cohort.source
         content = {"content": self.cohort.manifest.content} if source == "manifest" else {}
-        kept = {name: cohort[name] for name in ("source", "image_size", source)}
+        kept = self.cohort.model_dump(mode="json", include={"source", "image_size", source})
         return kept | self._sections("split") | content
 
-    def _variant_parameters(self, equalization: str) -> dict[str, Any]:
-        tuned = self.preprocessing.model_dump(mode="json") if equalization == "clahe" else {}
-        return {"equalization": equalization, **tuned}
-
-    def _arm_parameters(self, name: str) -> dict[str, Any]:
-        arm = self.arms[name]
+    def _arm_parameters(self, arm: Arm) -> dict[str, Any]:
         parts = {"arm": arm.model_dump(mode="json", exclude={"description"})}
         parts |= self._sections("augmentation", "training", "region", *(["stn"] if arm.stn != "none" else []))
         if arm.initialisation == "pretrained":
@@ -329,15 +312,12 @@ class Study(Section):
         return parts
 
     def _pretraining_parameters(self) -> dict[str, Any]:
-        """What the pre-trained weights depend on: the fields of the chosen source, and how a formula's are
-        computed.
-        """
-        given = self.pretraining.model_dump(mode="json")
-        if given["source"] != "formula":
-            field = {"hub": "hub_name", "file": "file"}[given["source"]]
-            return {"source": given["source"], field: given[field]}
-        computed = {k: getattr(self.training, k) for k in ("precision", "device", "threads")}
-        return {k: v for k, v in given.items() if k not in ("hub_name", "file")} | computed
+        """The fields of the chosen source, and what a computation of the weights depends on besides."""
+        of_source = {"hub": {"source", "hub_name"}, "file": {"source", "file"}}
+        if chosen := of_source.get(self.pretraining.source):
+            return self.pretraining.model_dump(mode="json", include=chosen)
+        computed = self.training.model_dump(include={"precision", "device", "threads"})
+        return self.pretraining.model_dump(mode="json", exclude={"hub_name", "file"}) | computed
 
 
 @dataclass(frozen=True)
