@@ -123,7 +123,7 @@ def test_killed_at_every_bad_moment_it_ends_with_the_same_bytes(outputs: Path):
 
 def test_a_finished_training_is_left_alone(outputs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(outputs / "undisturbed"))
-    monkeypatch.setattr(training, "trained", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(training.training, "fine_tuning", lambda *_: pytest.fail("trained again"))
     training.prepare(study.load(outputs / "tiny.yaml").run("proposed", 1))
 
 

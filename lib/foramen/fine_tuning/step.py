@@ -43,9 +43,15 @@ def prepare(run: Run) -> Path:
         compute.deterministic(recipe.threads)
         key = provenance.key(run.study, run.stage, inputs)
         state = TrainingState(recipe.epochs, home, key, recipe.checkpoint_seconds)
-        model, data, chosen = trained(run, films, pretrained, state)
+        tuning = training.fine_tuning(run, films, stn.initial_transformer(run), pretrained)
+        model, data = tuning.model, tuning.data
+        if run.switches.trainable == "head":
+            state.history.append(linear_probe.train(model, data, recipe.weight_decay, recipe.precision))
+        else:
+            tuning.train(state)
         _write_results(run, films.included, model, data, state.history)
-        facts |= {"seed": run.seed, "arm": run.arm, "epochs": len(state.history), "chosen_epoch": chosen}
+        facts |= {"seed": run.seed, "arm": run.arm, "epochs": len(state.history)}
+        facts["chosen_epoch"] = tuning.stopping.best["epoch"] or len(state.history)
         facts |= {"device": str(data.images.device)}
         facts["transformer"] = stn.diagnose(model.transformer, data.images, films, run.switches)
 
@@ -68,19 +74,6 @@ def upstream(run: Run) -> tuple[Cohort, Path | None, list[Path]]:
     inputs += [pretrained.parent] if pretrained else []
     inputs += [stn.prepare(run)] if arm.localisation_key else []
     return films, pretrained, inputs
-
-
-def trained(
-    run: Run, films: Cohort, pretrained: Path | None, state: TrainingState
-) -> tuple[Classifier, TrainingImages, int]:
-    """The trained classifier, its images and the epoch that was chosen; the history is in `state`."""
-    tuning = training.fine_tuning(run, films, stn.initial_transformer(run), pretrained)
-    if run.switches.trainable == "head":
-        recipe = tuning.recipe
-        state.history.append(linear_probe.train(tuning.model, tuning.data, recipe.weight_decay, recipe.precision))
-    else:
-        tuning.train(state)
-    return tuning.model, tuning.data, tuning.stopping.best["epoch"] or len(state.history)
 
 
 def _write_results(

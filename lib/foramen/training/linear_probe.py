@@ -20,7 +20,8 @@ def train(model: Classifier, data: TrainingImages, weight_decay: float, precisio
     """Fit the head of `model` to its features of the training images; the one row of the history."""
     started = time.monotonic()
     data.inputs = sample_all(model, data.images) if data.inputs is None else data.inputs
-    features = features_of(model, data.inputs, precision)
+    with compute.autocast(precision, data.inputs.device):
+        features = in_batches(model, model.features, data.inputs)  # (N, 2048)
     train, val = data.splits["train"], data.splits["val"]
     mean, std = features[train].mean(dim=0), features[train].std(dim=0) + 1e-6
     features = (features - mean) / std
@@ -32,12 +33,6 @@ def train(model: Classifier, data: TrainingImages, weight_decay: float, precisio
     seconds = time.monotonic() - started
     row = {"epoch": 1, "train_loss": loss, **validation(scores, data.labels[val]), "learning_rate": math.nan}
     return row | {"images_per_second": len(features) / seconds, "seconds": seconds}
-
-
-def features_of(model: Classifier, inputs: torch.Tensor, precision: str) -> torch.Tensor:
-    """The frozen network's pooled features (N, 2048) of all inputs (N, 1, s, s)."""
-    with compute.autocast(precision, inputs.device):
-        return in_batches(model, model.features, inputs)
 
 
 def logistic_regression(features: torch.Tensor, labels: torch.Tensor, weight_decay: float) -> tuple[nn.Linear, float]:

@@ -52,7 +52,11 @@ class FormulaPretraining:
         state.resume(model=self.model, optimizer=self.optimizer, schedule=self.schedule)
 
         def on_epoch(row: int, losses: torch.Tensor) -> None:
-            state.end_epoch(self._row(row, losses))
+            seconds = time.monotonic() - self.started
+            seen = min((row + 1) * ROW_STEPS, self.steps) * BATCH
+            facts = {"epoch": row + 1, "images": seen, "train_loss": losses.mean().item()}
+            facts |= {"accuracy": torch.stack(self.hits).mean().item(), "learning_rate": self.rate}
+            state.end_epoch(facts | {"images_per_second": len(losses) * BATCH / seconds, "seconds": seconds})
 
         fit(self.model, self.batches, self.loss, self.optimizer, self.schedule, state.remaining, on_epoch, CLIP)
         return self.model
@@ -72,18 +76,6 @@ class FormulaPretraining:
             loss = functional.cross_entropy(logits.float(), labels, label_smoothing=LABEL_SMOOTHING)
         self.hits.append((logits.argmax(1) == labels).float().mean())
         return loss
-
-    def _row(self, row: int, losses: torch.Tensor) -> dict[str, float]:
-        seconds = time.monotonic() - self.started
-        return {
-            "epoch": row + 1,
-            "images": min((row + 1) * ROW_STEPS, self.steps) * BATCH,
-            "train_loss": losses.mean().item(),
-            "accuracy": torch.stack(self.hits).mean().item(),
-            "learning_rate": self.rate,
-            "images_per_second": len(losses) * BATCH / seconds,
-            "seconds": seconds,
-        }
 
 
 def batch(systems: np.ndarray, given: Pretraining, step: int) -> tuple[torch.Tensor, torch.Tensor]:

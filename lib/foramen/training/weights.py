@@ -16,11 +16,6 @@ from foramen.core.files import replacing
 HEAD = ("fc.weight", "fc.bias")
 
 
-def load_into(model: nn.Module, path: Path) -> None:
-    """Give a ResNet50 the tensors of a weights file; its head stays where the file's has another size, or none."""
-    model.load_state_dict(fitting(read(path), model, path), strict=False)
-
-
 def read(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a `.safetensors` or `.pth`/`.pt` file, by name; code in the file is never run.
 
@@ -48,12 +43,13 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
-def fitting(state: dict[str, torch.Tensor], model: nn.Module, path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of `state` adapted to `model`: float32, one input channel, a head of another size left out.
+def load_into(model: nn.Module, path: Path) -> None:
+    """Give a ResNet50 the tensors of a weights file: as float32, colour channels summed.
 
-    Raises InputError that names the first tensor, in the network's order, that is missing or of another
-    shape.
+    Its head stays where the file's has another size, or none. Raises InputError that names the first tensor, in the
+    network's order, that is missing or of another shape.
     """
+    state = read(path)
     adapted = {}
     for name, wanted in model.state_dict().items():
         given = state.get(name)
@@ -69,7 +65,7 @@ def fitting(state: dict[str, torch.Tensor], model: nn.Module, path: Path) -> dic
             shapes = f"{tuple(given.shape)}, ResNet50 has {tuple(wanted.shape)}"
             raise InputError(f"{path}: does not fit ResNet50: tensor {name} is {shapes}")
         adapted[name] = given.to(wanted.dtype)
-    return adapted
+    model.load_state_dict(adapted, strict=False)
 
 
 def save(model: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
