@@ -210,7 +210,7 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
         {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
     )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
-    pose = step.target_poses(films, Arm(flip="canonical", stn="true_pose"), study.region.centre_down)
+    pose = diagnostics.target_poses(*step.known_poses(films, Arm(flip="canonical")), study.region.centre_down)
     torch.testing.assert_close(pose[0], pose[1])
     frame = geometry.crop_frame(study.stn.magnification, (0.0, study.region.centre_down))
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]

@@ -29,9 +29,7 @@ def mirrored(sides: pd.Series, flip: Literal["none", "random", "canonical"]) -> 
 
 def apply_canonical_flip(images: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     """A copy of `images` (N, S, S) in which those at `mirrored` (N,) bool are mirrored left to right."""
-    images = np.array(images)
-    images[mirrored] = images[mirrored, :, ::-1]
-    return images
+    return np.where(mirrored[:, None, None], images[..., ::-1], images)
 
 
 def mirrored_labels(labels: np.ndarray, mirrored: np.ndarray) -> np.ndarray:

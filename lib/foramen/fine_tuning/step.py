@@ -24,7 +24,8 @@ from foramen.study.step import make
 from foramen.training import backbone, checkpoints, linear_probe, weights
 from foramen.training import step as training
 from foramen.training.checkpoints import TrainingState
-from foramen.training.classifier import Classifier, TrainingImages, logits
+from foramen.training.classifier import Classifier, logits
+from foramen.training.fine_tuning import FineTuning
 
 SCORED = ("val", "test")
 
@@ -44,16 +45,19 @@ def prepare(run: Run) -> Path:
         key = provenance.key(run.study, run.stage, inputs)
         state = TrainingState(recipe.epochs, home, key, recipe.checkpoint_seconds)
         tuning = training.fine_tuning(run, films, stn.initial_transformer(run), pretrained)
-        model, data = tuning.model, tuning.data
         if run.switches.trainable == "head":
-            state.history.append(linear_probe.train(model, data, recipe.weight_decay, recipe.precision))
+            row = linear_probe.train(tuning.model, tuning.data, recipe.weight_decay, recipe.precision)
+            state.history.append(row)
         else:
             tuning.train(state)
-        _write_results(run, films.included, model, data, state.history)
-        facts |= {"seed": run.seed, "arm": run.arm, "epochs": len(state.history)}
-        facts["chosen_epoch"] = tuning.stopping.best["epoch"] or len(state.history)
-        facts |= {"device": str(data.images.device)}
-        facts["transformer"] = stn.diagnose(model.transformer, data.images, films, run.switches)
+        write_frame(home / "history.csv", pd.DataFrame(state.history))
+        write_frame(home / "predictions.parquet", _predictions(run, films.included, tuning))
+        if run.seed == run.study.seeds[0]:
+            weights.save(tuning.model, home / "weights.safetensors")
+        images, epochs = tuning.data.images, len(state.history)
+        facts |= {"seed": run.seed, "arm": run.arm, "epochs": epochs, "device": str(images.device)}
+        facts["chosen_epoch"] = tuning.stopping.best["epoch"] or epochs
+        facts["transformer"] = stn.diagnose(tuning.model.transformer, images, films, run.switches)
 
     make(home, run.study, run.stage, inputs, work)
     checkpoints.clear(home)
@@ -76,19 +80,14 @@ def upstream(run: Run) -> tuple[Cohort, Path | None, list[Path]]:
     return films, pretrained, inputs
 
 
-def _write_results(
-    run: Run, rows: pd.DataFrame, model: Classifier, data: TrainingImages, history: list[dict[str, float]]
-) -> None:
-    """predictions.parquet, history.csv and, for the study's first seed, weights.safetensors."""
-    write_frame(run.folder / "history.csv", pd.DataFrame(history))
+def _predictions(run: Run, rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
+    """The scores of the validation and test images among `rows`, turned back where the label was mirrored."""
+    data = tuning.data
     index = torch.cat([data.splits[name] for name in SCORED])
-    scores = torch.sigmoid(logits(model, data, index, run.study.training.precision).double()).numpy()
-    scores = mirrored_labels(scores, data.swapped[index])
+    scores = torch.sigmoid(logits(tuning.model, data, index, tuning.recipe.precision).double()).numpy()
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
-    table = table.assign(arm=run.arm, seed=run.seed, label=rows["label"].to_numpy()[index], score=scores)
-    write_frame(run.folder / "predictions.parquet", table)
-    if run.seed == run.study.seeds[0]:
-        weights.save(model, run.folder / "weights.safetensors")
+    table = table.assign(arm=run.arm, seed=run.seed, label=rows["label"].to_numpy()[index])
+    return table.assign(score=mirrored_labels(scores, data.swapped[index]))
 
 
 def load_model(run: Run) -> Classifier:

@@ -103,7 +103,7 @@ def _trained(
     assert isinstance(transformer, SpatialTransformer), way
     known = torch.zeros(len(rows), len(geometry.POSE))
     if way == "true_pose":
-        known = target_poses(films, run.switches, study.region.centre_down)[rows]
+        known = diagnostics.target_poses(*known_poses(films, run.switches), study.region.centre_down)[rows]
     return transformer, fit_localisation(transformer, images[rows], known, *passes, study.stn.learning_rate, run.seed)
 
 
@@ -112,12 +112,7 @@ def _train(study: Study, films: Cohort) -> torch.Tensor:
     return torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
 
 
-def target_poses(films: Cohort, arm: Arm, centre_down: float) -> torch.Tensor:
-    """The phantom's pose of every image (N, 4) as a target: see `diagnostics.target_poses`."""
-    return diagnostics.target_poses(*_known_poses(films, arm), centre_down)
-
-
-def _known_poses(films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+def known_poses(films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     """The known poses (N, 4) of the images as acquired, and which of them (N,) the arm mirrors."""
     assert films.poses is not None
     return films.poses[POSE_COLUMNS].to_numpy(), mirrored(films.included["side"], arm.flip)
@@ -127,7 +122,7 @@ def diagnose(transformer: Transformer, images: torch.Tensor, films: Cohort, arm:
     """`diagnostics.diagnose` over the validation images of a cohort's `images` (N, 1, S, S) uint8."""
     validation, true = np.flatnonzero(films.included["split"] == "val"), None
     if films.poses is not None:
-        true = diagnostics.mirrored_poses(*_known_poses(films, arm))[validation]
+        true = diagnostics.mirrored_poses(*known_poses(films, arm))[validation]
     return diagnostics.diagnose(transformer, images[torch.from_numpy(validation)], true)
 
 

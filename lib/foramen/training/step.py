@@ -112,8 +112,7 @@ def images(run: Run, films: Cohort) -> TrainingImages:
     dependent = augmentation.side_dependent(study)
     swapped = mirrored(rows["side"], arm.flip) & dependent
     labels = torch.from_numpy(mirrored_labels(rows["label"].to_numpy(np.float32), swapped))
-    used = {"train": cohort.learned_from(study, films)}
-    used |= {name: rows["split"] == name for name in ("val", "test")}
+    used = {name: rows["split"] == name for name in ("val", "test")} | {"train": cohort.learned_from(study, films)}
     splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
     treated = augmentation.arm_images(study, arm, films).to(device)
     return TrainingImages(treated, labels.to(device), swapped, splits, dependent)
