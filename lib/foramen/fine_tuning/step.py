@@ -27,8 +27,6 @@ from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, logits
 from foramen.training.fine_tuning import FineTuning
 
-SCORED = ("val", "test")
-
 
 def prepare(run: Run) -> Path:
     """The folder of one finished training, made where it is missing or stale.
@@ -83,7 +81,7 @@ def upstream(run: Run) -> tuple[Cohort, Path | None, list[Path]]:
 def _predictions(run: Run, rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
     """The scores of the validation and test images among `rows`, turned back where the label was mirrored."""
     data = tuning.data
-    index = torch.cat([data.splits[name] for name in SCORED])
+    index = torch.cat([data.splits[name] for name in ("val", "test")])
     scores = torch.sigmoid(logits(tuning.model, data, index, tuning.recipe.precision).double()).numpy()
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
     table = table.assign(arm=run.arm, seed=run.seed, label=rows["label"].to_numpy()[index])

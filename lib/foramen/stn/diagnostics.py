@@ -72,9 +72,7 @@ def target_poses(known: np.ndarray, mirrored: np.ndarray, centre_down: float) ->
     angle, scale, x, y = torch.from_numpy(known.astype(np.float32)).unbind(1)
     log_zoom = scale.log() - scale.log().mean()
     turned = geometry.matrices(torch.stack([angle, log_zoom, x, y], dim=1))
-    reference = torch.eye(3)
-    reference[1, 2] = -centre_down
-    poses = geometry.poses(turned @ reference)
+    poses = geometry.poses(turned @ geometry.crop_frame(1.0, (0.0, -centre_down)))
     return torch.where(torch.from_numpy(mirrored)[:, None], geometry.mirror(poses), poses)
 
 

@@ -7,8 +7,6 @@ images as they are then serves as P in the next round, as in congealing (Learned
 through continuous joint alignment); so the prediction, shrunken at first, converges.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import torch
@@ -39,9 +37,8 @@ def transform_at_random(
 
 def pose_loss(transformer: SpatialTransformer, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Smooth L1 between predicted and target poses (n, 4), each part in units of its limit."""
-    return F.smooth_l1_loss(
-        transformer.pose_of_small(small) / transformer.limits, target / transformer.limits, beta=0.1
-    )
+    predicted, limits = transformer.pose_of_small(small), transformer.limits
+    return F.smooth_l1_loss(predicted / limits, target / limits, beta=0.1)
 
 
 def fit_localisation(
@@ -64,7 +61,7 @@ def fit_localisation(
     schedule = OneCycleLR(optimizer, learning_rate, total_steps=rounds * epochs * count)
     history: list[dict[str, float]] = []
 
-    def batches(epoch: int) -> Sequence[torch.Tensor]:
+    def batches(epoch: int) -> tuple[torch.Tensor, ...]:
         return torch.randperm(len(images), generator=generator).chunk(count)
 
     def loss(batch: torch.Tensor) -> torch.Tensor:

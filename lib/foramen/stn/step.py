@@ -83,7 +83,7 @@ def prepare(run: Run) -> Path:
         compute.deterministic(study.training.threads)
         images = augmentation.arm_images(study, arm, films)
         rounds = 1 if arm.stn == "true_pose" else study.stn.rounds
-        transformer, history = _trained(run, arm.stn, films, images, _train(study, films), (rounds, study.stn.epochs))
+        transformer, history = _trained(run, arm.stn, films, images, (rounds, study.stn.epochs))
         weights.save(transformer.localisation, folder / WEIGHTS)
         write_frame(folder / "history.csv", history)
         table = pd.DataFrame(predict_poses(transformer, images).numpy(), columns=list(geometry.POSE))
@@ -96,20 +96,19 @@ def prepare(run: Run) -> Path:
 
 
 def _trained(
-    run: Run, way: str, films: Cohort, images: torch.Tensor, rows: torch.Tensor, passes: tuple[int, int]
+    run: Run, way: str, films: Cohort, images: torch.Tensor, passes: tuple[int, int], most: int | None = None
 ) -> tuple[SpatialTransformer, pd.DataFrame]:
-    """A localisation network trained in one way on the images at `rows`, in `passes` (rounds, epochs of each)."""
+    """A localisation network trained in one way, on at most so many of the training images, and its history.
+
+    `passes`: rounds, and epochs of each.
+    """
     study, transformer = run.study, build(run.study, way, run.seed)
     assert isinstance(transformer, SpatialTransformer), way
+    rows = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films))[:most])
     known = torch.zeros(len(rows), len(geometry.POSE))
     if way == "true_pose":
         known = diagnostics.target_poses(*known_poses(films, run.switches), study.region.centre_down)[rows]
     return transformer, fit_localisation(transformer, images[rows], known, *passes, study.stn.learning_rate, run.seed)
-
-
-def _train(study: Study, films: Cohort) -> torch.Tensor:
-    """Rows of the images that networks learn from."""
-    return torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films)))
 
 
 def known_poses(films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
@@ -149,12 +148,11 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
     transformers = {"identity": build(small.study, "none"), "crop": build(small.study, "crop")}
     transformers["joint"] = build(small.study, "joint", run.seed)
     training.fine_tuning(small, films, transformers["joint"], first={"train": IMAGES, "val": IMAGES // 4}).train()
-    images, few = augmentation.arm_images(study, arm, films), _train(study, films)[:IMAGES]
-    rounds = min(study.stn.rounds, PASSES)
+    images, rounds = augmentation.arm_images(study, arm, films), min(study.stn.rounds, PASSES)
     passes = {"self_supervised": (rounds, PASSES // rounds)}
     if films.poses is not None:
         passes["true_pose"] = (1, rounds * (PASSES // rounds))
     for way, given in passes.items():
-        transformers[way], _ = _trained(small, way, films, images, few, given)
+        transformers[way], _ = _trained(small, way, films, images, given, IMAGES)
     facts = {way: diagnose(one, images, films, arm) for way, one in transformers.items()}
     return diagnostics.table(facts), transformers

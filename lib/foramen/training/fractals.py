@@ -53,8 +53,7 @@ def render(systems: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarr
     """An instance of each system (B, MAPS, 2, 3): (B, size, size) float32, mean 0 and variance 1."""
     jitter = rng.uniform(1 - JITTER, 1 + JITTER, (len(systems), MAPS, 2, 3))
     points = _play(systems * jitter, rng)
-    density = _histogram(_pose(points, rng), size)
-    image = np.log1p(density)
+    image = np.log1p(_histogram(_pose(points, rng), size))
     flip = rng.choice([-1.0, 1.0], (len(image), 1, 1)).astype(np.float32)
     image = (image - image.mean((1, 2), keepdims=True)) / (image.std((1, 2), keepdims=True) + 1e-6)
     return image * flip

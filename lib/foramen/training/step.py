@@ -94,12 +94,15 @@ def _inputs(study: Study) -> list[Path]:
 def fine_tuning(
     run: Run, films: Cohort, transformer: Transformer, pretrained: Path | None = None, first: Mapping[str, int] = {}
 ) -> FineTuning:
-    """An arm's training before its first step; everything random follows from the seed.
+    """An arm's training before its first step, on the study's device; everything random follows from the seed.
 
-    Of a split named in `first` only so many images are used.
+    Of a split named in `first` only so many images are used; the input is normalised over all training images.
     """
     study, data = run.study, images(run, films)
-    model = _classifier(run, films, transformer, data.splits["train"], pretrained)
+    train, treated = data.splits["train"].numpy(), preprocessing.prepare(study, run.switches.equalization)
+    mean_and_std = normalisation(treated[train], films.boxes[train])
+    model = Classifier(transformer, backbone.resnet50(pretrained, run.seed), *mean_and_std)
+    model = model.to(data.images.device).to(memory_format=torch.channels_last)
     data.splits |= {name: data.splits[name][:most] for name, most in first.items()}
     rate = transformer_rate(study, run.switches)
     return FineTuning(model, data, study.training, study.augmentation, run.switches, rate, run.seed)
@@ -116,16 +119,6 @@ def images(run: Run, films: Cohort) -> TrainingImages:
     splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
     treated = augmentation.arm_images(study, arm, films).to(device)
     return TrainingImages(treated, labels.to(device), swapped, splits, dependent)
-
-
-def _classifier(
-    run: Run, films: Cohort, transformer: Transformer, train: torch.Tensor, pretrained: Path | None
-) -> Classifier:
-    """An arm's classifier with its initial weights on the study's device; normalised over the training images."""
-    variant = preprocessing.prepare(run.study, run.switches.equalization)
-    mean, std = normalisation(variant[train.numpy()], films.boxes[train.numpy()])
-    model = Classifier(transformer, backbone.resnet50(pretrained, run.seed), mean, std)
-    return model.to(compute.device(run.study.training.device)).to(memory_format=torch.channels_last)
 
 
 def transformer_rate(study: Study, arm: Arm) -> float:

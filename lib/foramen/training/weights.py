@@ -30,9 +30,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(
-            f"{path}: holds more than tensors, or is damaged; it was not loaded, so no code was run"
-        ) from None
+        raise InputError(f"{path}: holds more than tensors or is damaged; not loaded, so no code was run") from None
     except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise InputError(f"{path}: not readable as a weights file: {' '.join(str(error).split())[:120]}") from None
     for key in ("state_dict", "model"):
