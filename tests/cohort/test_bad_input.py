@@ -118,7 +118,7 @@ def study_wrong_type(folder):
     edit_study(folder, seeds=["one"])
 
 
-@case("cohort.manifest.labels: labels stand for 0 or 1 only")
+@case("cohort.manifest.labels.mild: should be less than or equal to 1 (given: 2)")
 def study_three_labels(folder):
     edit_study(folder, cohort={"source": "manifest", "manifest": {"path": "x.csv", "labels": {"mild": 2}}})
 

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from bs4 import BeautifulSoup
@@ -44,14 +45,18 @@ def read(path: Path) -> NotebookNode:
     return notebook
 
 
+def _encoded(png: bytes, form: str, **options: Any) -> bytes:
+    """The picture in another format."""
+    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as stream:
+        image.convert("RGB").save(stream, form, **options)
+        return stream.getvalue()
+
+
 @functools.cache  # runs of one notebook share pictures
 def _webp(png: bytes) -> bytes:
     """The picture as WebP, lossless for drawings and lossy for radiographs, whichever is smaller."""
-    with Image.open(io.BytesIO(png)) as image:
-        rgb, streams = image.convert("RGB"), (io.BytesIO(), io.BytesIO())
-    rgb.save(streams[0], "WEBP", lossless=True, method=2)
-    rgb.save(streams[1], "WEBP", quality=PHOTO_QUALITY, method=2)
-    return min((stream.getvalue() for stream in streams), key=len)
+    ways: list[dict[str, Any]] = [{"lossless": True}, {"quality": PHOTO_QUALITY}]
+    return min((_encoded(png, "WEBP", method=2, **way) for way in ways), key=len)
 
 
 def title(path: Path) -> str:
@@ -139,9 +144,5 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
 @functools.cache
 def _jpeg(png: bytes) -> bytes:
     """The picture as JPEG where that is much smaller, as of radiographs; else nothing."""
-    if not png:
-        return b""
-    with Image.open(io.BytesIO(png)) as image, io.BytesIO() as stream:
-        image.convert("RGB").save(stream, "JPEG", quality=PHOTO_QUALITY, optimize=True)
-        jpeg = stream.getvalue()
+    jpeg = _encoded(png, "JPEG", quality=PHOTO_QUALITY, optimize=True) if png else b""
     return jpeg if 2 * len(jpeg) < len(png) else b""

@@ -7,6 +7,7 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from foramen.core import paths
 from foramen.study.model import Study
 
 
@@ -54,6 +55,8 @@ def between_keys(study: Study) -> list[str]:
 
 def _names(study: Study) -> Iterator[str]:
     """Arms that are named but do not exist, duplicate names and seeds."""
+    if study.name == paths.PRETRAINING:
+        yield f"name: {study.name} is the folder of the weights that all studies share; choose another"
     plan, arms = study.evaluation, list(study.arms)
     named = {"evaluation.reference": plan.reference, "evaluation.primary.arm": plan.primary.arm}
     for i, step in enumerate(plan.steps):

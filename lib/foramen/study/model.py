@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen.core import paths
@@ -19,6 +19,7 @@ Stn = Literal["none", "crop", "joint", "self_supervised", "true_pose"]
 Initialisation = Literal["random", "pretrained"]
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Label = Annotated[int, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
@@ -50,17 +51,10 @@ class ManifestCohort(Section):
     )
     images: OwnPath = Field("", description="folder that image paths are relative to; empty: the table's own folder")
     columns: dict[str, str] = Field({}, description="our column name: the table's column name, where they differ")
-    labels: dict[str, int] = Field({}, description="label text: 0 or 1, where labels are not 0/1 or yes/no")
+    labels: dict[str, Label] = Field({}, description="label text: 0 or 1, where labels are not 0/1 or yes/no")
     readers: Literal["any", "majority", "all"] = Field("majority", description="how several readers make one label")
     side_dependent_label: bool = Field(False, description="does a mirrored radiograph have another label?")
     unreadable_share: float = Field(0.0, ge=0, lt=1, description="share of images that may be left out as unreadable")
-
-    @field_validator("labels")
-    @classmethod
-    def _binary(cls, value: dict[str, int]) -> dict[str, int]:
-        if set(value.values()) - {0, 1}:
-            raise ValueError("labels stand for 0 or 1 only")
-        return value
 
     @property
     def content(self) -> str:
@@ -233,13 +227,6 @@ class Study(Section):
     sweeps: dict[Name, Sweep] = Field(
         {}, description="studies that differ from this one in a nuisance or another number"
     )
-
-    @field_validator("name")
-    @classmethod
-    def _not_reserved(cls, value: str) -> str:
-        if value == paths.PRETRAINING:
-            raise ValueError("is the folder of the weights that all studies share; choose another")
-        return value
 
     @property
     def paths(self) -> paths.StudyPaths:
