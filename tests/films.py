@@ -4,7 +4,6 @@ import os
 import time
 from pathlib import Path
 
-import gdcm
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -27,13 +26,13 @@ NATIVE = {
     "big_endian": ExplicitVRBigEndian,
     "deflated": DeflatedExplicitVRLittleEndian,
 }
-ENCAPSULATED = {
-    "rle": gdcm.TransferSyntax.RLELossless,
-    "jpeg_lossless": gdcm.TransferSyntax.JPEGLosslessProcess14_1,
-    "jpeg_ls": gdcm.TransferSyntax.JPEGLSLossless,
-    "jpeg_2000": gdcm.TransferSyntax.JPEG2000Lossless,
-    "jpeg_baseline": gdcm.TransferSyntax.JPEGBaselineProcess1,
-    "jpeg_extended": gdcm.TransferSyntax.JPEGExtendedProcess2_4,
+ENCAPSULATED = {  # by GDCM's names
+    "rle": "RLELossless",
+    "jpeg_lossless": "JPEGLosslessProcess14_1",
+    "jpeg_ls": "JPEGLSLossless",
+    "jpeg_2000": "JPEG2000Lossless",
+    "jpeg_baseline": "JPEGBaselineProcess1",
+    "jpeg_extended": "JPEGExtendedProcess2_4",
 }
 
 
@@ -129,20 +128,26 @@ def study_file(folder: Path, name: str = "films", **manifest: object) -> Path:
 
 
 def spoil(file: inspection.FileToRead) -> dict:
-    """A decoder that takes its process down on one file, and does not end on another (here, where pools find it)."""
+    """A decoder that takes its process down on one file, takes all the memory on a second and does not end on a third
+    (here, where pools find it).
+    """
     if file.path == "films/001_R.png":
         os.abort()
+    if file.path == "films/005_R.png":
+        np.ones(4 << 30, np.uint8)
     if file.path == "films/009_L.png":
         time.sleep(600)
     return inspection.inspect(file)
 
 
-def _compress(path: Path, syntax: int) -> None:
+def _compress(path: Path, syntax: str) -> None:
+    import gdcm  # before Pillow, its zlib would take the place of Pillow's, which then crashes
+
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
     assert reader.Read()
     change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
     change.SetInput(reader.GetImage())
     assert change.Change()
     writer = gdcm.ImageWriter()

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import gdcm
 import numpy as np
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -113,6 +112,8 @@ def _decoded(dataset: Dataset, path: Path) -> np.ndarray:
 
 def _decoded_by_gdcm(path: Path, dataset: Dataset) -> np.ndarray:
     """What pydicom does not let GDCM decode, 12 bits of lossy JPEG, GDCM decodes (to the bit as dcmtk does)."""
+    import gdcm  # before Pillow, its zlib would take the place of Pillow's, which then crashes
+
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
     if not reader.Read():

@@ -74,12 +74,13 @@ def inside(root: Path, name: str) -> Path:
 
 
 def _describe(square: np.ndarray, box: np.ndarray) -> dict[str, Any]:
-    """Facts of a letterboxed image: box, digests, constant or clipped."""
+    """Facts of a letterboxed image: box, digests, grey levels, constant or clipped."""
     top, left, bottom, right = (int(v) for v in box)
     valid = square[top:bottom, left:right]
     return near_duplicates.describe(valid) | {
         "box": [top, left, bottom, right],
         "digest": hashlib.sha256(square.tobytes()).hexdigest()[:32],  # equal pictures, whatever else the files hold
         "constant": bool(valid.max() - valid.min() <= FULL_SCALE // 255),
+        "levels": int(np.count_nonzero(np.bincount(valid.ravel() >> 8))),  # of 256
         "clipped": round(float(((valid == 0) | (valid == FULL_SCALE)).mean()), 4),
     }

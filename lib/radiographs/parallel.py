@@ -1,7 +1,8 @@
-"""Many files over several processes: in order, with flat memory, outliving a decoder that crashes or does not end."""
+"""Many files over several processes: in order, with flat memory, outliving a decoder that crashes or knows no bounds."""
 
 import faulthandler
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -12,10 +13,14 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+import psutil
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 CHUNK = 16
-SECONDS = 120.0  # more than any file takes that can be decoded at all
+# The largest image that is read at all (MAX_PIXELS, JPEG 2000) takes 15 seconds and 1.6 GB; a usual one a tenth.
+SECONDS = 30.0
+MEMORY = 3 << 30  # bytes beyond what the process holds when a file is begun
 CONTEXT = "forkserver" if os.name == "posix" else "spawn"  # a fork of a process with threads can hang
 
 
@@ -34,8 +39,8 @@ def over_files(
     """`function(item)` for each item, in their order, over `processes` processes (default: all available cores).
 
     At most a few chunks are under way, so memory does not grow with the number of items. An item that takes its process
-    down (a damaged file can) or takes longer than `seconds` gives `failed(item, why)`; the others of its chunk are done
-    again.
+    down (a damaged file can), or takes longer than `seconds` or more memory than MEMORY, gives `failed(item, why)`; the
+    others of its chunk are done again.
     """
     processes = min(processes or available(), max(1, len(items)))
     chunks = deque(items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
@@ -45,7 +50,7 @@ def over_files(
         while chunks or running:
             while chunks and len(running) < 3 * processes:
                 chunk = chunks.popleft()
-                running.append((pool.submit(_each, function, chunk, seconds), chunk))
+                running.append((pool.submit(_each, function, chunk, failed, seconds), chunk))
             future, chunk = running.popleft()
             try:
                 yield from future.result()
@@ -53,21 +58,42 @@ def over_files(
                 pool.shutdown(wait=False, cancel_futures=True)
                 pool = _pool(processes)
                 yield from _one_by_one(function, chunk, failed, seconds)
-                running = deque((pool.submit(_each, function, later, seconds), later) for _, later in running)
+                running = deque((pool.submit(_each, function, later, failed, seconds), later) for _, later in running)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _each(function: Callable[[Item], Result], chunk: Sequence[Item], seconds: float) -> list[Result]:
+def _each(
+    function: Callable[[Item], Result], chunk: Sequence[Item], failed: Callable[[Item, str], Result], seconds: float
+) -> list[Result]:
     """The results of a chunk. A decoder need not listen to signals or let go of the interpreter, so the time limit of a
     file ends the whole process.
     """
     results = []
     for item in chunk:
         faulthandler.dump_traceback_later(seconds, exit=True)
-        results.append(function(item))
+        _limit_memory()
+        try:
+            results.append(function(item))
+        except MemoryError:
+            results.append(failed(item, f"decoding takes more than {MEMORY >> 30} GB of memory"))
     faulthandler.cancel_dump_traceback_later()
     return results
+
+
+def _limit_memory() -> None:
+    """Let this process allocate MEMORY more, where the system can say so (Linux).
+
+    The limit is on addresses, not on resident memory: an allocation beyond it fails at once, in Python as a
+    MemoryError. A watcher would be late (a codec fills gigabytes in a second), and could not run while the codec holds
+    the interpreter. It counts from what is allocated now, as libraries reserve addresses for each core of the machine.
+    """
+    if sys.platform == "linux":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        wanted = psutil.Process().memory_info().vms + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _one_by_one(
@@ -78,7 +104,7 @@ def _one_by_one(
     for item in chunk:
         started = time.monotonic()
         try:
-            yield pool.submit(_each, function, [item], seconds).result()[0]
+            yield pool.submit(_each, function, [item], failed, seconds).result()[0]
         except BrokenProcessPool:
             pool = _pool(1)
             late = time.monotonic() - started >= seconds

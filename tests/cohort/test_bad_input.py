@@ -654,12 +654,13 @@ def test_the_clean_cohort_is_clean(folder, capfd):
     assert "0 faults" in capfd.readouterr().out
 
 
-def test_a_decoder_that_crashes_or_does_not_end_is_outlived(folder):
+def test_a_decoder_that_crashes_or_takes_all_memory_or_does_not_end_is_outlived(folder):
     names = [f"films/{k:03d}_{side}.png" for k in range(16) for side in "LR"]
     jobs = [inspection.FileToRead(slot, name, str(folder), 64) for slot, name in enumerate(names)]
     facts = list(parallel.over_files(films.spoil, jobs, inspection.failed, processes=2, seconds=5))
     assert [f["slot"] for f in facts] == list(range(32))
-    assert [f["slot"] for f in facts if f["fault"]] == [3, 18]
+    assert [f["slot"] for f in facts if f["fault"]] == [3, 11, 18]
+    assert facts[11]["fault"] == "damaged: decoding takes more than 3 GB of memory"
     assert facts[3]["fault"] == "damaged: its decoder crashed"
     assert facts[18]["fault"] == "damaged: decoding took longer than 5 seconds"
 
