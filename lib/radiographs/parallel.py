@@ -1,4 +1,4 @@
-"""Many files over several processes: in order, with flat memory, outliving a decoder that crashes or knows no bounds."""
+"""Many files over several processes: in order, with flat memory, outliving a decoder that crashes or has no bounds."""
 
 import faulthandler
 import os

@@ -189,6 +189,31 @@ def test_reversed_and_clipped_greys(folder):
     warning = "\n".join(found(folder)["warning"])
     assert "row 2: grey seems reversed" in warning
     assert "row 4: over 30 % of the valid area is fully black or white" in warning
+    assert "row 4: unlike" in warning and "row 2: unlike" not in warning
+
+
+def test_reversed_greys_are_found_where_they_are_many(folder):
+    rows = range(2, 26)
+    for row in rows:
+        films.save_png(folder / f"films/{(row - 2) // 2:03d}_{'LR'[row % 2]}.png", 1 - films.picture(row - 2))
+    warning = next(line for line in found(folder)["warning"] if "reversed" in line)
+    assert warning.startswith("grey: rows 2, 3, 4") and f"{len(rows) - 5} more" in warning
+
+
+def test_nearly_black_and_few_greys(folder):
+    films.save_png(folder / "films/000_L.png", films.picture(0) / 16)
+    films.save_png(folder / "films/001_L.png", np.rint(films.picture(2, 256, 192) * 15) / 15)
+    films.save_png(folder / "films/002_L.png", 0.95 + films.picture(4) / 20)
+    warning = "\n".join(found(folder)["warning"])
+    assert "rows 2, 6: nearly black or white all over" in warning
+    assert "rows 2, 6: has fewer than 32 of 256 grey levels" in warning
+
+
+def test_images_unlike_the_rest(folder):
+    films.save_png(folder / "films/000_L.png", 0.6 + films.picture(0) * 0.4)
+    films.save_png(folder / "films/001_L.png", np.tile(np.linspace(0, 1, 96)[:, None], (1, 72)))
+    warning = "\n".join(found(folder)["warning"])
+    assert "rows 2, 4: unlike the other images in brightness, contrast or what it shows" in warning
 
 
 @pytest.mark.parametrize(

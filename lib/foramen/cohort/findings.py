@@ -241,18 +241,44 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
 
 
 def greys(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Clipped images, and images whose grey runs against that of the cohort (bone dark)."""
+    """Greys that are poor in themselves, and images whose grey runs against that of the cohort, or is unlike it."""
     if "clipped" not in rows or rows.empty:
         return
-    text = "over 30 % of the valid area is fully black or white"
-    yield from _about(rows[rows["clipped"] > 0.3], "warning", "grey", text, "images are clipped")
-    if len(rows) < 10:
-        return
-    pictures = near_duplicates.coarse_pictures(rows).reshape(len(rows), -1)
-    typical = np.median(pictures, axis=0)
-    against = np.array([np.corrcoef(picture, typical)[0, 1] for picture in pictures]) < -0.4
-    text = "grey seems reversed against the other images (bone must be bright)"
-    yield from _about(rows[against], "warning", "grey", text, "images seem reversed")
+    pictures = near_duplicates.coarse_pictures(rows)
+    dark, bright = (np.percentile(pictures, share, axis=(1, 2)) for share in (95, 5))
+    odd = [
+        (rows["clipped"] > 0.3, "over 30 % of the valid area is fully black or white", "images are clipped"),
+        ((dark < 26) | (bright > 229), "nearly black or white all over", "images are nearly black or white"),
+        (rows["levels"] < 32, "has fewer than 32 of 256 grey levels", "images have few grey levels"),
+    ]
+    if len(rows) >= 10:
+        likeness = _likeness(pictures)
+        against = likeness < -0.4
+        text = "grey seems reversed against the other images (bone must be bright)"
+        odd.append((against, text, "images seem reversed"))
+        features = [pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2)), 100 * likeness]
+        unlike = np.any([_far_out(values) for values in features], axis=0) & ~against
+        text = "unlike the other images in brightness, contrast or what it shows"
+        odd.append((unlike, text, "images are unlike the others"))
+    for which, text, public in odd:
+        yield from _about(rows[which], "warning", "grey", text, public)
+
+
+def _likeness(pictures: np.ndarray) -> np.ndarray:
+    """Correlation of each picture `(n, h, w)` with what they share, their first principal component; negative where
+    grey is reversed. Mirror images (left and right obliques) count as alike.
+    """
+    flat = (pictures + pictures[:, :, ::-1]).reshape(len(pictures), -1)
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+    likeness = flat @ np.linalg.eigh(flat.T @ flat)[1][:, -1]
+    return likeness * np.sign(np.median(likeness))
+
+
+def _far_out(values: np.ndarray) -> np.ndarray:
+    """Farther from the median than six robust standard deviations, and than a fifth of the range of grey (0..255)."""
+    distance = np.abs(values - np.median(values))
+    return distance > np.maximum(6 * 1.4826 * np.median(distance), 50)
 
 
 def linked_patients(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> np.ndarray:
