@@ -60,7 +60,8 @@ def _dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
         groups = (0, 0x7FE0) if stop_before_pixels else (0,)
         dataset = read_partial(stream, lambda tag, vr, length: tag.group in groups, force=bare)
     if "Rows" not in dataset or "Columns" not in dataset:
-        raise ImageFault("a DICOM file without an image" if "SOPClassUID" in dataset else "no DICOM file, or damaged")
+        sound = "SOPClassUID" in dataset or "MediaStorageSOPClassUID" in dataset.file_meta
+        raise ImageFault("a DICOM file without an image" if sound else "no DICOM file, or damaged")
     return dataset
 
 

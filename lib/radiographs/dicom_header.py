@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 from pydicom import Dataset
 
 from radiographs.radiograph import Header, ImageFault, check_size
@@ -98,15 +99,20 @@ def _code(dataset: Dataset, name: str, known: tuple[str, ...]) -> str:
 
 
 def _spacing(dataset: Dataset) -> tuple[float | None, float]:
-    """Pixel pitch in mm (PixelSpacing, else ImagerPixelSpacing; zeros count as missing) and height over
-    width.
+    """Pixel pitch in mm (PixelSpacing, else ImagerPixelSpacing) and height over width. Impossible values (zeros, say)
+    count as missing.
     """
     for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        values = dataset.get(name)
-        if values is not None and len(values) == 2 and min(float(v) for v in values) > 0:
-            row, column = (float(v) for v in values)
-            return round(column, 5), row / column
-    ratio = dataset.get("PixelAspectRatio")
-    if ratio is not None and len(ratio) == 2 and min(float(v) for v in ratio) > 0:
-        return None, float(ratio[0]) / float(ratio[1])
-    return None, 1.0
+        if pair := _lengths(dataset, name):
+            return round(pair[1], 5), pair[0] / pair[1]
+    pair = _lengths(dataset, "PixelAspectRatio")
+    return None, pair[0] / pair[1] if pair else 1.0
+
+
+def _lengths(dataset: Dataset, name: str) -> tuple[float, float] | None:
+    """Height and width of a pixel: two positive numbers, neither ten times the other."""
+    values = dataset.get(name)
+    if values is None or isinstance(values, (str, float)) or len(values) != 2:
+        return None
+    row, column = (float(value) for value in values)
+    return (row, column) if 0 < row < np.inf and 0.1 <= row / max(column, 1e-300) <= 10 else None

@@ -44,8 +44,6 @@ def viewing_grey(reduced: np.ndarray, stored: np.ndarray, dataset: Dataset) -> n
         unit = lut(values) / lut.top
     else:
         unit = apply_windowing(values, window) if window else (values - low) / max(high - low, 1e-12)
-    if not np.isfinite(unit).all():
-        raise ImageFault("damaged DICOM: its rescaling or window gives values that are not numbers")
     unit = np.clip(unit, 0, 1)
     unit = 1 - unit if is_inverted(dataset) else unit
     if isinstance(padding, int):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from radiographs.radiograph import Header, ImageFault, Radiograph
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -32,7 +34,12 @@ def read(path: Path, size: int) -> Radiograph:
     """
     kind = _kind(path)
     with _damage_told(kind):
-        return importlib.import_module(f"radiographs.{kind}").read(path, size)
+        radiograph: Radiograph = importlib.import_module(f"radiographs.{kind}").read(path, size)
+    if radiograph.pixels.ndim != 2:
+        raise ImageFault(f"decodes to {radiograph.pixels.ndim} dimensions; a plane of pixels is expected")
+    if not np.isfinite(radiograph.pixels).all():
+        raise ImageFault("holds pixels that are not numbers (NaN or infinite)")
+    return radiograph
 
 
 def _kind(path: Path) -> str:
