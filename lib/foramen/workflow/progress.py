@@ -55,9 +55,7 @@ class Job:
         if self.state == "running" and self.epochs:
             left = f", {duration(self.left)} left" if self.left is not None else ""
             return f"epoch {self.epoch}/{self.epochs}{left}"
-        if self.state == "running":
-            return f"running, {duration(self.seconds)}"
-        return f"done, {duration(self.seconds)}" if self.state == "done" else self.state
+        return f"{self.state}, {duration(self.seconds)}" if self.state in ("running", "done") else self.state
 
 
 def duration(seconds: float) -> str:
@@ -135,41 +133,30 @@ def summary(known: list[Job], cores: int, elapsed: float) -> str:
 
 def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -> None:
     """Show how far the study is until Snakemake ends."""
-    console, running = Console(), True
-    lines = _Lines(console, started)
+    console, running, told, last = Console(), True, set[str](), started
     with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while running:
             running = process.poll() is None  # before looking, so that the last job is seen to end
             now = time.time()
-            if known := jobs(study, started, now):
-                whole = summary(known, cores, now - started)
-                if live:
-                    live.update(table(study, known, whole))
-                else:
-                    lines.update(known, whole, now)
+            known = jobs(study, started, now)
+            whole = summary(known, cores, now - started)
+            if live and known:
+                live.update(table(study, known, whole))
+            elif known and (news := _news(known, told, now - last >= HEARTBEAT)):
+                last = now
+                for line in news:
+                    say(console, f"{line} · {whole}")
             if running:
                 time.sleep(0.5)
 
 
-class _Lines:
-    """A line for every job that ended, and now and then one about those that run."""
-
-    def __init__(self, console: Console, started: float):
-        self.console = console
-        self.told: set[str] = set()
-        self.last = started
-
-    def update(self, known: list[Job], whole: str, now: float) -> None:
-        ended = [job for job in known if job.state in ("done", "failed") and job.name not in self.told]
-        for job in ended:
-            say(self.console, f"{job.name}: {job.describe()} · {whole}")
-        self.told |= {job.name for job in ended}
-        if not ended and now - self.last >= HEARTBEAT:
-            active = [f"{job.name} {job.describe()}" for job in known if job.state == "running"]
-            say(self.console, f"{whole} · {'; '.join(active)}")
-        elif not ended:
-            return
-        self.last = now
+def _news(known: list[Job], told: set[str], heartbeat: bool) -> list[str]:
+    """A line for every job that has ended and was not `told` yet; where none has, a `heartbeat` about those that run."""
+    ended = [job for job in known if job.state in ("done", "failed") and job.name not in told]
+    told.update(job.name for job in ended)
+    if ended or not heartbeat:
+        return [f"{job.name}: {job.describe()}" for job in ended]
+    return ["; ".join(f"{job.name} {job.describe()}" for job in known if job.state == "running")]
 
 
 def say(console: Console, line: str) -> None:
