@@ -40,7 +40,8 @@ def prepare(study: Study) -> Path:
         links={page.notebook: page.href for page in pages if page.kept},
         parameters=json.dumps(privacy.shown_parameters(study), indent=1),
         runs=runs.runs(study),
-        facts=runs.facts(study),
+        cohort=runs.read(study.paths.cohort),
+        evaluated=runs.read(study.paths.evaluation),
     )
     write_text(study.paths.report_page, page)
     return study.paths.report_page

@@ -24,21 +24,6 @@ def runs(study: Study) -> list[dict[str, Any]]:
     return [{"what": what, **_shown(folder)} for what, folder in folders.items() if (folder / "run.json").exists()]
 
 
-def facts(study: Study) -> dict[str, Any]:
-    """Study hash, cohort hash, code versions, date, Python and packages."""
-    last = read(study.paths.evaluation)
-    return {
-        "study_hash": study.hash,
-        "cohort_hash": read(study.paths.cohort).get("key", "unknown"),
-        "code_version": last.get("code_version", "unknown"),
-        "code_versions": len({run["code_version"] for run in runs(study)}),
-        "date": str(last.get("finished", "unknown"))[:10],
-        "python": last.get("python", ""),
-        "packages": last.get("packages", {}),
-        "machine": last.get("machine", ""),
-    }
-
-
 def read(folder: Path) -> dict[str, Any]:
     """The run.json of a folder; empty where there is none."""
     return read_json(folder / "run.json") if (folder / "run.json").exists() else {}

@@ -105,12 +105,9 @@ class Region(Section):
     """What arms without crop or STN see of a film: a fixed region, the same for all (notebook 04)."""
 
     magnification: float = Field(1.0, ge=1, le=4, description="1: the whole film; 2: half its side, twice as large")
+    # A film is centred on C4, the foramina C3/4 to C6/7 on C5. Without effect on a whole film.
     centre_down: float = Field(
-        0.1,
-        ge=-0.5,
-        le=0.5,
-        description="centre of region, crop and STN below the film's middle, in half image sides: the film is centred "
-        "on C4, the foramina C3/4 to C6/7 on C5; without effect on a whole film",
+        0.1, ge=-0.5, le=0.5, description="centre of region, crop and STN below the film's middle, in half image sides"
     )
 
 

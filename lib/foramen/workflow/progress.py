@@ -151,7 +151,7 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
 
 
 def _news(known: list[Job], told: set[str], heartbeat: bool) -> list[str]:
-    """A line for every job that has ended and was not `told` yet; where none has, a `heartbeat` about those that run."""
+    """A line for every job that has ended and was not `told` yet; where none has, the `heartbeat` of those that run."""
     ended = [job for job in known if job.state in ("done", "failed") and job.name not in told]
     told.update(job.name for job in ended)
     if ended or not heartbeat:
