@@ -75,6 +75,7 @@ def find(study: Study) -> list[Page]:
         path = study.paths.executed(notebook, *(part for part in (name, seed) if part not in ("", None)))
         if path.exists():
             found.append(Page(path.stem, notebook, pages.title(path) or notebook, name, seed))
-    best_last = sorted(found[::-1], key=lambda page: page.name == study.evaluation.primary.arm)
-    kept = {page.notebook: page for page in best_last}
+    kept: dict[str, Page] = {}
+    for page in sorted(found, key=lambda page: page.name != study.evaluation.primary.arm):
+        kept.setdefault(page.notebook, page)
     return [replace(page, kept=page is kept[page.notebook]) for page in found]
