@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def load(path: str | Path, overrides: list[str] | None = None) -> Study:
         found += faults.between_keys(study)
     if study and study.cohort.source == "manifest":
         os.umask(0o077)
-        found += _report_fault(study, path)
+        found += _report_faults(study, path)
     if found or study is None:
         raise InputError([f"{path}: {fault}" for fault in dict.fromkeys(found)])
     return study
@@ -78,18 +79,25 @@ def find(path: str | Path) -> Path:
     raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _report_fault(study: Study, path: Path) -> list[str]:
-    """Where git would take up a report of a user's own radiographs: a fault that says which command works."""
-    report = study.paths.report
-    git = ["git", "-C", str(paths.output_root()), "check-ignore", "--quiet", str(report)]
+def _report_faults(study: Study, path: Path) -> Iterator[str]:
+    """Where git would take up a report of a user's own radiographs: a fault that says what works."""
+    report, other = study.paths.report, f"{study.name[:36]}_own"
+    if _git_takes(report):
+        works = f"let it ignore {report.parent}"
+        if not _git_takes(report.with_name(other)):
+            cohort = shlex.quote(study.cohort.manifest.path)
+            works = f"make reproduce STUDY={shlex.quote(str(path))} COHORT={cohort} SET=name={other}"
+        yield f"name: git does not ignore {report}, radiographs of patients must not go there; {works}"
+
+
+def _git_takes(folder: Path) -> bool:
+    """True where a folder, which need not exist, is in a repository that does not ignore it or has a file of it."""
+    existing = next(parent for parent in folder.parents if parent.exists())
+    git = ["git", "-C", str(existing), "check-ignore", "--quiet", str(folder)]
     try:
-        if subprocess.run(git, stderr=subprocess.DEVNULL).returncode != 1:  # 0: ignored, 128: no repository
-            return []
+        return subprocess.run(git, stderr=subprocess.DEVNULL).returncode == 1  # 0: ignored, 128: no repository
     except OSError:  # no git
-        return []
-    name = f"{study.name[:36]}_own"
-    works = f"make reproduce STUDY={shlex.quote(str(path))} COHORT={shlex.quote(study.cohort.manifest.path)}"
-    return [f"name: git does not ignore {report}, radiographs of patients must not go there; {works} SET=name={name}"]
+        return False
 
 
 def dump(study: Study) -> str:
