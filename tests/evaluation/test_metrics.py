@@ -102,7 +102,7 @@ def test_mcc_is_zero_where_all_are_called_alike():
 @pytest.mark.filterwarnings("error")
 def test_degenerate_images_give_a_value_or_a_reason(y, s, t, undefined):
     values = dict(zip(METRICS, evaluate(np.ones((1, len(y))), y, s, t)[:, 0], strict=True))
-    reasons = {name: metrics.why_not_estimable(name, y, s, t) for name, value in values.items() if np.isnan(value)}
+    reasons = {name: metrics.why_not_estimable(name, y, s) for name, value in values.items() if np.isnan(value)}
     assert undefined.items() <= reasons.items()
     assert all(np.isfinite(values[name]) for name in ("accuracy", "brier"))
 

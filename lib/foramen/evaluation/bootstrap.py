@@ -5,19 +5,21 @@ one patient are not independent. All arms and seeds are scored on the same draws
 paired. What the draws say of a mean over seeds is the subject of `intervals`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, raise_any
 from foramen.evaluation import metrics
 from foramen.evaluation.predictions import thresholds
 
 Array = NDArray[np.float64]
+Run = tuple[str, int]  # arm and seed
 
 #: Weights of about this many image-resamples are worked on at once: 0.8 MB, which a core's cache holds.
 _BLOCK = 100_000
@@ -29,7 +31,7 @@ class ScoredRun:
 
     points: Array
     draws: Array
-    reasons: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,30 @@ def patient_weights(strata: NDArray, n_resamples: int, rng: np.random.Generator)
     return weights
 
 
+class _TestImages(NamedTuple):
+    """Scores (images,) of each arm and seed on the test images, their labels and patients (images,)."""
+
+    scores: dict[Run, Array]
+    labels: NDArray
+    patients: NDArray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "_TestImages":
+        """The test images of a predictions table; raises as `resample`."""
+        test = frame[frame.split == "test"]
+        if not len(test):
+            raise InputError("the predictions table has no rows of the test split")
+        if duplicates := int(test.duplicated(["arm", "seed", "image_id"]).sum()):
+            raise InputError(f"the predictions table has {duplicates} duplicate rows of the test split")
+        runs = dict.fromkeys(zip(test.arm, test.seed.tolist(), strict=True))
+        scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
+        missing = {run: int(scores[run].isna().sum()) for run in runs}
+        name = "arm {!r}, seed {}: {} images of the test split are missing"
+        raise_any([name.format(*run, count) for run, count in missing.items() if count])
+        images = test.drop_duplicates("image_id").sort_values("image_id")
+        return cls({run: scores[run].to_numpy() for run in runs}, images.label.to_numpy(), images.patient_id.to_numpy())
+
+
 def resample(
     frame: pd.DataFrame,
     n_resamples: int = 2000,
@@ -106,21 +132,19 @@ def resample(
     Thresholds come from the table's validation rows (`predictions.thresholds`). `names` are the metrics wanted. Values
     do not depend on `threads`. Raises InputError where the arms do not have the same test images or there are none.
     """
-    drawn = _Drawn.of(frame, n_resamples, seed)
-    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
-    runs: dict[str, dict[int, ScoredRun]] = {}
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = {
-            column: pool.submit(_score, drawn, drawn.scores[column].to_numpy(), float(limits[column]), names)
-            for column in drawn.scores
-        }
-    for (arm, run_seed), job in jobs.items():
-        runs.setdefault(arm, {})[int(run_seed)] = job.result()
-    return drawn.resampled(names, runs)
+    test, limits = _TestImages.of(frame), thresholds(frame).set_index(["arm", "seed"]).threshold
+
+    def measure(run: Run, weights: Array) -> Array:
+        return metrics.evaluate(weights, test.labels, test.scores[run], limits[run], names)
+
+    def why(run: Run, metric: str) -> str:
+        return metrics.why_not_estimable(metric, test.labels, test.scores[run])
+
+    return _measured(test, list(test.scores), names, measure, why, (n_resamples, seed, threads))
 
 
 def resample_at_specificity_of(
-    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0
+    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0, threads: int = 2
 ) -> Resampled:
     """The sensitivity of every arm where it is as specific as `reference` is at its threshold, seed by seed.
 
@@ -128,88 +152,52 @@ def resample_at_specificity_of(
     has there. Test labels choose these points, so they compare curves and are nobody's operating points. An arm with
     one seed is read at the specificity of each seed of the reference. Raises as `resample`.
     """
-    drawn = _Drawn.of(frame, n_resamples, seed)
-    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
-    seeds_of = {arm: list(part) for arm, part in drawn.scores.columns.to_frame().groupby(level=0, sort=False).seed}
-    runs: dict[str, dict[int, ScoredRun]] = {}
-    for arm, own in seeds_of.items():
-        for run_seed in seeds_of[reference]:
-            if run_seed in own or len(own) == 1:
-                scores = drawn.scores[arm, run_seed if run_seed in own else own[0]].to_numpy()
-                calls = drawn.scores[reference, run_seed].to_numpy() >= limits[reference, run_seed]
-                runs.setdefault(arm, {})[int(run_seed)] = _score_at(drawn, scores, calls)
-    return drawn.resampled(("sensitivity",), runs)
+    test, limits = _TestImages.of(frame), thresholds(frame).set_index(["arm", "seed"]).threshold
+    seeds_of: dict[str, list[int]] = {}
+    for arm, own in test.scores:
+        seeds_of.setdefault(arm, []).append(own)
+    at = [(arm, of) for arm, own in seeds_of.items() for of in seeds_of[reference] if of in own or len(own) == 1]
+
+    def measure(run: Run, weights: Array) -> Array:
+        scores = test.scores[run if run in test.scores else (run[0], seeds_of[run[0]][0])]
+        calls = test.scores[reference, run[1]] >= limits[reference, run[1]]
+        specificity = metrics.confusion_metrics(weights, test.labels, calls)["specificity"]
+        return metrics.sensitivity_at(weights, test.labels, scores, specificity)[None]
+
+    def why(run: Run, metric: str) -> str:  # what a ROC curve needs
+        return metrics.why_not_estimable("auroc", test.labels, test.scores[reference, run[1]])
+
+    return _measured(test, at, ("sensitivity",), measure, why, (n_resamples, seed, threads))
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """The test images: `scores` (images, one column an arm and seed), their labels and patients, and how often each
-    resample draws each patient, `weights` (resamples, patients).
+def _measured(
+    test: _TestImages,
+    runs: list[Run],
+    names: tuple[str, ...],
+    measure: Callable[[Run, Array], Array],
+    why: Callable[[Run, str], str],
+    plan: tuple[int, int, int],
+) -> Resampled:
+    """What `measure` (arm and seed, weights (resamples, images) -> metrics (metrics, resamples)) gives on the images as
+    they are and on resampled patients, and `why` a metric of a run has no value; `plan`: resamples, seed, threads.
     """
+    n_resamples, seed, threads = plan
+    n = len(test.labels)
+    strata, patient_of_image = patient_strata(test.patients, test.labels)
+    weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))
+    rows = max(1, _BLOCK // n)
 
-    scores: pd.DataFrame
-    labels: NDArray
-    strata: NDArray
-    patient_of_image: NDArray
-    weights: NDArray
+    def block(start: int) -> Array:
+        """The metrics (runs, metrics, rows) of some resamples: their weights are made once for all runs."""
+        drawn = weights[start : start + rows, patient_of_image].astype(float)
+        return np.stack([measure(run, drawn) for run in runs])
 
-    @classmethod
-    def of(cls, frame: pd.DataFrame, n_resamples: int, seed: int) -> "_Drawn":
-        """Test images of a predictions table, and the resampled patients."""
-        scores, images = _score_matrix(frame)
-        labels = images.label.to_numpy()
-        strata, patient_of_image = patient_strata(images.patient_id.to_numpy(), labels)
-        weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))
-        return cls(scores, labels, strata, patient_of_image, weights)
-
-    def blocks(self) -> Iterator[Array]:
-        """The weights of the images, (resamples, images), some resamples at a time."""
-        rows = max(1, _BLOCK // len(self.labels))
-        for start in range(0, len(self.weights), rows):
-            yield self.weights[start : start + rows, self.patient_of_image].astype(float)
-
-    def resampled(self, names: tuple[str, ...], runs: dict[str, dict[int, ScoredRun]]) -> Resampled:
-        """What was measured on these resamples."""
-        carriers = {label: len(np.unique(self.patient_of_image[self.labels == label])) for label in (0, 1)}
-        return Resampled(names, runs, len(self.labels), len(self.strata), len(np.unique(self.strata)), carriers)
-
-
-def _score(drawn: _Drawn, scores: Array, threshold: float, names: tuple[str, ...]) -> ScoredRun:
-    """The metrics of one arm and seed on the images as they are and under each resample."""
-    points = metrics.evaluate(np.ones((1, len(scores))), drawn.labels, scores, threshold, names)[:, 0]
-    draws = [metrics.evaluate(block, drawn.labels, scores, threshold, names) for block in drawn.blocks()]
-    missing = [name for name, value in zip(names, points, strict=True) if np.isnan(value)]
-    reasons = {name: metrics.why_not_estimable(name, drawn.labels, scores, threshold) for name in missing}
-    return ScoredRun(points, np.concatenate(draws, axis=1), reasons)
-
-
-def _score_at(drawn: _Drawn, scores: Array, calls: NDArray[np.bool_]) -> ScoredRun:
-    """The sensitivity of `scores` at the specificity of the reference's `calls`, on the images and each resample."""
-
-    def read(weights: Array) -> Array:
-        specificity = metrics.confusion_metrics(weights, drawn.labels, calls)["specificity"]
-        return metrics.sensitivity_at(weights, drawn.labels, scores, specificity)
-
-    points = read(np.ones((1, len(scores))))
-    absent = [label for label in (0, 1) if not (drawn.labels == label).any()]
-    reasons = {"sensitivity": f"no image with label {absent[0]}"} if absent else {}
-    return ScoredRun(points, np.concatenate([read(block) for block in drawn.blocks()])[None], reasons)
-
-
-def _score_matrix(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of the test images, one column an (arm, seed); their patient and label; both by image_id."""
-    test = frame[frame.split == "test"]
-    if not len(test):
-        raise InputError("the predictions table has no rows of the test split")
-    if duplicates := int(test.duplicated(["arm", "seed", "image_id"]).sum()):
-        raise InputError(f"the predictions table has {duplicates} duplicate rows of the test split")
-    order = list(dict.fromkeys(zip(test.arm, test.seed, strict=True)))
-    scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")[order]
-    faults = [
-        f"arm {arm!r}, seed {seed}: {count} images of the test split are missing"
-        for (arm, seed), count in scores.isna().sum().items()
-        if count
-    ]
-    if faults:
-        raise InputError(faults)
-    return scores, test.drop_duplicates("image_id").set_index("image_id").loc[scores.index, ["patient_id", "label"]]
+    with ThreadPoolExecutor(threads) as pool:
+        draws = np.concatenate(list(pool.map(block, range(0, n_resamples, rows))), axis=2)
+    scored: dict[str, dict[int, ScoredRun]] = {}
+    for run, drawn in zip(runs, draws, strict=True):
+        points = measure(run, np.ones((1, n)))[:, 0]
+        reasons = {name: why(run, name) for name, value in zip(names, points, strict=True) if np.isnan(value)}
+        scored.setdefault(run[0], {})[run[1]] = ScoredRun(points, drawn, reasons)
+    carriers = {label: len(np.unique(test.patients[test.labels == label])) for label in (0, 1)}
+    return Resampled(names, scored, n, len(strata), len(np.unique(strata)), carriers)

@@ -6,18 +6,17 @@ Gains are in percentage points, and positive where the arm is better (for the Br
 number does not exist it is NaN, and `note` says "not estimable" and why.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, raise_any
 from foramen.evaluation import bootstrap, intervals, metrics
 from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.intervals import Error, Spread
-from foramen.evaluation.multiple_testing import holm, holm_within
+from foramen.evaluation.intervals import Spread
+from foramen.evaluation.multiple_testing import holm
 from foramen.evaluation.results import ONE_SEED, no_interval, no_value
 
 #: Claimed gains of the proposed method over the basic ResNet50, in percentage points, as ranges: abstract of
@@ -26,100 +25,87 @@ from foramen.evaluation.results import ONE_SEED, no_interval, no_value
 PAPER_GAINS = {"accuracy": (5.3, 6.9), "f1": (5.2, 6.5), "specificity": (5.4, 9.2), "sensitivity": (0.8, 4.3)}
 #: Metrics of which a difference is a gain; those of calibration have an ideal value, not a direction.
 GAIN_METRICS = tuple(metric for metric in metrics.METRICS if metric not in metrics.CALIBRATION)
-_GAIN = ["arm", "reference", "metric", "gain", "low", "high", "p_value", "note"]
+FOUND = ["gain", "low", "high", "p_value", "detectable", "standard_error"]
 _NOTHING = 1e-12
-LONE_SEED = "one seed of {}: its variation between trainings is left out"
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A linear contrast of arms: its estimate and error, or None where not estimable, and a note."""
-
-    estimate: float = np.nan
-    error: Error | None = None
-    note: str = ""
-
-    @property
-    def nothing(self) -> bool:
-        """The arms are the same in every resample and at every seed."""
-        return self.error is not None and self.error.standard_error < _NOTHING
+_SAME = "the same in every resample"
+_LONE_SEED = "one seed of {}: its variation between trainings is left out"
 
 
 def contrast(
     resampled: Resampled, coefficients: Mapping[str, float], metric: str, between: Spread | None = None
-) -> Contrast:
-    """A linear contrast of arms (coefficients that sum to 0), paired over patients and seeds.
+) -> dict[str, object]:
+    """A linear contrast of arms (coefficients that sum to 0), paired over patients and seeds; positive means better.
 
-    Positive means better. Used with {arm: 1, reference: -1} it is a gain. `between` as in `intervals.error`.
+    With {arm: 1, reference: -1} it is a gain. `gain, low, high, p_value, detectable` (the smallest true gain that is
+    significant with 80 % probability), `standard_error`, in points, and `note`. `between` as in `intervals.error`.
     """
-    arms = list(coefficients)
-    if reason := next(filter(None, (no_value(resampled, arm, metric) for arm in arms)), ""):
-        return Contrast(note=reason)
-    if reason := no_interval(resampled, arms, metric):
-        return Contrast(note=reason.removeprefix("interval "))
+    arms, row = list(coefficients), dict.fromkeys(FOUND, np.nan)
     seeds = resampled.seeds_in_common(arms)
-    if not seeds:
-        return Contrast(note="not estimable: the arms have no seed in common")
+    reasons = [no_value(resampled, arm, metric) for arm in arms]
+    reasons += [no_interval(resampled, arms, metric).removeprefix("interval ")]
+    reasons += [] if seeds else ["not estimable: the arms have no seed in common"]
+    if any(reasons):
+        return row | {"note": next(filter(None, reasons))}
     signed = {arm: metrics.direction(metric) * coefficient for arm, coefficient in coefficients.items()}
-    zero = np.zeros(())
-    points = sum((factor * resampled.points(arm, metric, seeds) for arm, factor in signed.items()), zero)
-    draws = sum((factor * resampled.draws(arm, metric, seeds) for arm, factor in signed.items()), zero)
+    points = np.sum([factor * resampled.points(arm, metric, seeds) for arm, factor in signed.items()], axis=0)
+    draws = np.sum([factor * resampled.draws(arm, metric, seeds) for arm, factor in signed.items()], axis=0)
     if not draws.any():  # arms that never differ
         between = None
     error = intervals.error(points, draws, resampled.freedom, resampled.understated, between)
-    found = Contrast(float(points.mean()), error, _seed_note(resampled, arms, seeds))
-    if not found.nothing:
-        return found
-    if abs(found.estimate) < _NOTHING:
-        return replace(found, estimate=0.0, note="the same in every resample")
-    return Contrast(note="not estimable: every resample gives the same difference")
+    estimate = float(points.mean())
+    if error.standard_error >= _NOTHING:
+        gain, half, power = 100 * estimate, 100 * error.half_width(), 100 * error.detectable()
+        found = [gain, gain - half, gain + half, error.p_value(estimate), power, 100 * error.standard_error]
+        return dict(zip(FOUND, found, strict=True)) | {"note": _seed_note(resampled, arms, seeds)}
+    if abs(estimate) < _NOTHING:
+        return row | {"gain": 0.0, "low": 0.0, "high": 0.0, "p_value": 1.0, "note": _SAME}
+    return row | {"note": "not estimable: every resample gives the same difference"}
 
 
-def _seed_note(resampled: Resampled, arms: Sequence[str], seeds: tuple[int, ...]) -> str:
+def _seed_note(resampled: Resampled, arms: list[str], seeds: tuple[int, ...]) -> str:
     """What a reader must know about the seeds behind a contrast."""
     single = [arm for arm in arms if len(resampled.runs[arm]) == 1]
     if len(seeds) == 1:
         return ONE_SEED
     if single:
-        return LONE_SEED.format(", ".join(single))
+        return _LONE_SEED.format(", ".join(single))
     if any(set(resampled.runs[arm]) != set(seeds) for arm in arms):
         return f"from the seeds in common: {', '.join(map(str, seeds))}"
     return ""
 
 
-def gain_row(found: Contrast) -> dict[str, object]:
-    """Gain, interval and p-value of a contrast in percentage points."""
-    gain, low, high, p_value = 100 * found.estimate, np.nan, np.nan, np.nan
-    if found.nothing:
-        low, high, p_value = gain, gain, 1.0
-    elif found.error:
-        half = 100 * found.error.half_width()
-        low, high, p_value = gain - half, gain + half, found.error.p_value(found.estimate)
-    return {"gain": gain, "low": low, "high": high, "p_value": p_value, "note": found.note}
+def contrasts(
+    resampled: Resampled,
+    wanted: Iterable[tuple[dict[str, object], Mapping[str, float]]],
+    between: Mapping[str, Spread | None] | None = None,
+) -> pd.DataFrame:
+    """Contrasts, a row for each and each metric of which a difference is a gain: columns that name it, and `contrast`.
+
+    `wanted` holds pairs of these columns and the coefficients, `between` a variance between seeds by metric.
+    """
+    rows = [
+        {**name, "metric": metric, **contrast(resampled, coefficients, metric, (between or {}).get(metric))}
+        for name, coefficients in wanted
+        for metric in resampled.metrics
+        if metric in GAIN_METRICS
+    ]
+    return pd.DataFrame(rows)
 
 
 def differences(
     resampled: Resampled, pairs: Iterable[tuple[str, str]], between: Mapping[str, Spread | None] | None = None
 ) -> pd.DataFrame:
-    """The gain of the first arm of each pair over the second: `arm, reference, metric, gain, low, high, p_value, note`.
+    """The gain of the first arm of each pair over the second: `arm, reference, metric, gain, low, high, p_value,
+    detectable, standard_error, note`, in points.
 
     `between` has the variance between seeds of each metric's gain where it was pooled over studies alike
     (`intervals.pooled`). Raises InputError for an arm without predictions.
     """
-    pairs = [(arm, reference) for arm, reference in pairs]
-    if unknown := sorted({arm for pair in pairs for arm in pair} - set(resampled.arms)):
-        raise InputError([f"no predictions of arm {arm!r} (arms: {', '.join(resampled.arms)})" for arm in unknown])
-    rows = []
-    for arm, reference in pairs:
-        for metric in gain_metrics(resampled):
-            found = contrast(resampled, {arm: 1, reference: -1}, metric, (between or {}).get(metric))
-            rows.append({"arm": arm, "reference": reference, "metric": metric, **gain_row(found)})
-    return pd.DataFrame(rows, columns=_GAIN)
-
-
-def gain_metrics(resampled: Resampled) -> list[str]:
-    """The metrics at hand of which a difference is a gain."""
-    return [metric for metric in resampled.metrics if metric in GAIN_METRICS]
+    pairs = [tuple(pair) for pair in pairs]
+    unknown, known = {arm for pair in pairs for arm in pair} - set(resampled.arms), ", ".join(resampled.arms)
+    raise_any([f"no predictions of arm {arm!r} (arms: {known})" for arm in sorted(unknown)])
+    wanted = [({"arm": arm, "reference": reference}, {arm: 1, reference: -1}) for arm, reference in pairs]
+    return contrasts(resampled, wanted, between).reindex(columns=["arm", "reference", "metric", *FOUND, "note"])
 
 
 def over(resampled: Resampled, reference: str) -> list[tuple[str, str]]:
@@ -137,16 +123,15 @@ def gains(resampled: Resampled, reference: str, primary: tuple[str, str] | None 
     """
     frame = differences(resampled, over(resampled, reference))
     arm, metric = primary or (None, None)
-    claimed = (frame.arm == arm) & frame.metric.isin(list(PAPER_GAINS))
-    for i, column in enumerate(("paper_low", "paper_high")):
-        frame[column] = frame.metric.map({name: ends[i] for name, ends in PAPER_GAINS.items()}).where(claimed)
-    frame["paper_data"] = np.where(claimed, "other data", "")
+    paper = pd.DataFrame(PAPER_GAINS, index=["paper_low", "paper_high"]).T
+    frame[list(paper)] = paper.reindex(frame.metric.where(frame.arm == arm)).to_numpy()
+    frame["paper_data"] = np.where(frame.paper_low.notna(), "other data", "")
     frame["primary"] = (frame.arm == arm) & (frame.metric == metric)
     if primary and not frame.primary.any():
         raise InputError(f"the primary contrast, {metric!r} of arm {arm!r} over {reference!r}, does not exist")
     frame["p_holm"] = holm(frame.p_value, frame.primary)
-    paper = ["paper_low", "paper_high", "paper_data", "reference", "primary", "p_holm"]
-    return frame[["arm", "metric", "gain", "low", "high", "p_value", *paper, "note"]]
+    claimed = [*paper, "paper_data", "reference", "primary", "p_holm"]
+    return frame[["arm", "metric", "gain", "low", "high", "p_value", *claimed, "note"]]
 
 
 def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -156,8 +141,8 @@ def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]]) -> pd.DataFra
     metric: the metrics say much the same of one step, so all of them together would be corrected far too much.
     """
     frame = differences(resampled, ladder)
-    frame.insert(7, "p_holm", holm_within(frame, "metric"))
-    return frame
+    frame["p_holm"] = frame.groupby("metric").p_value.transform(holm)
+    return frame[["arm", "reference", "metric", "gain", "low", "high", "p_value", "p_holm", "note"]]
 
 
 def equal_specificity(frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -170,24 +155,24 @@ def equal_specificity(frame: pd.DataFrame, reference: str, n_resamples: int = 20
     equally good arms differ "significantly" in 5 to 6 % with 500 patients, in 7 % with 200.
     """
     resampled = bootstrap.resample_at_specificity_of(frame, reference, n_resamples, seed)
-    table = differences(resampled, over(resampled, reference)).drop(columns="metric")
     own = bootstrap.resample(frame[frame.arm == reference], 1, seed, ("specificity",))
-    table.insert(2, "sensitivity", [resampled.points(arm, "sensitivity").mean() for arm in table.arm])
-    table.insert(3, "specificity", own.points(reference, "specificity").mean())
-    table.insert(8, "p_holm", holm(table.p_value))
+    table = differences(resampled, over(resampled, reference))
+    table["sensitivity"] = [resampled.points(arm, "sensitivity").mean() for arm in table.arm]
+    table["specificity"] = own.points(reference, "specificity").mean()
+    table["p_holm"] = holm(table.p_value)
     single = frame.groupby("arm").seed.nunique() == 1
-    lone = table.arm.map(single) & (not single[reference])
-    notes = zip(table.note[lone], table.arm[lone], strict=True)
-    table.loc[lone, "note"] = ["; ".join(filter(None, [note, LONE_SEED.format(arm)])) for note, arm in notes]
-    return table
+    alone = table.arm.map(single) & ~single[reference]
+    said = (table.note + "; " + table.arm.map(_LONE_SEED.format)).str.removeprefix("; ")
+    table["note"] = table.note.where(~alone, said)
+    measured = ["sensitivity", "specificity", "gain", "low", "high", "p_value", "p_holm"]
+    return table[["arm", "reference", *measured, "note"]]
 
 
 def seed_gains(resampled: Resampled, arm: str, reference: str, metric: str) -> np.ndarray:
     """The gain of one arm over another at each seed, (seeds,); positive is better."""
     seeds = resampled.seeds_in_common([arm, reference])
-    return metrics.direction(metric) * (
-        resampled.points(arm, metric, seeds) - resampled.points(reference, metric, seeds)
-    )
+    apart = resampled.points(arm, metric, seeds) - resampled.points(reference, metric, seeds)
+    return metrics.direction(metric) * apart
 
 
 def detectable(resampled: Resampled, reference: str) -> pd.DataFrame:
@@ -197,22 +182,11 @@ def detectable(resampled: Resampled, reference: str) -> pd.DataFrame:
     follows from the observed variance of the paired difference (patients and seeds), not from the observed
     gain.
     """
-    rows = []
-    for arm, _ in over(resampled, reference):
-        seeds = len(resampled.seeds_in_common([arm, reference]))
-        size = {"n_images": resampled.n_images, "n_patients": resampled.n_patients, "n_seeds": seeds}
-        for metric in gain_metrics(resampled):
-            found = contrast(resampled, {arm: 1, reference: -1}, metric)
-            row = {"arm": arm, "reference": reference, "metric": metric, "detectable": np.nan, "standard_error": np.nan}
-            row |= size | {"note": found.note}
-            if found.nothing:
-                row["note"] = "not estimable: the arms give the same value in every resample"
-            elif found.error:
-                row["detectable"] = 100 * found.error.detectable()
-                row["standard_error"] = 100 * found.error.standard_error
-            rows.append(row)
-    columns = ["arm", "reference", "metric", "detectable", "standard_error"]
-    return pd.DataFrame(rows, columns=[*columns, "n_images", "n_patients", "n_seeds", "note"])
+    table = differences(resampled, over(resampled, reference)).drop(columns=["gain", "low", "high", "p_value"])
+    seeds = [len(resampled.seeds_in_common([arm, reference])) for arm in table.arm]
+    table = table.assign(n_images=resampled.n_images, n_patients=resampled.n_patients, n_seeds=seeds)
+    table["note"] = table.pop("note").replace(_SAME, "not estimable: the arms give the same value in every resample")
+    return table
 
 
 def rank_swaps(resampled: Resampled) -> pd.DataFrame:
@@ -224,20 +198,16 @@ def rank_swaps(resampled: Resampled) -> pd.DataFrame:
     """
     rows = []
     for arm, other in combinations(resampled.arms, 2):
-        seeds = resampled.seeds_in_common([arm, other])
         fixed = ", ".join(name for name in (arm, other) if len(resampled.runs[name]) == 1)
-        for metric in gain_metrics(resampled):
-            row = {"arm": arm, "other": other, "metric": metric, "n_seeds": len(seeds)}
+        for metric in filter(GAIN_METRICS.__contains__, resampled.metrics):
             order = np.sign(seed_gains(resampled, arm, other, metric))
-            if len(seeds) < 2:
-                row["note"] = "not estimable: fewer than two seeds in common"
+            leads = swaps = np.nan
+            if len(order) < 2:
+                note = "not estimable: fewer than two seeds in common"
             elif np.isnan(order).any():
-                row["note"] = "not estimable: a seed has no value"
+                note = "not estimable: a seed has no value"
             else:
-                row["leads"], row["swaps"] = (
-                    np.mean((order + 1) / 2),
-                    np.mean([a * b < 0 for a, b in combinations(order, 2)]),
-                )
-                row["note"] = f"one seed of {fixed}" if fixed else ""
-            rows.append(row)
+                leads, swaps = np.mean((order + 1) / 2), np.mean([a * b < 0 for a, b in combinations(order, 2)])
+                note = f"one seed of {fixed}" if fixed else ""
+            rows.append((arm, other, metric, len(order), leads, swaps, note))
     return pd.DataFrame(rows, columns=["arm", "other", "metric", "n_seeds", "leads", "swaps", "note"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from foramen.evaluation.predictions import thresholds
+from foramen.evaluation.predictions import called
 
 
 def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -13,9 +13,8 @@ def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...
     Sure is a score far on the wrong side of the threshold, mean over the seeds. Columns: image_id, label,
     score (mean over seeds), margin (score less threshold). `without` are images not to be shown.
     """
-    test = frame[(frame["split"] == "test") & (frame["arm"] == arm) & ~frame["image_id"].isin(without)]
-    test = test.merge(thresholds(frame)[["arm", "seed", "threshold"]], on=["arm", "seed"])
-    test["margin"] = test["score"] - test["threshold"]
+    test = called(frame[frame["arm"] == arm])
+    test = test[~test["image_id"].isin(without)].assign(margin=test["score"] - test["threshold"])
     mean = test.groupby("image_id", as_index=False)[["label", "score", "margin"]].mean()
     wrong = mean[(mean["margin"] >= 0) != (mean["label"] == 1)]
     halves = [

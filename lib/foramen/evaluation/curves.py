@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from foramen.evaluation import metrics
 from foramen.evaluation.bootstrap import patient_strata, patient_weights
-from foramen.evaluation.predictions import thresholds
+from foramen.evaluation.predictions import called
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array, Array, Array, Array], Array]
@@ -63,10 +63,9 @@ def reliability(frame: pd.DataFrame, bins: int = 8, resamples: int = 500, seed: 
 
 def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     """Test images by truth and call at the validation threshold, means over seeds: arm, tn, fp, fn, tp."""
-    limits = thresholds(frame)[["arm", "seed", "threshold"]]
-    test = frame[frame["split"] == "test"].merge(limits, on=["arm", "seed"])
-    called, truth = test["score"] >= test["threshold"], test["label"] == 1
-    cells = pd.DataFrame({"tn": ~called & ~truth, "fp": called & ~truth, "fn": ~called & truth, "tp": called & truth})
+    test = called(frame)
+    call, truth = test["called"] == 1, test["label"] == 1
+    cells = pd.DataFrame({"tn": ~call & ~truth, "fp": call & ~truth, "fn": ~call & truth, "tp": call & truth})
     counts = cells.groupby([test["arm"], test["seed"]], sort=False).sum()
     return counts.groupby(level="arm", sort=False).mean().reset_index()
 
@@ -114,6 +113,6 @@ def _precision(weights: Array, labels: Array, scores: Array, grid: Array) -> Arr
 
 def _net_benefit(weights: Array, labels: Array, scores: Array, grid: Array) -> Array:
     """True positives less false positives at the odds of the threshold, per image."""
-    called = (scores[:, None] >= grid).astype(float)
-    true, false = (weights * labels) @ called, (weights * (1 - labels)) @ called
+    positive = (scores[:, None] >= grid).astype(float)
+    true, false = (weights * labels) @ positive, (weights * (1 - labels)) @ positive
     return (true - false * grid / (1 - grid)) / weights.sum(axis=1, keepdims=True)

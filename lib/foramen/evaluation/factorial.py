@@ -5,10 +5,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, raise_any
 from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.comparisons import contrast, gain_metrics, gain_row
-from foramen.evaluation.multiple_testing import holm_within
+from foramen.evaluation.comparisons import contrasts
+from foramen.evaluation.multiple_testing import holm
 
 
 def is_full_factorial(switches: pd.DataFrame) -> bool:
@@ -33,16 +33,14 @@ def factorial_effects(resampled: Resampled, switches: pd.DataFrame, order: int =
             f"not a full factorial: {len(switches)} arms with {cells} different combinations of "
             f"{switches.shape[1]} switches (needed: each of {2 ** switches.shape[1]} once)"
         )
-    if absent := [arm for arm in switches.index if arm not in resampled.arms]:
-        raise InputError([f"no predictions of arm {arm!r}, which the factorial needs" for arm in absent])
-    rows = []
+    absent = [arm for arm in switches.index if arm not in resampled.arms]
+    raise_any([f"no predictions of arm {arm!r}, which the factorial needs" for arm in absent])
+    wanted = []
     for size in range(1, min(order, switches.shape[1]) + 1):
         for term in combinations(switches.columns, size):
-            signs = np.where(switches[list(term)], 1, -1).prod(axis=1)
-            coefficients = dict(zip(switches.index, signs * 2.0**size / cells, strict=True))
-            for metric in gain_metrics(resampled):
-                found = gain_row(contrast(resampled, coefficients, metric))
-                rows.append({"term": ":".join(term), "order": size, "metric": metric, **found})
-    frame = pd.DataFrame(rows)
-    frame.insert(7, "p_holm", holm_within(frame, "metric"))
-    return frame
+            coefficients = np.where(switches[list(term)], 1, -1).prod(axis=1) * 2.0**size / cells
+            name = {"term": ":".join(term), "order": size}
+            wanted.append((name, dict(zip(switches.index, coefficients, strict=True))))
+    frame = contrasts(resampled, wanted)
+    frame["p_holm"] = frame.groupby("metric").p_value.transform(holm)
+    return frame[["term", "order", "metric", "gain", "low", "high", "p_value", "p_holm", "note"]]

@@ -161,18 +161,11 @@ def cumulated(weights: Array, labels: Array, scores: Array) -> tuple[Array, Arra
     return true, false
 
 
-def why_not_estimable(metric: str, labels: NDArray, scores: NDArray, threshold: float) -> str:
+def why_not_estimable(metric: str, labels: NDArray, scores: NDArray) -> str:
     """Why `metric` has no value on these images, in a few words; only called where its value is NaN."""
-    labels, scores = np.asarray(labels), np.asarray(scores)
     for label in LABELS_NEEDED[metric]:
-        if not (labels == label).any():
+        if not (np.asarray(labels) == label).any():
             return f"no image with label {label}"
-    if metric == "precision":
-        return "no image is called positive"
-    if metric == "npv":
-        return "no image is called negative"
-    if metric == "calibration_slope" and len(np.unique(scores)) == 1:
-        return "all scores are equal"
     if metric in CALIBRATION:
-        return "the scores separate the classes perfectly"
-    return "undefined for these images"
+        return "all scores are equal" if len(np.unique(scores)) == 1 else "the scores separate the classes perfectly"
+    return f"no image is called {'positive' if metric == 'precision' else 'negative'}"

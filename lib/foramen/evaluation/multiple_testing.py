@@ -4,7 +4,6 @@ Holm 1979, Scandinavian Journal of Statistics 6, 65-70: the k-th smallest of m p
 no adjusted value is smaller than the one before it. The chance of any false positive in the family stays at 5 %.
 """
 
-import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
@@ -16,10 +15,3 @@ def holm(p_values: pd.Series, apart: pd.Series | None = None) -> pd.Series:
     if family.any():
         adjusted[family] = multipletests(p_values[family], method="holm")[1]
     return adjusted
-
-
-def holm_within(frame: pd.DataFrame, column: str) -> pd.Series:
-    """Holm-adjusted `p_value` of a table, each value of `column` a family of its own."""
-    if not len(frame):
-        return pd.Series(np.nan, index=frame.index)
-    return frame.groupby(column).p_value.transform(holm)

@@ -10,19 +10,18 @@ All are conditional on the two networks at hand; `comparisons.gains` also counts
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from foramen.core.errors import InputError
-from foramen.evaluation.predictions import thresholds
+from foramen.core.errors import InputError, raise_any
+from foramen.evaluation.predictions import called
 
-_SUBSETS = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,)}
-_PAIR = ["arm", "reference", "seed", "reference_seed"]
-_TEST = ["metric", "difference", "p_value", "method", "n_images", "n_patients", "note"]
+_SUBSETS = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,), "auroc": (0, 1)}
+_COLUMNS = ["arm", "reference", "seed", "reference_seed", "metric", "difference", "p_value", "method"]
+_COLUMNS += ["n_images", "n_patients", "note"]
 
 
 def sign_flip(differences: NDArray, mid: bool = False) -> float:
@@ -107,75 +106,52 @@ def compare_pairs(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.D
     note`, the difference in points. An arm with one seed meets every seed of the other. Answers are taken at
     each run's own operating threshold.
     """
-    test = frame[frame.split == "test"].sort_values("image_id")
-    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
+    test = called(frame).sort_values("image_id").set_index("image_id")
     runs = dict(list(test.groupby(["arm", "seed"])))
     rows = []
     for arm, reference in pairs:
         for seed, seed_reference in _seed_pairs(runs, arm, reference):
             first, second = runs[arm, seed], runs[reference, seed_reference]
-            if list(first.image_id) != list(second.image_id):
+            if not first.index.equals(second.index):
                 raise InputError(f"arms {arm!r} and {reference!r} do not have the same test images")
-            calls = [
-                run.score.to_numpy() >= limits[key]
-                for run, key in ((first, (arm, seed)), (second, (reference, seed_reference)))
-            ]
-            pair = {"arm": arm, "reference": reference, "seed": seed, "reference_seed": seed_reference}
-            rows += [pair | row for row in _tests_of_run(first, second, *calls)]
-    return pd.DataFrame(rows, columns=[*_PAIR, *_TEST])
+            for metric, labels in _SUBSETS.items():
+                chosen = first.label.isin(labels)
+                found = (_auroc_test if metric == "auroc" else _accuracy_test)(first[chosen], second[chosen])
+                rows.append((arm, reference, seed, seed_reference, metric, *found))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _seed_pairs(runs: dict, arm: str, reference: str) -> list[tuple[int, int]]:
     """The seeds of two arms that belong together."""
     seeds, seeds_reference = ([seed for name, seed in runs if name == wanted] for wanted in (arm, reference))
-    if missing := [name for name, found in ((arm, seeds), (reference, seeds_reference)) if not found]:
-        raise InputError([f"no predictions of arm {name!r}" for name in missing])
+    found = {arm: seeds, reference: seeds_reference}
+    raise_any([f"no predictions of arm {name!r}" for name, own in found.items() if not own])
     if len(seeds) == 1 or len(seeds_reference) == 1:
         return [(seed, other) for seed in seeds for other in seeds_reference]
     return [(seed, seed) for seed in seeds if seed in seeds_reference]
 
 
-def _tests_of_run(first: pd.DataFrame, second: pd.DataFrame, calls: NDArray, calls_reference: NDArray) -> list[dict]:
-    """Rows of one pair of networks, the columns `_TEST`."""
-    labels, patients = first.label.to_numpy(), first.patient_id.to_numpy()
-    rows = []
-    for metric, subset in _SUBSETS.items():
-        chosen = np.isin(labels, subset)
-        right, right_reference = (c[chosen] == labels[chosen] for c in (calls, calls_reference))
-        row = _accuracy_test(right, right_reference, patients[chosen])
-        rows.append({"metric": metric} | row)
-    return [*rows, {"metric": "auroc"} | _auroc_test(labels, first.score, second.score, patients)]
+def _accuracy_test(run: pd.DataFrame, reference: pd.DataFrame) -> tuple:
+    """McNemar's test or its clustered form: difference (points), p-value, method, images, patients, note."""
+    images, patients = len(run), run.patient_id.nunique()
+    size = ("permutation by patient (mid-p)" if images > patients else "exact McNemar", images, patients)
+    if patients < 2:
+        return np.nan, np.nan, *size, "not estimable: fewer than two patients"
+    right, right_reference = run.called == run.label, reference.called == reference.label
+    gain, p_value = clustered_mcnemar(right.to_numpy(), right_reference.to_numpy(), run.patient_id.to_numpy())
+    alike = "the two arms are right on the same images" if right.equals(right_reference) else ""
+    return 100 * gain, p_value, *size, alike
 
 
-def _accuracy_test(right: NDArray, right_reference: NDArray, patients: NDArray) -> dict[str, Any]:
-    """McNemar's test or its clustered form, as columns of a row."""
-    row, clustered = _size(patients)
-    row["method"] = "permutation by patient (mid-p)" if clustered else "exact McNemar"
-    if row["n_patients"] < 2:
-        return row | {"note": "not estimable: fewer than two patients"}
-    gain, p_value = clustered_mcnemar(right, right_reference, patients)
-    note = "the two arms are right on the same images" if (right == right_reference).all() else ""
-    return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
-
-
-def _auroc_test(labels: NDArray, scores: pd.Series, scores_reference: pd.Series, patients: NDArray) -> dict[str, Any]:
-    """DeLong's test or its clustered form, as columns of a row."""
-    row, clustered = _size(patients)
-    row["method"] = "DeLong clustered by patient (Obuchowski)" if clustered else "DeLong"
-    if len(np.unique(labels)) < 2:
-        return row | {"note": "not estimable: one class"}
-    gain, error, p_value = auroc_difference(labels, scores.to_numpy(), scores_reference.to_numpy(), patients)
-    note = ""
+def _auroc_test(run: pd.DataFrame, reference: pd.DataFrame) -> tuple:
+    """DeLong's test or its clustered form, as `_accuracy_test`."""
+    images, patients = len(run), run.patient_id.nunique()
+    size = ("DeLong clustered by patient (Obuchowski)" if images > patients else "DeLong", images, patients)
+    if run.label.nunique() < 2:
+        return np.nan, np.nan, *size, "not estimable: one class"
+    gain, error, p_value = auroc_difference(run.label, run.score, reference.score, run.patient_id)
     if np.isnan(error):
-        note = "not estimable: fewer than two patients with a label"
-    elif np.isnan(p_value):
-        alike = abs(gain) < 1e-12
-        p_value, note = (1.0, "the two arms rank alike") if alike else (p_value, "not estimable: no variation")
-    return row | {"difference": 100 * gain, "p_value": p_value, "note": note}
-
-
-def _size(patients: NDArray) -> tuple[dict[str, Any], bool]:
-    """Number of images and patients, as columns of a row without a value yet; does a patient have several images?"""
-    images, persons = len(patients), len(np.unique(patients))
-    row: dict[str, Any] = {"difference": np.nan, "p_value": np.nan, "n_images": images, "n_patients": persons}
-    return row, images > persons
+        return 100 * gain, p_value, *size, "not estimable: fewer than two patients with a label"
+    if np.isnan(p_value) and abs(gain) < 1e-12:
+        return 100 * gain, 1.0, *size, "the two arms rank alike"
+    return 100 * gain, p_value, *size, "not estimable: no variation" if np.isnan(p_value) else ""

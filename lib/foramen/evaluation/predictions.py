@@ -5,18 +5,16 @@ the more probable is label 1). Everything in these notebooks follows from such t
 systems.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError, first_few
+from foramen.core.errors import InputError, first_few, raise_any
 from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
-#: The threshold of a table without validation rows.
-DEFAULT_THRESHOLD = 0.5
 _TEXT = ("image_id", "patient_id", "split", "arm")
 _NUMBERS = ("seed", "label", "score")
 
@@ -36,22 +34,22 @@ def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
         frame["arm"] = arm
     if "seed" not in frame:
         frame["seed"] = 0
-    if missing := [column for column in COLUMNS if column not in frame]:
-        found = ", ".join(map(str, frame.columns))
-        raise InputError([f"{path}: column {column!r} is missing (columns found: {found})" for column in missing])
+    found = ", ".join(map(str, frame.columns))
+    missing = [column for column in COLUMNS if column not in frame]
+    raise_any([f"{path}: column {column!r} is missing (columns found: {found})" for column in missing])
     frame = frame[list(COLUMNS)].reset_index(drop=True)
-    faults = []
+    wrong = {}
     for column in _TEXT:
         frame[column] = frame[column].astype("string").fillna("").astype(object)
-        faults += _listed(f"{path}: {column} is empty", _rows(path, frame[column] == ""))
+        wrong[f"{column} is empty"] = frame[column] == ""
     for column in _NUMBERS:
-        numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
-        wrong = ~np.isfinite(numbers) if column == "score" else ~(np.isfinite(numbers) & (numbers % 1 == 0))
-        kind = "a number" if column == "score" else "a whole number"
-        faults += _listed(f"{path}: {column} is not {kind}", _rows(path, wrong))
-        frame[column] = numbers
-    if faults:
-        raise InputError(faults)
+        frame[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
+        whole = column != "score"
+        sound = np.isfinite(frame[column]) & ((frame[column] % 1 == 0) if whole else True)
+        wrong[f"{column} is not a {'whole ' if whole else ''}number"] = ~sound
+    first, place = (2, "line") if path.suffix.lower() == ".csv" else (1, "row")
+    lines = {what: [f"{place} {i + first}" for i in np.flatnonzero(at)] for what, at in wrong.items()}
+    raise_any([f"{path}: {what}: {first_few(where)}" for what, where in lines.items() if where])
     return frame.astype({"seed": int, "label": int})
 
 
@@ -68,17 +66,6 @@ def _load(path: Path) -> pd.DataFrame:
     raise InputError(f"{path}: a predictions table is a .csv or .parquet file")
 
 
-def _rows(path: Path, wrong: pd.Series) -> list[str]:
-    """Names of the rows that are wrong: line numbers of a CSV file, row numbers from 1 otherwise."""
-    first, word = (2, "line") if path.suffix.lower() == ".csv" else (1, "row")
-    return [f"{word} {i + first}" for i in np.flatnonzero(wrong.to_numpy(dtype=bool))]
-
-
-def _listed(what: str, keys: list[str]) -> list[str]:
-    """One line that says what is wrong and where, or none."""
-    return [f"{what}: {first_few(keys)}"] if keys else []
-
-
 def validate(frame: pd.DataFrame, manifest: pd.DataFrame) -> None:
     """Check predictions against the cohort's manifest; raises InputError with all faults.
 
@@ -90,34 +77,31 @@ def validate(frame: pd.DataFrame, manifest: pd.DataFrame) -> None:
     known = manifest.assign(image_id=manifest.image_id.astype(str)).set_index("image_id")
     if "excluded" in known:
         known = known[~known.excluded.astype(bool)]
-    faults = []
-    for (arm, seed), rows in frame.groupby(["arm", "seed"], sort=True):
-        faults += list(_faults_of_run(f"arm {arm!r}, seed {seed}", rows, known))
-    if not len(frame):
-        faults = ["the predictions table has no rows"]
-    if faults:
-        raise InputError(faults)
+    raise_any([] if len(frame) else ["the predictions table has no rows"])
+    wrong = [
+        f"arm {arm!r}, seed {seed}: {what}: {first_few(images)}"
+        for (arm, seed), rows in frame.groupby(["arm", "seed"], sort=True)
+        for what, images in _wrong(rows.set_index(rows.image_id.astype(str)), known).items()
+        if len(images)
+    ]
+    raise_any(wrong)
 
 
-def _faults_of_run(name: str, rows: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
-    """What is wrong with the rows of one arm and seed, given the manifest by image_id."""
-    ids = rows.image_id.astype(str)
-    yield from _listed(f"{name}: score outside 0 to 1", list(ids[~rows.score.between(0, 1)]))
-    yield from _listed(f"{name}: more than one row for image", list(ids[ids.duplicated()].unique()))
-    found = ids.isin(known.index)
-    yield from _listed(f"{name}: image is not in the manifest, or is excluded from it", list(ids[~found]))
-    rows, ids = rows[found], ids[found]
-    expected = known.loc[ids]
-    training = (expected.split == "train").to_numpy() | (rows.split == "train").to_numpy()
-    yield from _listed(f"{name}: image of the training split", list(ids[training]))
-    for column in ("split", "label", "patient_id"):
-        kind = float if column == "label" else str
-        wrong = rows[column].astype(kind).to_numpy() != expected[column].astype(kind).to_numpy()
-        if column == "split":
-            wrong &= ~training
-        yield from _listed(f"{name}: {column} contradicts the manifest for image", list(ids[wrong]))
-    missing = known.index[known.split == "test"].difference(ids)
-    yield from _listed(f"{name}: image of the test split is missing", list(missing))
+def _wrong(rows: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.Index]:
+    """What can be wrong with the rows of one arm and seed, and the images concerned; both tables by image_id."""
+    faults = {
+        "score outside 0 to 1": rows.index[~rows.score.between(0, 1)],
+        "more than one row for image": rows.index[rows.index.duplicated()].unique(),
+        "image is not in the manifest, or is excluded from it": rows.index[~rows.index.isin(known.index)],
+    }
+    rows = rows[rows.index.isin(known.index)]
+    expected = known.loc[rows.index]
+    training = (expected.split == "train") | (rows.split == "train")
+    faults["image of the training split"] = rows.index[training]
+    for column, kind in (("split", str), ("label", float), ("patient_id", str)):
+        wrong = rows[column].astype(kind) != expected[column].astype(kind)
+        faults[f"{column} contradicts the manifest for image"] = rows.index[wrong & ~(training & (column == "split"))]
+    return faults | {"image of the test split is missing": known.index[known.split == "test"].difference(rows.index)}
 
 
 def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -129,14 +113,18 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (arm, seed), run in frame.groupby(["arm", "seed"], sort=False):
         val = run[run.split == "val"]
-        value, source = DEFAULT_THRESHOLD, "0.5, for want of validation rows"
-        if len(val):
-            value = operating_threshold(val.label.to_numpy(), val.score.to_numpy())
-            source = "as many validation rows called positive as are"
-        if len(val) and val.label.nunique() < 2:
-            source = "0.5, for want of one class among the validation rows"
-        rows.append({"arm": arm, "seed": seed, "threshold": value, "source": source})
+        value, source = operating_threshold(val.label, val.score), "as many validation rows called positive as are"
+        if val.label.nunique() < 2:
+            source = f"0.5, for want of {'one class among the ' if len(val) else ''}validation rows"
+        rows.append((arm, seed, value, source))
     return pd.DataFrame(rows, columns=["arm", "seed", "threshold", "source"])
+
+
+def called(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the test split with their run's `threshold`, and whether they are `called` positive (0 or 1)."""
+    limits = thresholds(frame)[["arm", "seed", "threshold"]]
+    test = frame[frame.split == "test"].merge(limits, on=["arm", "seed"])
+    return test.assign(called=(test.score >= test.threshold).astype(int))
 
 
 def drop_collapsed(frame: pd.DataFrame, collapsed: Collection[tuple[str, int]]) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
 from timm.models import ResNet
 
-from foramen.evaluation.predictions import thresholds
+from foramen.evaluation.predictions import called
 from foramen.training import backbone
 
 STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of the input to a cell of the stage
@@ -73,10 +73,8 @@ def choose(frame: pd.DataFrame, arm: str, seed: int, n: int, without: Iterable[s
     the scores, then at the quarters, the eighths and so on, one a patient. `without` are images not to be
     shown.
     """
-    limits = thresholds(frame).set_index(["arm", "seed"])["threshold"]
-    test = frame[(frame["split"] == "test") & (frame["arm"] == arm) & (frame["seed"] == seed)]
+    test = called(frame[(frame["arm"] == arm) & (frame["seed"] == seed)])
     test = test[~test["image_id"].isin(set(without))].sort_values(["score", "image_id"])
-    test = test.assign(called=(test["score"] >= limits[arm, seed]).astype(int))
     right = np.where(test["called"] == test["label"], "true", "false")
     test["rule"] = np.char.add(np.char.add(right, " "), np.where(test["called"] == 1, "positive", "negative"))
     queues = {outcome: _spread(test[test["rule"] == outcome]) for outcome in OUTCOMES}
