@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.evaluation import readings
+from foramen.core.display import readings
+
+READING = readings("evaluation")
+
+
+def said_of(name: str, *given: object) -> str:
+    """A sentence on one line, as Markdown shows it."""
+    return " ".join(getattr(READING, name)(*given).split())
 
 
 def difference(gain: float, low: float, high: float, **more: object) -> pd.Series:
@@ -24,8 +31,8 @@ def difference(gain: float, low: float, high: float, **more: object) -> pd.Serie
     ],
 )
 def test_a_gain_is_claimed_only_where_its_interval_and_holm_allow_it(row, said):
-    assert said in readings.gain(row)
-    assert ("**gain**" in readings.gain(row)) == ("**gain**" in said)
+    assert said in said_of("gain", row)
+    assert ("**gain**" in said_of("gain", row)) == ("**gain**" in said)
 
 
 def estimates(**intervals: tuple[float, float]) -> pd.DataFrame:
@@ -38,17 +45,17 @@ def estimates(**intervals: tuple[float, float]) -> pd.DataFrame:
 
 def test_over_confident_is_a_slope_whose_interval_lies_below_one():
     shift = (-0.2, 0.2)
-    assert readings.calibration(estimates(calibration_slope=(0.5, 0.8), calibration_intercept=shift)) == (
+    assert said_of("calibration", estimates(calibration_slope=(0.5, 0.8), calibration_intercept=shift)) == (
         "Over-confident (slope below 1): `basic` 0.65 (0.50 to 0.80)."
     )
     perfect = estimates(calibration_slope=(0.8, 1.2), calibration_intercept=shift)
-    assert readings.calibration(perfect) == "No interval leaves out perfect calibration."
+    assert said_of("calibration", perfect) == "No interval leaves out perfect calibration."
 
 
 def test_an_arm_that_metadata_alone_could_match_is_named():
     measured = estimates(accuracy=(0.60, 0.68), auroc=(0.6, 0.7))
     floor = pd.DataFrame({"arm": ["no-information rate", "without the film"], "metric": "accuracy"})
-    text = readings.results(measured, floor.assign(estimate=[0.56, 0.65]), "basic", "basic")
+    text = said_of("results", measured, floor.assign(estimate=[0.56, 0.65]), "basic", "basic")
     assert "Majority class: 56.0. Metadata alone: 65.0, not clearly exceeded by `basic`." in text
 
 
@@ -59,7 +66,7 @@ def test_subgroups_where_the_arm_is_below_the_reference_are_named_and_every_grad
         for (group, value), pair in cells.items()
         for arm, estimate in zip(("basic", "proposed"), pair, strict=True)
     ]
-    text = readings.subgroups(pd.DataFrame(rows), "basic", "proposed")
+    text = said_of("subgroups", pd.DataFrame(rows), "basic", "proposed")
     assert "above `basic` in 1 of 2 subgroups; furthest below in severity 1 (-5.0 pp)" in text
     assert "grade 1 -5.0 pp, grade 2 +10.0 pp" in text
 
@@ -68,19 +75,19 @@ def test_a_useless_score_is_useful_at_no_threshold():
     threshold = np.linspace(0.01, 0.99, 99)
     treat_all = 0.5 - 0.5 * threshold / (1 - threshold)
     curve = pd.DataFrame({"arm": "basic", "threshold": threshold, "low": np.maximum(treat_all, 0) - 0.01})
-    assert readings.decision(curve, 0.5, "basic").startswith("At no threshold probability")
-    assert "at 99 of 99 threshold" in readings.decision(curve.assign(low=1.0), 0.5, "basic")
+    assert said_of("decision", curve, 0.5, "basic").startswith("At no threshold probability")
+    assert "at 99 of 99 threshold" in said_of("decision", curve.assign(low=1.0), 0.5, "basic")
 
 
 def test_a_map_that_survives_randomisation_is_called_so():
     row = {"similarity": 0.8, "low": 0.7, "high": 0.9}
-    assert "**survive**" in readings.cascade(pd.DataFrame([row]))
-    assert "depend on what was learned" in readings.cascade(pd.DataFrame([row | {"high": 0.3}]))
+    assert "**survive**" in said_of("cascade", pd.DataFrame([row]))
+    assert "depend on what was learned" in said_of("cascade", pd.DataFrame([row | {"high": 0.3}]))
 
 
 def test_a_wrong_label_is_said_to_be_wrong():
     rows = pd.DataFrame({"label": [1, 0], "note": ["L, 30 years, no narrowing, reader's error", "R"]})
-    assert readings.errors(rows) == (
+    assert said_of("errors", rows) == (
         "1 false negatives, 1 false positives; in 1 of 2 the *label* is wrong, and the network right."
     )
-    assert "label" not in readings.errors(rows[1:])
+    assert "label" not in said_of("errors", rows[1:])

@@ -59,6 +59,15 @@ def _estimate(resampled: Resampled, arm: str, metric: str) -> dict[str, object]:
     return found | {"low": float(low), "high": float(high), "note": "; ".join(notes)}
 
 
+def percentages(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Results and baselines as text for people: a row an arm, a column a metric, in per cent with the interval."""
+    form = np.where(table.low.isna(), "{:.1f}", "{:.1f} ({:.1f}–{:.1f})")
+    values = 100 * table[["estimate", "low", "high"]]
+    texts = [one.format(*row) for one, row in zip(form, values.to_numpy(), strict=True)]
+    shown = table.assign(text=pd.Series(texts, table.index).where(table.estimate.notna()))
+    return shown.pivot(index="arm", columns="metric", values="text").loc[table.arm.unique(), list(names)].fillna("–")
+
+
 def no_value(resampled: Resampled, arm: str, metric: str) -> str:
     """Why the arm has no estimate of the metric, or nothing."""
     reasons = {

@@ -251,6 +251,14 @@ def cascade(network: ResNet, inputs: torch.Tensor, seed: int = 0) -> pd.DataFram
     return pd.DataFrame(results, columns=["randomised", "similarity", "low", "high", "zero_maps"])
 
 
+def correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Pearson's correlation (n,) over the pixels of each map (n, h, w) and the other; NaN where one is constant."""
+    with np.errstate(invalid="ignore"):
+        return np.array(
+            [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(maps, others, strict=True)]
+        )
+
+
 def _similarity(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rank correlation of two maps; 0 where one of them has a single value."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
