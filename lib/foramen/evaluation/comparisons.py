@@ -76,7 +76,7 @@ def _seed_note(resampled: Resampled, arms: list[str], seeds: tuple[int, ...]) ->
 
 def contrasts(
     resampled: Resampled,
-    wanted: Iterable[tuple[dict[str, object], Mapping[str, float]]],
+    wanted: Iterable[tuple[Mapping[str, object], Mapping[str, float]]],
     between: Mapping[str, Spread | None] | None = None,
 ) -> pd.DataFrame:
     """Contrasts, a row for each and each metric of which a difference is a gain: columns that name it, and `contrast`.
@@ -101,7 +101,7 @@ def differences(
     `between` has the variance between seeds of each metric's gain where it was pooled over studies alike
     (`intervals.pooled`). Raises InputError for an arm without predictions.
     """
-    pairs = [tuple(pair) for pair in pairs]
+    pairs = [(arm, reference) for arm, reference in pairs]
     unknown, known = {arm for pair in pairs for arm in pair} - set(resampled.arms), ", ".join(resampled.arms)
     raise_any([f"no predictions of arm {arm!r} (arms: {known})" for arm in sorted(unknown)])
     wanted = [({"arm": arm, "reference": reference}, {arm: 1, reference: -1}) for arm, reference in pairs]

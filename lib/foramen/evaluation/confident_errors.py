@@ -37,27 +37,16 @@ def with_truth(
     `levels` are those that the label is about, `cohort.synthetic.label.levels` of the study.
     """
     facts = included.set_index("image_id").loc[rows["image_id"]]
-    notes = [_known(row.side, row.age) for row in facts.itertuples()]
+    parts = [facts["side"], facts["age"].map("{:.0f} years".format, na_action="ignore").fillna("")]
     if truth is not None:
         truth = truth.set_index("image_id").loc[rows["image_id"]]
-        worst = grades(truth, levels)
-        notes = [
-            f"{note}, {_truth(row, worst.loc[image], label)}"
-            for note, (image, row), label in zip(notes, truth.iterrows(), rows["label"], strict=True)
-        ]
-    return rows.assign(note=notes)
-
-
-def _known(side: str, age: float) -> str:
-    """What the manifest says of a patient; nothing where it says nothing."""
-    return ", ".join([*([side] if side else []), *([f"{age:.0f} years"] if pd.notna(age) else [])])
-
-
-def _truth(row: pd.Series, grades: pd.Series, label: int) -> str:
-    worst = f"grade {grades.max()} at {grades.idxmax()}"
-    reader = ", reader's error" if row["label_before_noise"] != label else ""
-    hidden = ", not visible" if row["label_visible"] != row["label_before_noise"] else ""
-    return f"{worst if grades.max() else 'no narrowing'}{reader}{hidden}"
+        grade = grades(truth, levels)
+        worst = "grade " + grade.max(axis=1).astype(str) + " at " + grade.idxmax(axis=1)
+        misread = truth["label_before_noise"] != rows["label"].to_numpy()
+        hidden = truth["label_visible"] != truth["label_before_noise"]
+        parts.append(worst.where(grade.max(axis=1) > 0, "no narrowing"))
+        parts += [misread.map({True: "reader's error", False: ""}), hidden.map({True: "not visible", False: ""})]
+    return rows.assign(note=[", ".join(filter(None, said)) for said in zip(*parts, strict=True)])
 
 
 def in_common(

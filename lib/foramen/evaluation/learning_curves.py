@@ -14,8 +14,9 @@ from foramen.study.model import Sweep
 
 METRICS = ("accuracy", "auroc")
 SHARE = "training.share"  # a sweep of this number alone is a learning curve
-_OWN = {"estimate": ("estimate", "estimate_low", "estimate_high")}
-_OWN["reference"] = ("reference_estimate", "reference_low", "reference_high")
+_OWN = ["estimate", "estimate_low", "estimate_high"]
+_REFERENCE = ["reference_estimate", "reference_low", "reference_high"]
+COLUMNS = ["factor", "arm", "reference", "metric", "gain", "low", "high", "p_value", *_OWN, *_REFERENCE]
 
 
 def gain_curve(at: Mapping[float, Resampled], arm: str, control: str) -> pd.DataFrame:
@@ -33,12 +34,11 @@ def gain_curve(at: Mapping[float, Resampled], arm: str, control: str) -> pd.Data
     }
     tables = []
     for factor, resampled in at.items():
-        table = differences(resampled, [(arm, control)], between=between)
-        own = estimates(resampled).set_index(["arm", "metric"])[["estimate", "low", "high"]]
-        for name, columns in ((arm, _OWN["estimate"]), (control, _OWN["reference"])):
-            table = table.join(own.loc[name].set_axis(columns, axis=1), on="metric")
+        table = differences(resampled, [(arm, control)], between)
+        own = estimates(resampled).set_index("arm")[["estimate", "low", "high"]]
+        table[_OWN], table[_REFERENCE] = own.loc[[arm]].to_numpy(), own.loc[[control]].to_numpy()
         tables.append(table.assign(factor=factor, n_images=resampled.n_images))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)[[*COLUMNS, "n_images", "note"]]
 
 
 def learning(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFrame:
@@ -86,9 +86,6 @@ def at_zero(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFrame
 def _controlled(name: str, sweeps: Mapping[str, Sweep]) -> str:
     """The sweep of the same arms with the most of this sweep's numbers, but not all of them; empty where none is."""
     own = sweeps[name]
-    smaller = [
-        other
-        for other, sweep in sweeps.items()
-        if (sweep.arm, sweep.control) == (own.arm, own.control) and set(sweep.knobs) < set(own.knobs)
-    ]
-    return max(smaller, key=lambda other: len(sweeps[other].knobs), default="")
+    alike = {other: sweep for other, sweep in sweeps.items() if (sweep.arm, sweep.control) == (own.arm, own.control)}
+    fewer = [other for other, sweep in alike.items() if set(sweep.knobs) < set(own.knobs)]
+    return max(fewer, key=lambda other: len(sweeps[other].knobs), default="")

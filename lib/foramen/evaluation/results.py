@@ -25,38 +25,34 @@ def estimates(resampled: Resampled) -> pd.DataFrame:
     `intervals.percentile_interval`. Where the test set is all right or all wrong, so that resamples do not vary,
     accuracy, sensitivity and specificity have a Wilson interval that counts patients instead of images.
     """
-    size = {"n_images": resampled.n_images, "n_patients": resampled.n_patients}
-    rows = [
-        {"arm": arm, "metric": metric, **size, "n_seeds": len(runs), **_estimate(resampled, arm, metric)}
-        for arm, runs in resampled.runs.items()
-        for metric in resampled.metrics
-    ]
+    rows = []
+    for arm, runs in resampled.runs.items():
+        for metric in resampled.metrics:
+            *interval, note = _estimate(resampled, arm, metric)
+            rows.append((arm, metric, *interval, resampled.n_images, resampled.n_patients, len(runs), note))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _estimate(resampled: Resampled, arm: str, metric: str) -> dict[str, object]:
+def _estimate(resampled: Resampled, arm: str, metric: str) -> tuple[float, float, float, str]:
     """Estimate, low, high and note of one metric of one arm."""
     points, draws = resampled.points(arm, metric), resampled.draws(arm, metric)
-    found: dict[str, object] = {"estimate": np.nan, "low": np.nan, "high": np.nan}
     if reason := no_value(resampled, arm, metric):
-        return found | {"note": reason}
-    found["estimate"] = float(points.mean())
+        return np.nan, np.nan, np.nan, reason
+    estimate = float(points.mean())
     if reason := no_interval(resampled, [arm], metric):
-        return found | {"note": reason}
-    notes = [ONE_SEED] if len(points) == 1 else []
-    alike = np.ptp(points) == 0
+        return estimate, np.nan, np.nan, reason
+    notes, alike = [ONE_SEED] if len(points) == 1 else [], np.ptp(points) == 0
     if len(points) > 1 and alike and np.ptp(draws, axis=0).max() == 0:
         notes.append("the same with every seed")
     if alike and np.ptp(draws, axis=1).max() == 0:
-        low, high, note = _interval_without_variation(resampled, metric, float(points.mean()))
-        notes = [note, *notes]
-    else:
-        kept = int((~np.isnan(draws).any(axis=0)).sum())
-        if kept < draws.shape[1]:
-            notes.append(f"interval from the {kept} of {draws.shape[1]} resamples in which it exists")
-        ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated)
-        low, high = np.clip(ends, *metrics.BOUNDS[metric])
-    return found | {"low": float(low), "high": float(high), "note": "; ".join(notes)}
+        low, high, note = _interval_without_variation(resampled, metric, estimate)
+        return estimate, low, high, "; ".join([note, *notes])
+    kept = int((~np.isnan(draws).any(axis=0)).sum())
+    if kept < draws.shape[1]:
+        notes.append(f"interval from the {kept} of {draws.shape[1]} resamples in which it exists")
+    ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated)
+    low, high = np.clip(ends, *metrics.BOUNDS[metric])
+    return estimate, float(low), float(high), "; ".join(notes)
 
 
 def percentages(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -95,13 +91,10 @@ def no_interval(resampled: Resampled, arms: Iterable[str], metric: str) -> str:
 
 def _interval_without_variation(resampled: Resampled, metric: str, estimate: float) -> tuple[float, float, str]:
     """Low, high and note where every resample gives the same value."""
-    patients = {
-        "accuracy": resampled.n_patients,
-        "sensitivity": resampled.patients_with_label[1],
-        "specificity": resampled.patients_with_label[0],
-    }
-    if metric in patients and estimate in (0.0, 1.0):
-        n = patients[metric]
-        low, high = proportion_confint(n * estimate, n, 1 - intervals.LEVEL, method="wilson")
-        return (min(float(low), estimate), max(float(high), estimate), f"all alike: Wilson interval of {n} patients")
-    return np.nan, np.nan, "interval not estimable: every resample gives the same value"
+    carriers = {"accuracy": resampled.n_patients}
+    carriers |= {"sensitivity": resampled.patients_with_label[1], "specificity": resampled.patients_with_label[0]}
+    if metric not in carriers or estimate not in (0.0, 1.0):
+        return np.nan, np.nan, "interval not estimable: every resample gives the same value"
+    n = carriers[metric]
+    low, high = proportion_confint(n * estimate, n, 1 - intervals.LEVEL, method="wilson")
+    return min(float(low), estimate), max(float(high), estimate), f"all alike: Wilson interval of {n} patients"

@@ -92,14 +92,10 @@ def choose(frame: pd.DataFrame, arm: str, seed: int, n: int, without: Iterable[s
 
 def _spread(rows: pd.DataFrame) -> list[pd.Series]:
     """Rows in the order middle, quarters, eighths ... of their present order."""
-    order, pieces = list[int](), 2
-    while len(order) < len(rows):
-        places = [len(rows) * k // pieces for k in range(1, pieces, 2)]
-        order += [place for place in places if place not in order]
-        pieces *= 2
-        if pieces > 4 * len(rows):
-            order += [place for place in range(len(rows)) if place not in order]
-    return [rows.iloc[place] for place in order]
+    n = len(rows)
+    pieces = [2**i for i in range(1, n.bit_length() + 1)]
+    places = dict.fromkeys(n * k // parts for parts in pieces for k in range(1, parts, 2))
+    return [rows.iloc[place] for place in places]
 
 
 def explain(

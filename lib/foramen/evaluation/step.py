@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from timm.models import ResNet
 
 from foramen.augmentation.flip import mirrored as mirrored_by
 from foramen.augmentation.step import side_dependent
@@ -111,9 +112,8 @@ def measure_sweeps(study: Study) -> pd.DataFrame:
         learned = {factor: cohort.learned_from(member, cohort.load(member)).sum() for factor, member in at.items()}
         table = learning_curves.gain_curve(curve, sweep.arm, sweep.control)
         tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
-    columns = ["sweep", "factor", "arm", "reference", "metric", "gain", "low", "high", "p_value"]
-    columns += ["estimate", "estimate_low", "estimate_high", "reference_estimate", "reference_low", "reference_high"]
-    return pd.concat(tables, ignore_index=True)[[*columns, "n_train", "n_images", "note"]]
+    measured = pd.concat(tables, ignore_index=True)
+    return measured[["sweep", *learning_curves.COLUMNS, "n_train", "n_images", "note"]]
 
 
 def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
@@ -126,7 +126,7 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
     return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
 
 
-def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[torch.nn.Module, Seen]:
+def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[ResNet, Seen]:
     """A trained network, and what it was given of the radiographs in `rows` (from `saliency.choose`)."""
     films, model = cohort.load(study), fine_tuning.load_model(study.run(arm, seed))
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
@@ -140,7 +140,7 @@ def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[torc
     return model.network, Seen(inputs.clone(), theta.clone(), mirrored, sign)
 
 
-def explain(study: Study, network: torch.nn.Module, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
+def explain(study: Study, network: ResNet, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
     """Maps of the radiographs in `rows` beside their pixels and, where synthetic, their true foramina."""
     films = cohort.load(study)
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
