@@ -1,6 +1,7 @@
 """Figures of the phantom (notebook 01): from anatomy to radiograph, healthy against stenotic, every parameter.
 
-Each is a matplotlib Figure whose label says in words what it shows; `figure` is an empty one to draw on.
+Each is a matplotlib Figure whose label says in words what it shows; its docstring opens with a title and how it is
+read; `figure` is an empty one to draw on.
 """
 
 from typing import Any
@@ -66,7 +67,12 @@ def _film(image: np.ndarray) -> np.ndarray:
 def anatomy(
     parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = SIZE, figure: Figure | None = None
 ) -> Figure:
-    """One patient from the solid to the stored radiograph, with the true outlines of the foramina."""
+    """From anatomy to radiograph.
+
+    One synthetic patient.
+
+    From the solid to the stored radiograph, with the true outlines of the foramina.
+    """
     case = Case(parameters, patient)
     row = case.row(side)
     made, (image, _, masks) = stages(case, side, row, size), render(case, side, row, size)
@@ -110,7 +116,12 @@ def _narrowed(share: float) -> Narrowing:
 def disease(
     parameters: SyntheticCohort, patient: int = 0, side: str = "L", size: int = 2 * SIZE, figure: Figure | None = None
 ) -> Figure:
-    """The same neck at the same pose without, with some and with much narrowing of C4/5 to C6/7."""
+    """What stenosis looks like.
+
+    The same neck and pose, healthy and narrowed.
+
+    Without, with some and with much narrowing of C4/5 to C6/7.
+    """
     figure, axes = _panels(figure, 2, len(STRENGTHS), height=0.88 * WIDTH)
     words = []
     for column, share in zip(axes.T, STRENGTHS, strict=True):
@@ -146,7 +157,11 @@ def knobs(
     size: int = 160,
     figure: Figure | None = None,
 ) -> Figure:
-    """What each nuisance parameter does to one radiograph: none of it, the default, and far beyond, all else the same.
+    """What makes radiographs differ.
+
+    One synthetic neck, one cause at a time.
+
+    What each nuisance parameter does to one radiograph: none of it, the default, and far beyond, all else the same.
 
     patient: default the one of the first 200 whose draws of position and exposure are all far from their means.
     """

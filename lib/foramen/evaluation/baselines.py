@@ -38,8 +38,7 @@ def baseline_estimates(
         arms.append(images.assign(arm="known ceiling", score=state.astype(float)))
     table = estimates(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
     table["note"] = [note.replace(ONE_SEED, "").strip("; ") for note in table.note]
-    share = images.label.mean()
-    rate = {"arm": "no-information rate", "metric": "accuracy", "estimate": max(share, 1 - share)}
-    rate |= {"n_images": len(images), "n_patients": images.patient_id.nunique(), "n_seeds": 0}
-    rate["note"] = "a property of this test set, so without an interval"
+    share, note = images.label.mean(), "a property of this test set, so without an interval"
+    size = {"n_images": len(images), "n_patients": images.patient_id.nunique(), "n_seeds": 0}
+    rate = {"arm": "no-information rate", "metric": "accuracy", "estimate": max(share, 1 - share), **size, "note": note}
     return pd.concat([table, pd.DataFrame([rate], columns=table.columns)], ignore_index=True)

@@ -140,11 +140,11 @@ def resample(
     def why(run: Run, metric: str) -> str:
         return metrics.why_not_estimable(metric, test.labels, test.scores[run])
 
-    return _measured(test, list(test.scores), names, measure, why, (n_resamples, seed, threads))
+    return _measured(test, list(test.scores), names, measure, why, n_resamples, seed, threads)
 
 
 def resample_at_specificity_of(
-    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0, threads: int = 2
+    frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0
 ) -> Resampled:
     """The sensitivity of every arm where it is as specific as `reference` is at its threshold, seed by seed.
 
@@ -167,7 +167,7 @@ def resample_at_specificity_of(
     def why(run: Run, metric: str) -> str:  # what a ROC curve needs
         return metrics.why_not_estimable("auroc", test.labels, test.scores[reference, run[1]])
 
-    return _measured(test, at, ("sensitivity",), measure, why, (n_resamples, seed, threads))
+    return _measured(test, at, ("sensitivity",), measure, why, n_resamples, seed)
 
 
 def _measured(
@@ -176,12 +176,13 @@ def _measured(
     names: tuple[str, ...],
     measure: Callable[[Run, Array], Array],
     why: Callable[[Run, str], str],
-    plan: tuple[int, int, int],
+    n_resamples: int,
+    seed: int,
+    threads: int = 2,
 ) -> Resampled:
     """What `measure` (arm and seed, weights (resamples, images) -> metrics (metrics, resamples)) gives on the images as
-    they are and on resampled patients, and `why` a metric of a run has no value; `plan`: resamples, seed, threads.
+    they are and on resampled patients, and `why` (arm and seed, metric) a value is NaN.
     """
-    n_resamples, seed, threads = plan
     n = len(test.labels)
     strata, patient_of_image = patient_strata(test.patients, test.labels)
     weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))

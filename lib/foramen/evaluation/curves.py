@@ -47,9 +47,7 @@ def reliability(frame: pd.DataFrame, bins: int = 8, resamples: int = 500, seed: 
     """
     rows = []
     for arm, test in frame[frame["split"] == "test"].groupby("arm", sort=False):
-        scores, labels = test["score"].to_numpy(float), test["label"].to_numpy(float)
-        strata, patient = patient_strata(test["patient_id"].to_numpy(), labels)
-        weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient]
+        scores, labels, weights = _resampled(test, resamples, seed)
         edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)))
         place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, max(len(edges) - 2, 0))
         for i in np.unique(place):
@@ -70,6 +68,13 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     return counts.groupby(level="arm", sort=False).mean().reset_index()
 
 
+def _resampled(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[Array, Array, NDArray]:
+    """Scores and labels (images,), and how often each resample of patients draws each image (resamples, images)."""
+    strata, patient = patient_strata(rows["patient_id"].to_numpy(), rows["label"].to_numpy())
+    weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient]
+    return rows["score"].to_numpy(float), rows["label"].to_numpy(float), weights
+
+
 def _bands(
     frame: pd.DataFrame, grid: Array, curve: Curve, resamples: int, seed: int, bounds: tuple = (0, 1)
 ) -> pd.DataFrame:
@@ -78,10 +83,7 @@ def _bands(
     for arm, rows in frame[frame["split"] == "test"].groupby("arm", sort=False):
         values, resampled = [], []
         for _, run in rows.groupby("seed"):
-            run = run.sort_values("image_id")
-            labels, scores = run["label"].to_numpy(float), run["score"].to_numpy(float)
-            strata, patient = patient_strata(run["patient_id"].to_numpy(), labels)
-            weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient]
+            scores, labels, weights = _resampled(run.sort_values("image_id"), resamples, seed)
             values.append(curve(np.ones((1, len(run))), labels, scores, grid)[0])
             resampled.append(curve(weights.astype(float), labels, scores, grid))
         points, draws = np.array(values), np.array(resampled)

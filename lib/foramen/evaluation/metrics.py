@@ -21,21 +21,11 @@ METRICS = (*CONFUSION, *RANKING, "brier", *CALIBRATION)
 #: Metrics of which a smaller value is better: their gain is the decrease.
 LOWER_IS_BETTER = ("brier",)
 #: The values a metric can take; an interval is clipped to them.
-BOUNDS = dict.fromkeys(METRICS, (0.0, 1.0)) | {
-    "mcc": (-1.0, 1.0),
-    "calibration_intercept": (-np.inf, np.inf),
-    "calibration_slope": (-np.inf, np.inf),
-}
+BOUNDS = dict.fromkeys(METRICS, (0.0, 1.0)) | {"mcc": (-1.0, 1.0)} | dict.fromkeys(CALIBRATION, (-np.inf, np.inf))
 #: The labels that must occur among the images for a metric to exist.
-LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1)) | {
-    "accuracy": (),
-    "brier": (),
-    "precision": (),
-    "npv": (),
-    "sensitivity": (1,),
-    "f1": (1,),
-    "specificity": (0,),
-}
+LABELS_NEEDED: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (0, 1))
+LABELS_NEEDED |= dict.fromkeys(("accuracy", "brier", "precision", "npv"), ())
+LABELS_NEEDED |= {"sensitivity": (1,), "f1": (1,), "specificity": (0,)}
 _HAIR = 1e-9  # to either side of a false positive rate at which a ROC curve may rise straight up
 
 

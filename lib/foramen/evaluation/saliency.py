@@ -193,12 +193,11 @@ def overlap(explained: dict[str, Explained]) -> pd.DataFrame:
     that do not look at the network have no arm. Without masks of the truth the table is empty.
     """
     rows = []
-    for arm, given in explained.items():
+    for i, (arm, given) in enumerate(explained.items()):
         for method, maps in given.maps.items() if given.masks is not None else ():
-            about_network = method.startswith(GRAD_CAM) or method == RANDOMISED
-            if about_network or arm == next(iter(explained)):
-                name = arm if about_network else ""
-                rows += [(name, method, *row) for row in _measures(maps, given)]
+            about_network = method.startswith((GRAD_CAM, RANDOMISED))
+            if about_network or i == 0:
+                rows += [(arm if about_network else "", method, *row) for row in _measures(maps, given)]
     columns = ["arm", "method", "measure", "estimate", "low", "high", "chance", "zero_maps"]
     return pd.DataFrame(rows, columns=columns).sort_values("measure", ascending=False, kind="stable", ignore_index=True)
 

@@ -28,14 +28,12 @@ def subgroup_estimates(
     metadata = metadata.assign(image_id=metadata.image_id.astype(str)).set_index("image_id")
     if "age" in metadata and "age_band" not in metadata:
         metadata["age_band"] = age_bands(metadata.age)
-    parts = [("all", "all", frame)]
-    for column in (column for column in COLUMNS if column in metadata):
+    test, parts = frame.split == "test", {("all", "all"): frame}
+    for column in filter(metadata.columns.__contains__, COLUMNS):
         value = frame.image_id.astype(str).map(_grouped(metadata[column]))
-        parts += [
-            (column, group, frame[(frame.split != "test") | (value == group)])
-            for group in sorted(value[frame.split == "test"].dropna().unique())
-        ]
-    tables = {(column, group): estimates(resample(part, n_resamples, seed, names)) for column, group, part in parts}
+        for group in sorted(value[test].dropna().unique()):
+            parts[column, group] = frame[~test | (value == group)]
+    tables = {name: estimates(resample(part, n_resamples, seed, names)) for name, part in parts.items()}
     return pd.concat(tables, names=["subgroup", "value"]).droplevel(2).reset_index()
 
 

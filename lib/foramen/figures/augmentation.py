@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from foramen.figures.drawing import panels, picture, records
+from foramen.figures.drawing import panels, picture
 from foramen.figures.style import CLASSES, PAGE, SIDES, captioned
 
 
@@ -21,7 +21,7 @@ def flip(before: np.ndarray, after: np.ndarray, rows: pd.DataFrame) -> Figure:
     n = len(before)
     figure, axes = plt.subplots(2, n, figsize=(PAGE, 2.15 * PAGE / max(n, 3)), squeeze=False)
     mirrored = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
-    for i, row in enumerate(records(rows)):
+    for i, row in enumerate(rows.itertuples()):
         picture(axes[0, i], before[i], f"{SIDES[row.side]}, {CLASSES[row.label]}")
         picture(axes[1, i], after[i], "mirrored" if mirrored[i] else "unchanged")
     axes[0, 0].set_ylabel("as acquired")

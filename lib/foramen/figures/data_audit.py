@@ -1,7 +1,6 @@
 """Figures of notebook 01: the cohort, and how the synthetic one is made."""
 
 from textwrap import wrap
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cervical_phantom import pictures
-from cervical_phantom.parameters import SyntheticCohort
 from foramen.figures.drawing import rows_of_pictures
 from foramen.figures.style import CLASSES, PAGE, SIDES, captioned
 
@@ -39,34 +37,5 @@ def cohort(images: np.ndarray, manifest: pd.DataFrame, n: int = 4, seed: int = 0
     return figure
 
 
-@captioned
-def anatomy(parameters: SyntheticCohort, **options: Any) -> Figure:
-    """From anatomy to radiograph.
-
-    One synthetic patient.
-
-    Used by notebook 01: from the solid to the stored radiograph; options of `pictures`.
-    """
-    return pictures.anatomy(parameters, **options)
-
-
-@captioned
-def disease(parameters: SyntheticCohort, **options: Any) -> Figure:
-    """What stenosis looks like.
-
-    The same neck and pose, healthy and narrowed.
-
-    Used by notebook 01: one neck at one pose with growing narrowing; options of `pictures`.
-    """
-    return pictures.disease(parameters, **options)
-
-
-@captioned
-def knobs(parameters: SyntheticCohort, **options: Any) -> Figure:
-    """What makes radiographs differ.
-
-    One synthetic neck, one cause at a time.
-
-    Used by notebook 01: one radiograph for each parameter (none, default, extreme); options of `pictures`.
-    """
-    return pictures.knobs(parameters, **options)
+# The titles and readings of the phantom's own pictures stand beside them, too.
+anatomy, disease, knobs = captioned(pictures.anatomy), captioned(pictures.disease), captioned(pictures.knobs)

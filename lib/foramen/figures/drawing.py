@@ -61,11 +61,6 @@ def intervals(axes: Axes, x: Any, y: Any, low: Any, high: Any, color: str, acros
     axes.plot(x, y, **{**look, **line})
 
 
-def records(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a table, each with its columns as attributes."""
-    return table.itertuples()
-
-
 def listing(items: Iterable[object]) -> str:
     """`a, b and c`."""
     *first, last = map(str, items)

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from foramen.figures.drawing import in_words, intervals, listing, panels, records
+from foramen.figures.drawing import in_words, intervals, listing, panels
 from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, REFERENCE, captioned
 
 NAMES = ("none", "stenosis")
@@ -122,7 +122,7 @@ def confusion(table: pd.DataFrame) -> Figure:
     figure, axes = panels(len(table), 4, 1.0, 0.2)
     look: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 1.6, "cbar": False, "square": True, "fmt": ""}
     look |= {"annot_kws": {"fontsize": 7, "color": "black"}, "xticklabels": NAMES, "yticklabels": NAMES}
-    for cell, row in zip(axes, records(table), strict=True):
+    for cell, row in zip(axes, table.itertuples(), strict=True):
         counts = np.array([[row.tn, row.fp], [row.fn, row.tp]], float)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         texts = [f"{100 * share:.0f} %\n({count:.0f})" for share, count in zip(shares.flat, counts.flat, strict=True)]

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.drawing import in_words, listing, panels, picture, records, rows_of_pictures
+from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, captioned
 
 MEASURES = {"pointing_game": "peak inside a foramen (share)", "auprc": "area under precision-recall"}
@@ -30,7 +30,7 @@ def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray 
     figure, axes = plt.subplots(len(maps) + 1, n, figsize=(side * n, side * (len(maps) + 1) + 0.4), squeeze=False)
     overlaid = {fill(name, LABEL_WIDTH): list(map(_overlay, images, stack)) for name, stack in maps.items()}
     rows_of_pictures(axes, {"radiograph": images, **overlaid})
-    for cell, row in zip(axes[0], records(rows), strict=True):
+    for cell, row in zip(axes[0], rows.itertuples(), strict=True):
         cell.set_title(f"{row.rule}\n{CLASSES[row.label]}\nscore {row.score:.2f}", fontsize=6, pad=2)
     empty = axes[1:][[[not map_.any() for map_ in stack] for stack in maps.values()]]
     for cell in empty:
@@ -64,42 +64,36 @@ def saliency_checks(overlap: pd.DataFrame, cascade: pd.DataFrame) -> Figure:
     `cascade`: arm, randomised (stages from the output down), similarity, low, high (rank correlation with the map of
     the trained network; Adebayo et al. 2018). Either may be empty.
     """
-    measures = list(overlap["measure"].unique()) if len(overlap) else []
+    measures = list(overlap["measure"].unique())
     figure, axes = panels(len(measures) + 1, 3, 1.0)
+    named = overlap.assign(name=(overlap["method"] + "\n" + overlap["arm"]).str.strip())
     for cell, measure in zip(axes, measures, strict=False):
-        _overlap(cell, overlap[overlap["measure"] == measure], MEASURES.get(measure, measure))
+        _overlap(cell, named[named["measure"] == measure], MEASURES[measure])
         if cell is not axes[0]:
             cell.set_yticklabels([])
     _cascade(axes[-1], cascade)
-    figure.set_label(f"Checks of the saliency maps. {_overlap_words(overlap)} {_cascade_words(cascade)}")
+    words = ["Checks of the saliency maps."]
+    for measure in measures[:1]:
+        part = named[named["measure"] == measure].replace({"name": "\n"}, " ", regex=True)
+        found = in_words(part, "{name} {estimate:.2f}")
+        words.append(f"{MEASURES[measure]}: {found}; chance {part['chance'].mean():.2f}.")
+    words += [] if measures else ["There are no masks of the true foramina to compare with."]
+    if len(cascade):
+        left = in_words(cascade.groupby("arm", sort=False).last().reset_index(), "{arm} {similarity:.2f}")
+        words.append(f"Rank correlation with the trained network's map once every stage is randomised: {left}.")
+    figure.set_label(" ".join(words))
     return figure
 
 
 def _overlap(axes: Axes, part: pd.DataFrame, measure: str) -> None:
     """A bar for each method with its interval, Grad-CAM in blue; dashed: chance."""
-    names = (part["method"] + "\n" + part["arm"]).str.strip()
-    colours = {name: BLUE if "Grad-CAM" in name else GREY for name in names}
-    sns.barplot(x=part["estimate"], y=names, hue=names, palette=colours, saturation=1, width=0.6, legend=False, ax=axes)
+    colours = [BLUE if "Grad-CAM" in name else GREY for name in part["name"]]
+    look = {"palette": colours, "saturation": 1, "width": 0.6, "legend": False}
+    sns.barplot(part, x="estimate", y="name", hue="name", ax=axes, **look)
     axes.hlines(range(len(part)), part["low"], part["high"], color="black", linewidth=1)
     axes.axvline(part["chance"].mean(), **{**REFERENCE, "color": "black", "zorder": 3})
     axes.tick_params(axis="y", labelsize=6)
     axes.set(xlabel=measure, ylabel="", xlim=(0, None))
-
-
-def _overlap_words(overlap: pd.DataFrame) -> str:
-    if not len(overlap):
-        return "There are no masks of the true foramina to compare with."
-    first = overlap[overlap["measure"] == overlap["measure"].iloc[0]]
-    names = (first["method"] + " " + first["arm"]).str.strip()
-    found = in_words(first.assign(name=names), "{name} {estimate:.2f}")
-    return f"{MEASURES.get(first['measure'].iloc[0], 'overlap')}: {found}; chance {first['chance'].mean():.2f}."
-
-
-def _cascade_words(cascade: pd.DataFrame) -> str:
-    if not len(cascade):
-        return ""
-    values = in_words(cascade.groupby("arm", sort=False).last().reset_index(), "{arm} {similarity:.2f}")
-    return f"Rank correlation with the trained network's map once every stage is randomised: {values}."
 
 
 def _cascade(axes: Axes, cascade: pd.DataFrame) -> None:
@@ -123,7 +117,7 @@ def errors(images: np.ndarray, rows: pd.DataFrame) -> Figure:
     anatomy is known, a `note` on it.
     """
     figure, axes = panels(len(images), 4, 1.0, 0.6)
-    for cell, image, row in zip(axes, images, records(rows), strict=True):
+    for cell, image, row in zip(axes, images, rows.itertuples(), strict=True):
         picture(cell, image, f"label: {CLASSES[row.label]}\nscore {row.score:.2f}")
         cell.set_xlabel("\n".join([row.image_id, *wrap(getattr(row, "note", ""), NOTE_WIDTH)]), fontsize=6)
     missed = int((rows["label"] == 1).sum())
