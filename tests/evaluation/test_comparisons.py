@@ -12,7 +12,7 @@ from foramen.evaluation.baselines import baseline_estimates
 from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
 from foramen.evaluation.factorial import factorial_effects
 from foramen.evaluation.intervals import pooled
-from foramen.evaluation.results import estimates
+from foramen.evaluation.results import estimates, percentages
 from foramen.evaluation.subgroups import subgroup_estimates
 
 FEW = 200  # resamples: these tests are about structure; test_coverage.py is about truth
@@ -80,6 +80,15 @@ def test_results_have_a_row_for_each_arm_and_metric(frame, resampled):
     assert list(zip(found.arm, found.metric, strict=True)) == [(a, m) for a in LADDER for m in metrics.METRICS]
     assert (found.low <= found.estimate).all() and (found.estimate <= found.high).all()
     assert found[["n_images", "n_patients", "n_seeds"]].drop_duplicates().to_numpy().tolist() == [[80, 40, 3]]
+
+
+def test_results_as_text_have_a_dash_where_there_is_no_estimate():
+    found = pd.DataFrame({"arm": ["a", "a", "b", "b"], "metric": ["auroc", "f1"] * 2})
+    found = found.assign(
+        estimate=[0.5, 0.25, np.nan, 0.75], low=[0.4, np.nan, np.nan, 0.7], high=[0.6, np.nan, np.nan, 0.8]
+    )
+    shown = percentages(found, ["f1", "auroc"])
+    assert shown.to_numpy().tolist() == [["25.0", "50.0 (40.0–60.0)"], ["75.0 (70.0–80.0)", "–"]]
 
 
 def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, resampled):

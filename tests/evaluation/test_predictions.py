@@ -166,3 +166,12 @@ def test_a_collapsed_run_is_left_out_unless_nothing_else_of_its_arm_stands():
     kept = predictions.drop_collapsed(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
     assert list(zip(kept["arm"], kept["seed"], strict=True)) == [run for run in runs if run != ("proposed", 2)]
     pd.testing.assert_frame_equal(predictions.drop_collapsed(table, set()), table)
+
+
+def test_test_images_are_called_at_the_threshold_of_their_own_run(frame):
+    twin = frame.assign(seed=2, score=frame.score / 2)
+    found = predictions.called(pd.concat([frame, twin]))
+    assert set(found.split) == {"test"} and found.threshold.nunique() == 2
+    assert (
+        found.called.tolist() == (found.score >= found.threshold).astype(int).tolist() and found.called.nunique() == 2
+    )

@@ -91,3 +91,13 @@ def test_a_wrong_label_is_said_to_be_wrong():
         "1 false negatives, 1 false positives; in 1 of 2 the *label* is wrong, and the network right."
     )
     assert "label" not in said_of("errors", rows[1:])
+
+
+def test_areas_are_compared_with_chance_where_there_are_any():
+    areas = pd.concat([estimates(auroc=(0.6, 0.8)), estimates(auprc=(0.5, 0.7))])
+    text = said_of("discrimination", areas, 0.5)
+    assert "0.70 (0.60 to 0.80) (`basic`)" in text and text.endswith(
+        "by chance 0.50. Every interval lies above chance."
+    )
+    one_class = areas.assign(estimate=np.nan, low=np.nan, high=np.nan)
+    assert said_of("discrimination", one_class, 1.0) == "Not estimable on this test set."

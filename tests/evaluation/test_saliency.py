@@ -176,3 +176,9 @@ def test_first_keeps_rows_and_maps_together(masks):
     given = explained({"Grad-CAM layer4": masks.astype(float)}, masks).first(3)
     assert len(given.rows) == len(given.images) == len(given.boxes) == len(given.masks) == 3
     assert given.maps["Grad-CAM layer4"].shape[0] == 3
+
+
+def test_maps_are_correlated_pair_by_pair_and_a_constant_one_has_no_correlation():
+    maps = np.random.default_rng(0).random((3, 4, 4))
+    found = saliency.correlations(maps, np.stack([2 * maps[0] + 1, -maps[1], np.zeros((4, 4))]))
+    assert found[:2] == pytest.approx([1, -1]) and np.isnan(found[2])

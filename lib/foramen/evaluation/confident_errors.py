@@ -58,13 +58,9 @@ def in_common(
     `levels` as in `with_truth`; `rotation_deg` is the nominal rotation of the synthetic patients,
     `cohort.synthetic.positioning.rotation_deg` of the study.
     """
-    facts = pd.DataFrame(
-        {
-            "age (years)": tested["age"],
-            "right side (share)": tested["side"] == "R",
-            "female (share)": tested["sex"] == "F",
-        }
-    )
+    facts = pd.DataFrame({"age (years)": tested["age"]})
+    facts["right side (share)"] = tested["side"] == "R"
+    facts["female (share)"] = tested["sex"] == "F"
     if truth is not None:
         truth = truth.set_index("image_id").loc[tested["image_id"]].set_index(tested.index)
         facts["reader's error in the label (share)"] = truth["label_before_noise"] != tested["label"]
@@ -73,6 +69,5 @@ def in_common(
         facts["in-plane tilt (degrees, size)"] = truth["tilt"].abs()
         facts["rotation off the nominal (degrees, size)"] = (truth["rotation"] - rotation_deg).abs()
     wrong = tested["image_id"].isin(rows["image_id"])
-    return pd.DataFrame(
-        {"fact": facts.columns, "errors": facts[wrong].mean().to_numpy(float), "test_set": facts.mean().to_numpy(float)}
-    )
+    means = {"errors": facts[wrong].mean(), "test_set": facts.mean()}
+    return pd.DataFrame(means, dtype=float).rename_axis("fact").reset_index()

@@ -75,9 +75,8 @@ def collapsed(study: Study) -> set[tuple[str, int]]:
 
 def histories(runs: dict[tuple[str, int], Path]) -> pd.DataFrame:
     """Losses and validation AUROC of every epoch of every training: the columns of history.csv, arm, seed."""
-    return pd.concat(
-        [pd.read_csv(home / "history.csv").assign(arm=arm, seed=seed) for (arm, seed), home in runs.items()]
-    )
+    tables = [pd.read_csv(home / "history.csv").assign(arm=arm, seed=seed) for (arm, seed), home in runs.items()]
+    return pd.concat(tables)
 
 
 def switches(study: Study) -> pd.DataFrame:
