@@ -37,7 +37,7 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     found = findings.judge(source, pd.DataFrame(facts, index=wanted.index), expectations(study)).findings
     found += _room(study, len(files))
     if not pixels:
-        text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and reversed grey"
+        text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and odd grey"
         found.append(Finding.anonymous("note", "check", text))
     return sorted(found, key=lambda finding: ("fault", "warning", "note").index(finding.severity))
 

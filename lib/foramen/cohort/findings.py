@@ -242,7 +242,7 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
 
 def greys(rows: pd.DataFrame) -> Iterator[Finding]:
     """Greys that are poor in themselves, and images whose grey runs against that of the cohort, or is unlike it."""
-    if "clipped" not in rows or rows.empty:
+    if "levels" not in rows or rows.empty:
         return
     pictures = near_duplicates.coarse_pictures(rows)
     dark, bright = (np.percentile(pictures, share, axis=(1, 2)) for share in (95, 5))
