@@ -75,12 +75,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=2000)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--loop-resamples", type=int, default=20, help="of one run")
     options = parser.parse_args()
     frame = predictions(options.arms, options.seeds, options.images)
     start = time.perf_counter()
-    resampled = resample(frame, options.resamples, threads=options.threads)
+    resampled = resample(frame, options.resamples)
     estimates(resampled)
     gains(resampled, "arm 0")
     ours = time.perf_counter() - start

@@ -101,10 +101,10 @@ def test_estimate_is_the_mean_over_seeds_at_each_seed_s_own_threshold(frame, res
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_resampling_does_not_depend_on_row_order_threads_or_blocks(frame, resampled, monkeypatch):
+def test_resampling_does_not_depend_on_row_order_or_blocks(frame, resampled, monkeypatch):
     monkeypatch.setattr("foramen.evaluation.bootstrap._BLOCK", 80 * 7)
     shuffled = frame.sample(frac=1, random_state=0).sort_values(["arm", "seed"], kind="stable")
-    again = resample(shuffled, FEW, 0, threads=1)
+    again = resample(shuffled, FEW, 0)
     for arm in LADDER:
         for metric in metrics.METRICS:
             np.testing.assert_allclose(again.draws(arm, metric), resampled.draws(arm, metric), rtol=0, atol=1e-9)

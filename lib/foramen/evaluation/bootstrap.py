@@ -6,7 +6,6 @@ paired. What the draws say of a mean over seeds is the subject of `intervals`.
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,16 +120,12 @@ class _TestImages(NamedTuple):
 
 
 def resample(
-    frame: pd.DataFrame,
-    n_resamples: int = 2000,
-    seed: int = 0,
-    names: tuple[str, ...] = metrics.METRICS,
-    threads: int = 2,
+    frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0, names: tuple[str, ...] = metrics.METRICS
 ) -> Resampled:
     """Every metric of every arm and seed on the test images of a predictions table, under resampled patients.
 
-    Thresholds come from the table's validation rows (`predictions.thresholds`). `names` are the metrics wanted. Values
-    do not depend on `threads`. Raises InputError where the arms do not have the same test images or there are none.
+    Thresholds come from the table's validation rows (`predictions.thresholds`). `names` are the metrics wanted. Raises
+    InputError where the arms do not have the same test images or there are none.
     """
     test, limits = _TestImages.of(frame), thresholds(frame).set_index(["arm", "seed"]).threshold
 
@@ -140,7 +135,7 @@ def resample(
     def why(run: Run, metric: str) -> str:
         return metrics.why_not_estimable(metric, test.labels, test.scores[run])
 
-    return _measured(test, list(test.scores), names, measure, why, n_resamples, seed, threads)
+    return _measured(test, list(test.scores), names, measure, why, n_resamples, seed)
 
 
 def resample_at_specificity_of(
@@ -178,7 +173,6 @@ def _measured(
     why: Callable[[Run, str], str],
     n_resamples: int,
     seed: int,
-    threads: int = 2,
 ) -> Resampled:
     """What `measure` (arm and seed, weights (resamples, images) -> metrics (metrics, resamples)) gives on the images as
     they are and on resampled patients, and `why` (arm and seed, metric) a value is NaN.
@@ -188,17 +182,12 @@ def _measured(
     weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))
     rows = max(1, _BLOCK // n)
 
-    def block(start: int) -> Array:
-        """The metrics (runs, metrics, rows) of some resamples: their weights are made once for all runs."""
-        drawn = weights[start : start + rows, patient_of_image].astype(float)
-        return np.stack([measure(run, drawn) for run in runs])
-
-    with ThreadPoolExecutor(threads) as pool:
-        draws = np.concatenate(list(pool.map(block, range(0, n_resamples, rows))), axis=2)
     scored: dict[str, dict[int, ScoredRun]] = {}
-    for run, drawn in zip(runs, draws, strict=True):
+    for run in runs:
+        blocks = (weights[i : i + rows, patient_of_image].astype(float) for i in range(0, n_resamples, rows))
+        draws = np.concatenate([measure(run, block) for block in blocks], axis=1)
         points = measure(run, np.ones((1, n)))[:, 0]
         reasons = {name: why(run, name) for name, value in zip(names, points, strict=True) if np.isnan(value)}
-        scored.setdefault(run[0], {})[run[1]] = ScoredRun(points, drawn, reasons)
+        scored.setdefault(run[0], {})[run[1]] = ScoredRun(points, draws, reasons)
     carriers = {label: len(np.unique(test.patients[test.labels == label])) for label in (0, 1)}
     return Resampled(names, scored, n, len(strata), len(np.unique(strata)), carriers)
