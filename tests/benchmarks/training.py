@@ -54,7 +54,7 @@ def study_of(way: str) -> Study:
         {
             "name": "benchmark",
             "arms": {"arm": {"stn": way, "initialisation": "random"}},
-            "training": {"input_size": SIZE, "batch_size": BATCH, "epochs": 1000},
+            "training": {"input": [SIZE, SIZE], "batch_size": BATCH, "epochs": 1000},
             "evaluation": {"reference": "arm", "primary": {"arm": "arm"}},
         }
     )

@@ -97,7 +97,7 @@ def test_a_study_of_the_folder_is_the_study_of_the_source(tmp_path, monkeypatch)
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
     own = study.load(films.study_file(tmp_path))
     arm = Arm(equalization="global", initialisation="random")
-    recipe = own.training.model_copy(update={"input_size": 32, "epochs": 4, "batch_size": 8, "learning_rate": 1e-3})
+    recipe = own.training.model_copy(update={"input": [32, 32], "epochs": 4, "batch_size": 8, "learning_rate": 1e-3})
     own = own.model_copy(update={"arms": {"basic": arm}, "training": recipe})
     # Views and sites of a few patients only would be pooled as names that could identify somebody.
     common = {"laterality": {"anterior_share": 0}, "site": {"b_share": 0.5}}

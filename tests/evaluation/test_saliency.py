@@ -105,7 +105,7 @@ def test_grad_cam_finds_what_the_logit_depends_on():
     [(224, ("layer4", "layer3")), (96, ("layer3", "layer2")), (64, ("layer3", "layer2")), (32, ("layer2", "layer1"))],
 )
 def test_maps_come_from_stages_that_can_say_where(size, expected):
-    assert saliency.layers(size) == expected
+    assert saliency.layers((size, size)) == saliency.layers((2 * size, size)) == expected
     network = backbone.resnet50()
     for layer in expected:
         assert saliency.grad_cam(network.eval(), torch.rand(1, 1, size, size), layer).shape[-1] >= 4

@@ -15,14 +15,22 @@ from foramen.evaluation import curves
 from foramen.figures import stn_training
 from foramen.figures.drawing import balanced, in_words, listing
 from foramen.figures.style import BLUE, ORANGE, PALETTE
-from foramen.study.model import Arm
+from foramen.study.model import Arm, Run, Study
 
-SIZES = {"image": 160, "region": 1.0, "crop": 1.8, "localisation": 64, "input": 96}
 ARMS = ("basic", "he", "proposed")
 STAGES = [
     {"num_chs": channels, "reduction": reduction}
     for channels, reduction in ((64, 2), (256, 4), (512, 8), (1024, 16), (2048, 32))
 ]
+
+
+def run_of(arm: Arm) -> Run:
+    """A training of this arm in an otherwise ordinary study."""
+    return (
+        Study.model_validate({"name": "drawn", "arms": {"arm": {}}})
+        .model_copy(update={"arms": {"arm": arm}})
+        .run("arm", 1)
+    )
 
 
 def predictions(patients: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -140,7 +148,7 @@ def drawn(frame) -> dict[str, Figure]:
         ),
         "saliency_checks": figures.saliency_checks(overlap, cascade),
         "errors": figures.errors(images[:3], rows[:3]),
-        "architecture": figures.architecture(figures.architecture_steps(arm.model_dump(), SIZES, STAGES)),
+        "architecture": figures.architecture(figures.architecture_steps(run_of(arm), STAGES)),
         "formula_images": figures.formula_images(rng.random((2, 3, 16, 16))),
         "anatomy": figures.anatomy(cohort, size=96),
         "disease": figures.disease(cohort, size=96),
@@ -229,20 +237,27 @@ def test_words_are_read_from_the_data(frame, drawn):
 def test_the_architecture_says_what_transforms_an_arms_image():
     titles = {"none": "no spatial transformer", "crop": "fixed crop ×1.8", "joint": "spatial transformer (joint)"}
     for way, title in titles.items():
-        figure = figures.architecture(figures.architecture_steps(Arm(stn=way).model_dump(), SIZES, STAGES))
+        figure = figures.architecture(figures.architecture_steps(run_of(Arm(stn=way)), STAGES))
         texts = " ".join(" ".join(text.get_text().split()) for text in figure.findobj(plt.Text))
         assert title in texts and title in figure.get_label(), way
 
 
 def test_the_architecture_says_which_stages_are_trained():
-    switches = Arm(trainable="layer3").model_dump()
-    steps = {step.title: step.kind for step in figures.architecture_steps(switches, SIZES, STAGES)}
+    steps = {step.title: step.kind for step in figures.architecture_steps(run_of(Arm(trainable="layer3")), STAGES)}
     assert [steps[f"ResNet50 {name}"] for name in ("stem", "layer2", "layer3")] == ["frozen", "frozen", "trained"]
     assert steps["flip"] == "omitted"
-    head = figures.architecture_steps({**switches, "trainable": "head"}, SIZES, STAGES)
+    head = figures.architecture_steps(run_of(Arm(trainable="head")), STAGES)
     assert {step.kind for step in head if step.title.startswith("ResNet50")} == {"frozen"}
-    with pytest.raises(ValueError, match="not in tuple"):
-        figures.architecture_steps({**switches, "trainable": "layer9"}, SIZES, STAGES)
+
+
+def test_the_architecture_says_what_is_seen_of_the_film_and_in_which_shape():
+    arm = Arm(region="detected", stn="self_supervised", heads=4, input=[48, 24])
+    steps = {step.title: step.detail for step in figures.architecture_steps(run_of(arm), STAGES)}
+    assert steps["radiograph"] == "160 × 160" and steps["region"] == "detected\n128 × 128"
+    assert steps["spatial transformer (self supervised)"] == "sees 64²\n4 × 48 × 24"
+    assert steps["ResNet50 layer2"] == "512 ×\n6 × 3" and "mean, attention, linear, sigmoid" in steps
+    plain = {step.title: step.kind for step in figures.architecture_steps(run_of(Arm()), STAGES)}
+    assert plain["region"] == "omitted"
 
 
 def test_chance_lines_stand_in_the_curves(drawn):

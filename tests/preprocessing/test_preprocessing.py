@@ -96,12 +96,12 @@ def test_a_variant_is_made_once_and_again_only_for_what_it_depends_on(tmp_path, 
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     small = ["cohort.synthetic.patients=12"]
     smoke = study.load("params/smoke.yaml", small)
-    images = step.prepare(smoke, "global")
-    folder = smoke.paths.variant("global")
+    images = step.prepare(smoke, "film", "global").images
+    folder = smoke.paths.variant("film_global")
     assert len(pd.read_parquet(folder / "cdf.parquet")) == 256
     made = (folder / "images.npy").stat().st_mtime_ns
     other = study.load("params/smoke.yaml", [*small, "preprocessing.clahe_tiles=4"])
-    np.testing.assert_array_equal(images, step.prepare(other, "global"))
+    np.testing.assert_array_equal(images, step.prepare(other, "film", "global").images)
     assert (folder / "images.npy").stat().st_mtime_ns == made
     fewer = study.load("params/smoke.yaml", ["cohort.synthetic.patients=10"])
-    assert len(step.prepare(fewer, "global")) < len(images)
+    assert len(step.prepare(fewer, "film", "global").images) < len(images)

@@ -11,7 +11,7 @@ from foramen.core import compute, geometry
 from foramen.stn import diagnostics, step
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import SpatialTransformer, standardised_disc
-from foramen.study.model import Arm, Region, Study
+from foramen.study.model import Arm, Run, Study
 
 SIZE = 64
 
@@ -25,7 +25,7 @@ def study_of(**parameters: object) -> Study:
             "cohort": {"image_size": SIZE},
             "stn": {"localisation_size": 32} | parameters,
             "arms": {way: {"stn": way} for way in ways},
-            "training": {"input_size": 32},
+            "training": {"input": [32, 32]},
             "evaluation": {"reference": "none", "primary": {"arm": "crop"}},
         }
     )
@@ -94,30 +94,71 @@ def test_minified_stripes_turn_grey_instead_of_aliasing():
 
 def test_every_way_starts_at_its_reference():
     study, images = study_of(), torch.rand(2, 1, SIZE, SIZE)
-    crop = step.build(study, "crop").theta(images)
+    crop = step.build(study.run("crop", 1)).theta(images)
     for way in ("self_supervised", "true_pose"):
-        torch.testing.assert_close(step.build(study, way).eval().theta(images), crop)
+        torch.testing.assert_close(step.build(study.run(way, 1)).eval().theta(images), crop)
     for way in ("none", "joint"):
-        theta = step.build(study, way).eval().theta(images)
+        theta = step.build(study.run(way, 1)).eval().theta(images)
         torch.testing.assert_close(theta, torch.eye(3)[:2].expand(2, 2, 3))
 
 
-def test_a_region_is_what_every_arm_without_an_stn_sees():
-    images = torch.rand(2, 1, SIZE, SIZE)
-    study = study_of().model_copy(update={"region": Region(magnification=2.0, centre_down=0.25)})
-    region = geometry.crop_frame(2.0, (0.0, 0.25))[:2].expand(2, 2, 3)
+def test_a_tall_input_has_square_pixels_and_the_height_of_the_region():
+    study, images = study_of(), torch.rand(2, 1, SIZE, SIZE)
+    tall = study.model_copy(update={"training": study.training.model_copy(update={"input": [32, 16]})})
+    whole = torch.tensor([[0.5, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(2, 2, 3)
     for way in ("none", "joint"):
-        torch.testing.assert_close(step.build(study, way).eval().theta(images), region)
+        transformer = step.build(tall.run(way, 1)).eval()
+        torch.testing.assert_close(transformer.theta(images), whole)
+        assert transformer(images).shape == (2, 1, 32, 16)
+    crop = step.build(tall.run("crop", 1))
+    torch.testing.assert_close(crop.theta(images), whole / study.stn.magnification)
+
+
+def headed(way: str = "self_supervised", **parameters: object) -> Run:
+    """A training with four heads along the column of a detected region."""
+    study = study_of(head_magnification=4.0, **parameters)
+    arm = Arm(region="detected", stn=way, heads=4, input=[16, 16])
+    region = study.region.model_copy(update={"size": SIZE})
+    return study.model_copy(update={"arms": {"heads": arm}, "region": region}).run("heads", 1)
+
+
+def test_heads_start_along_the_column_as_the_detector_found_it():
+    """The region is `margin` columns high, so the ends of the column lie 1 / margin from its middle."""
+    run, images = headed(), torch.rand(2, 1, SIZE, SIZE)
+    transformer = step.build(run).eval()
+    theta = transformer.theta(images)
+    assert theta.shape == (2, 4, 2, 3) and transformer(images).shape == (2, 4, 16, 16)
+    torch.testing.assert_close(theta[0, :, 1, 2], torch.tensor([-1, -1 / 3, 1 / 3, 1]) / run.study.region.margin)
+    torch.testing.assert_close(theta[0, :, 0, 0], torch.full((4,), 0.25))
+    torch.testing.assert_close(step.build(headed("crop")).theta(images), theta)
+    one = geometry.sample(images, theta[:, 2], 16, transformer.samples)[:, 0]
+    torch.testing.assert_close(transformer(images)[:, 2], one)
+
+
+def test_each_head_follows_its_own_part_of_the_picture():
+    """Learned without truth; judged by where each head looks in pictures that were not learned from."""
+    compute.deterministic(1)
+    run = headed(epochs=12, rounds=2, learning_rate=3e-3)
+    true = random_poses(320, share=0.5)
+    images, transformer, given = necks(true), step.build(run), run.study.stn
+    known = torch.zeros(256, 4, 4)
+    fit_localisation(transformer, images[:256], known, given.rounds, given.epochs, given.learning_rate, 1)
+    found = (geometry.matrices(predict_poses(transformer, images[256:])) @ transformer.frame)[..., :2, 2]  # (64, 4, 2)
+    wanted = (geometry.matrices(true[256:])[:, None] @ transformer.frame)[..., :2, 2]
+    for head in range(4):
+        for axis in range(2):
+            assert np.corrcoef(found[:, head, axis], wanted[:, head, axis])[0, 1] > 0.7, (head, axis)
+    assert not diagnostics.diagnose(transformer, images[256:])["collapsed"]
 
 
 def test_crop_and_stn_sample_equally_finely():
     study = study_of()
-    assert step.build(study, "crop").samples == step.build(study, "self_supervised").samples
+    assert step.build(study.run("crop", 1)).samples == step.build(study.run("self_supervised", 1)).samples
 
 
 def test_no_answer_leaves_the_limits():
     study = study_of()
-    transformer = step.build(study, "self_supervised").eval()
+    transformer = step.build(study.run("self_supervised", 1)).eval()
     with torch.no_grad():
         transformer.localisation[-1].bias.copy_(torch.tensor([1e4, -1e4, 1e4, -1e4]))
     pose = transformer.pose(torch.rand(1, 1, SIZE, SIZE))[0]
@@ -138,7 +179,7 @@ def fitted(study: Study, arm: Arm, seed: int = 1) -> tuple[SpatialTransformer, t
     compute.deterministic(1)
     true = random_poses(320, share=0.5)
     images = necks(true)
-    transformer, given = step.build(study, arm.stn, seed), study.stn
+    transformer, given = step.build(study.run(arm.stn, seed)), study.stn
     known = torch.zeros(256, 4)
     fit_localisation(transformer, images[:256], known, given.rounds, given.epochs, given.learning_rate, seed)
     return transformer, predict_poses(transformer, images[256:]), true[256:]
@@ -183,23 +224,23 @@ def films_of(n: int) -> SimpleNamespace:
 
 def test_a_working_stn_is_not_called_collapsed(trained):
     study, transformer, _, _ = trained
-    facts = step.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.arms["self_supervised"])
+    facts = step.diagnose(transformer, necks(random_poses(40, 9, 0.5)), films_of(40), study.run("self_supervised", 1))
     assert not facts["collapsed"]
     assert min(facts["variation"].values()) > 0
 
 
 def test_a_collapsed_stn_is_detected():
     study, images, films = study_of(), necks(random_poses(20, 9)), films_of(20)
-    arm = study.arms["self_supervised"]
-    constant = step.build(study, arm.stn)
-    assert step.diagnose(constant, images, films, arm)["collapsed"]  # untrained: the same for every image
+    run = study.run("self_supervised", 1)
+    constant = step.build(run)
+    assert step.diagnose(constant, images, films, run)["collapsed"]  # untrained: the same for every image
 
     class Astray(SpatialTransformer):
         def pose(self, shown: torch.Tensor) -> torch.Tensor:
             return random_poses(len(shown), 3) + torch.tensor([0.0, 0.0, 1.5, 0.0])
 
-    away = Astray(constant.frame, constant.limits, 32, 1, 32)
-    facts = step.diagnose(away, images, films, arm)
+    away = Astray(constant.frame, constant.limits, (32, 32), 1, 32)
+    facts = step.diagnose(away, images, films, run)
     assert facts["outside"] > diagnostics.OUTSIDE and facts["collapsed"]
 
 
@@ -210,9 +251,9 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
         {"pose_x": [0.2, -0.2], "pose_y": [0.1, 0.1], "pose_angle": [0.1, -0.1], "pose_scale": [0.2, 0.2]}
     )
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "R"]}), poses=poses)
-    pose = diagnostics.target_poses(*step.known_poses(films, Arm(flip="canonical")), study.region.centre_down)
+    pose = diagnostics.target_poses(*step.known_poses(study, films, Arm(flip="canonical")))
     torch.testing.assert_close(pose[0], pose[1])
-    frame = geometry.crop_frame(study.stn.magnification, (0.0, study.region.centre_down))
+    frame = geometry.crop_frame(study.stn.magnification)
     middle = (geometry.matrices(pose) @ frame)[0, :2, 2]
     torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)
 

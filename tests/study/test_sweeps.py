@@ -25,7 +25,7 @@ SWEPT = {
         "he": {"equalization": "global", "initialisation": "random"},
         "he_flip": {"equalization": "global", "flip": "canonical", "initialisation": "random"},
     },
-    "training": {"input_size": 32, "epochs": 1, "batch_size": 8},
+    "training": {"input": [32, 32], "epochs": 1, "batch_size": 8},
     "evaluation": {"reference": "he", "primary": {"arm": "he_flip"}, "resamples": 100},
     "sweeps": {
         "laterality": {

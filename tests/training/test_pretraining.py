@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from foramen import study
-from foramen.core import paths
+from foramen.core import paths, weights
 from foramen.core.errors import InputError
 from foramen.study.model import Pretraining, Study
-from foramen.training import backbone, fractals, hub, pretraining, step, weights
+from foramen.training import backbone, fractals, hub, pretraining, step
 
 TINY = ["pretraining.images=640", "pretraining.classes=4", "pretraining.image_size=32", "training.checkpoint_seconds=0"]
 

@@ -21,8 +21,9 @@ def random_poses(n: int, limits: torch.Tensor, generator: torch.Generator) -> to
 
 
 def random_affine(theta: torch.Tensor, limits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """`theta` (n, 2, 3) followed by a random pose each: the same output, moved about its centre."""
-    return theta @ geometry.matrices(random_poses(len(theta), limits, generator)).to(theta.device)
+    """`theta` (n, 2, 3), or (n, k, 2, 3), followed by a random pose each: the same output, moved about its centre."""
+    poses = random_poses(theta.numel() // 6, limits, generator)
+    return theta @ geometry.matrices(poses).view(*theta.shape[:-2], 3, 3).to(theta.device)
 
 
 def random_gain(batch: torch.Tensor, gain: float, generator: torch.Generator) -> torch.Tensor:

@@ -31,9 +31,9 @@ def side_dependent(study: Study) -> bool:
 
 
 def arm_images(study: Study, arm: Arm, films: Cohort) -> torch.Tensor:
-    """All images as an arm reads them, (N, 1, S, S) uint8: treated, and mirrored where its flip always mirrors."""
-    treated = preprocessing.prepare(study, arm.equalization)
-    return torch.from_numpy(apply_canonical_flip(treated, mirrored(films.included["side"], arm.flip)))[:, None]
+    """All images as an arm reads them, (N, 1, S, S) uint8: cut out, treated and, where its flip says so, mirrored."""
+    treated = preprocessing.prepare(study, arm.region, arm.equalization)
+    return torch.from_numpy(apply_canonical_flip(treated.images, mirrored(films.included["side"], arm.flip)))[:, None]
 
 
 def check(study: Study, films: Cohort) -> None:

@@ -44,8 +44,9 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
 
 def _room(study: Study, images: int) -> list[Finding]:
     """Disk space for the decoded cohort and its contrast treatments."""
-    side = study.cohort.image_size
-    needed = images * side * side * (4 + len(study.equalizations))
+    films, cut = study.cohort.image_size**2, study.region.size**2
+    sides = [films if name.startswith("film") else cut for name in study.variants]
+    needed = images * (4 * films + sum(sides))
     folder = study.paths.runs
     while not folder.exists():
         folder = folder.parent

@@ -14,18 +14,17 @@ POSE = ("rotation", "log_zoom", "shift_x", "shift_y")
 
 
 def matrices(poses: torch.Tensor) -> torch.Tensor:
-    """Poses (n, 4) as homogeneous matrices (n, 3, 3), differentiable."""
-    rotation, log_zoom, x, y = poses.unbind(1)
+    """Poses (..., 4) as homogeneous matrices (..., 3, 3), differentiable."""
+    rotation, log_zoom, x, y = poses.unbind(-1)
     cos, sin = log_zoom.exp() * rotation.cos(), log_zoom.exp() * rotation.sin()
     zero, one = torch.zeros_like(x), torch.ones_like(x)
-    return torch.stack([cos, -sin, x, sin, cos, y, zero, zero, one], dim=1).view(-1, 3, 3)
+    return torch.stack([cos, -sin, x, sin, cos, y, zero, zero, one], dim=-1).unflatten(-1, (3, 3))
 
 
 def poses(similarities: torch.Tensor) -> torch.Tensor:
-    """The inverse of `matrices`: (n, 3, 3) to (n, 4)."""
-    cos, sin = similarities[:, 0, 0], similarities[:, 1, 0]
-    columns = [torch.atan2(sin, cos), torch.log(torch.hypot(cos, sin)), similarities[:, 0, 2], similarities[:, 1, 2]]
-    return torch.stack(columns, dim=1)
+    """The inverse of `matrices`: (..., 3, 3) to (..., 4)."""
+    cos, sin, shifts = similarities[..., 0, 0], similarities[..., 1, 0], similarities[..., :2, 2]
+    return torch.cat([torch.stack([torch.atan2(sin, cos), torch.log(torch.hypot(cos, sin))], dim=-1), shifts], dim=-1)
 
 
 def mirror(poses: torch.Tensor) -> torch.Tensor:
@@ -33,10 +32,15 @@ def mirror(poses: torch.Tensor) -> torch.Tensor:
     return poses * poses.new_tensor([-1.0, 1.0, -1.0, 1.0])
 
 
-def crop_frame(magnification: float, centre: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
-    """The matrix (3, 3) that maps an output of -1 to 1 to the part of the image that a fixed crop shows."""
-    frame = torch.eye(3)
-    frame[0, 0] = frame[1, 1] = 1 / magnification
+def crop_frame(
+    magnification: float, centre: tuple[float, float] = (0.0, 0.0), shape: tuple[int, int] = (1, 1)
+) -> torch.Tensor:
+    """The matrix (3, 3) that maps an output of -1 to 1 to the part of the image that a fixed crop shows.
+
+    Of an output of `shape` (height, width) the longer side spans 1 / `magnification` of the image's.
+    """
+    frame, longer = torch.eye(3), max(shape)
+    frame[0, 0], frame[1, 1] = shape[1] / longer / magnification, shape[0] / longer / magnification
     frame[0, 2], frame[1, 2] = centre
     return frame
 
@@ -50,26 +54,33 @@ def supersampling(image_size: int, output_size: int, zoom: float) -> int:
     return max(1, math.ceil(image_size / output_size / zoom - 1e-6))
 
 
-def sample(images: torch.Tensor, theta: torch.Tensor, size: int, samples: int = 1) -> torch.Tensor:
-    """Look at `images` (n, c, H, W) through `theta` (n, 2, 3): (n, c, size, size), always in float32.
+def sample(images: torch.Tensor, theta: torch.Tensor, shape: int | tuple[int, int], samples: int = 1) -> torch.Tensor:
+    """Look at `images` (n, 1, H, W) through `theta` (n, 2, 3): (n, 1, h, w) of `shape` (one number: a square).
 
-    Mixed precision is switched off: bfloat16 has 8 bits, so a coordinate would be off by up to half a pixel. Outside
-    the image its border is repeated; zeros there would draw an edge that the network could read the pose from.
+    With several theta an image, (n, k, 2, 3), the k outputs are its channels, (n, k, h, w). Always in float32: bfloat16
+    has 8 bits, so a coordinate would be off by up to half a pixel. Outside the image its border is repeated; zeros
+    there would draw an edge that the network could read the pose from.
     """
+    height, width = (shape, shape) if isinstance(shape, int) else shape
     with torch.autocast(images.device.type, enabled=False):
-        grid = F.affine_grid(theta.float(), [len(images), 1, size * samples, size * samples], align_corners=False)
-        sampled = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-        return F.avg_pool2d(sampled, samples) if samples > 1 else sampled
+        each = images.float() if theta.ndim == 3 else images.float().repeat_interleave(theta.shape[1], dim=0)
+        grid = F.affine_grid(
+            theta.float().reshape(-1, 2, 3), [len(each), 1, height * samples, width * samples], align_corners=False
+        )
+        sampled = F.grid_sample(each, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return (F.avg_pool2d(sampled, samples) if samples > 1 else sampled).view(len(images), -1, height, width)
 
 
 def read(theta: torch.Tensor, size: int) -> torch.Tensor:
-    """Which pixels (n, size, size) of square images each theta (n, 2, 3) reads: centre in its frame."""
-    whole = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(theta), 1, 3)
-    back = torch.linalg.inv(torch.cat([theta.float(), whole], dim=1))[:, :2]
-    return (F.affine_grid(back, [len(theta), 1, size, size], align_corners=False).abs() <= 1).all(dim=-1)
+    """Which pixels (n, size, size) of square images theta (n, 2, 3), or one of several (n, k, 2, 3), reads."""
+    each = theta.float().reshape(-1, 2, 3)
+    whole = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(each), 1, 3)
+    back = torch.linalg.inv(torch.cat([each, whole], dim=1))[:, :2]
+    inside = (F.affine_grid(back, [len(each), 1, size, size], align_corners=False).abs() <= 1).all(dim=-1)
+    return inside.view(len(theta), -1, size, size).any(dim=1)
 
 
 def outside(theta: torch.Tensor, points: int = 33) -> torch.Tensor:
-    """Share (n,) of the output of each theta (n, 2, 3) that lies outside the image."""
-    grid = F.affine_grid(theta.float(), [len(theta), 1, points, points], align_corners=False)
-    return (grid.abs() > 1).any(dim=-1).float().mean(dim=(1, 2))
+    """Share (n,) of the output of each theta (n, 2, 3), or of several together (n, k, 2, 3), beyond the image."""
+    grid = F.affine_grid(theta.float().reshape(-1, 2, 3), [theta.numel() // 6, 1, points, points], align_corners=False)
+    return (grid.abs() > 1).any(dim=-1).float().view(len(theta), -1).mean(dim=1)

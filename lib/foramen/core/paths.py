@@ -60,9 +60,14 @@ class StudyPaths:
         """
         return self.runs / "cohort"
 
-    def variant(self, equalization: str) -> Path:
-        """The cohort after one contrast treatment: images.npy (uint8), cdf.parquet, run.json."""
-        return self.runs / "images" / equalization
+    @property
+    def regions(self) -> Path:
+        """The detected region of each film: regions.parquet, detector.safetensors, history.csv, run.json."""
+        return self.runs / "regions"
+
+    def variant(self, variant: str) -> Path:
+        """A region of each film after a contrast treatment: images.npy (uint8), boxes.npy, cdf.parquet, run.json."""
+        return self.runs / "images" / variant
 
     @property
     def augmentation(self) -> Path:

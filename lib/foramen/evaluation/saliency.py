@@ -113,7 +113,7 @@ def explain(
     Methods: Grad-CAM at the two stages of `layers`, Grad-CAM at the first of them of the same network with all stages
     randomised (its size alone, as its sign means nothing), an edge detector (Sobel) and the middle of the valid area.
     """
-    size, chosen, maps = images.shape[-1], layers(seen.inputs.shape[-1]), {}
+    size, chosen, maps = images.shape[-1], layers(seen.inputs.shape[-2:]), {}
     for layer in chosen:
         evidence = np.maximum(grad_cam(network, seen.inputs, layer) * seen.sign[:, None, None], 0)
         maps[f"{GRAD_CAM} {layer}"] = to_radiograph(evidence, seen.theta, seen.mirrored, size)
@@ -124,12 +124,12 @@ def explain(
     return Explained(rows, images, boxes, masks, maps)
 
 
-def layers(input_size: int) -> tuple[str, str]:
-    """The two deepest stages whose maps have FEWEST_CELLS a side at this input size (layer4 and layer3 from 128 px).
+def layers(shape: Iterable[int]) -> tuple[str, str]:
+    """The two deepest stages whose maps have FEWEST_CELLS a side for inputs of this shape (layer4, layer3 from 128 px).
 
     Grad-CAM is usually taken at layer4; of a small input that has 2 x 2 cells and cannot say where.
     """
-    fine = [name for name, stride in STRIDES.items() if input_size // stride >= FEWEST_CELLS]
+    fine = [name for name, stride in STRIDES.items() if min(shape) // stride >= FEWEST_CELLS]
     first, second = (*fine, "layer1", "layer1")[:2]
     return first, second
 
@@ -236,7 +236,7 @@ def cascade(network: ResNet, inputs: torch.Tensor, seed: int = 0) -> pd.DataFram
     `layers`, mean over images (Adebayo et al. 2018, fig. 2); a map with one value everywhere counts as 0. A map that
     depends on what was learned falls to 0, though not evenly: a single randomised stage can turn its sign.
     """
-    _, layer = layers(inputs.shape[-1])
+    _, layer = layers(inputs.shape[-2:])
     trained = grad_cam(network, inputs, layer)
     results = [("nothing", 1.0, 1.0, 1.0, _zero(trained))]
     for stage, shuffled in randomised(network, seed):

@@ -18,6 +18,7 @@ from foramen.core.files import read_json
 from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency
 from foramen.evaluation.saliency import Explained, Seen
 from foramen.fine_tuning import step as fine_tuning
+from foramen.preprocessing import step as preprocessing
 from foramen.study import provenance, sweeps
 from foramen.study.model import Study
 
@@ -139,12 +140,12 @@ def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[ResN
     return model.network, Seen(inputs.clone(), theta.clone(), mirrored, sign)
 
 
-def explain(study: Study, network: ResNet, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
-    """Maps of the radiographs in `rows` beside their pixels and, where synthetic, their true foramina."""
-    films = cohort.load(study)
+def explain(study: Study, arm: str, network: ResNet, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
+    """Maps of what the arm sees of the radiographs in `rows`, with, where synthetic, their true foramina."""
+    films, source = cohort.load(study), study.arms[arm].region
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
-    masks = None if films.masks is None else np.asarray(films.masks[index]) > 0
-    return saliency.explain(network, seen, rows, np.asarray(films.images[index]), films.boxes[index], masks, seed)
+    masks = None if films.masks is None else preprocessing.masks(study, films, source, index) > 0
+    return saliency.explain(network, seen, rows, *preprocessing.seen(study, films, source, index), masks, seed)
 
 
 def record(study: Study, folder: Path, runs: dict[tuple[str, int], Path], began: float) -> None:

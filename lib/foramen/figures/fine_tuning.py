@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from foramen.figures.drawing import listing, rows_of_pictures
 from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, VERMILION, captioned
+from foramen.study.model import Run
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 
@@ -35,31 +36,30 @@ BOXES: dict[str, dict[str, Any]] = {
 INK = {"trained": "white", "omitted": GREY}
 
 
-def architecture_steps(
-    switches: Mapping[str, str], sizes: Mapping[str, float], stages: Sequence[Mapping[str, Any]]
-) -> list[Step]:
-    """The boxes of an arm: `switches` are its equalization, flip, stn and trainable (from where on it is trained).
-
-    `sizes`: image, localisation and input in pixels, region and crop as magnifications. `stages` is timm's
-    `feature_info` (num_chs, reduction). Raises ValueError for a `trainable` that is neither all, head nor a stage.
-    """
-    side, stn = int(sizes["input"]), switches["stn"]
-    first = 0 if switches["trainable"] == "all" else (*STAGES, "head").index(switches["trainable"])
-    region = f"region, ×{sizes['region']:g}" if sizes["region"] != 1 else "whole radiograph"
-    transformers = {
-        "none": Step("no spatial transformer", f"{region}\n{side} × {side}", "omitted"),
-        "crop": Step("fixed crop", f"×{sizes['crop']:g}\n{side} × {side}"),
-    }
-    network = f"sees {sizes['localisation']:g}²\n{side} × {side}"
-    steps = [Step("radiograph", f"{sizes['image']:g} × {sizes['image']:g}")]
+def architecture_steps(run: Run, stages: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """The boxes of a training's arm; `stages` is timm's `feature_info` (num_chs, reduction)."""
+    study, arm, shape = run.study, run.switches, run.shape
+    first = 0 if arm.trainable == "all" else (*STAGES, "head").index(arm.trainable)
+    film, seen = study.cohort.image_size, study.image_size(arm.region)
+    crops, size = "" if arm.heads == 1 else f"{arm.heads} × ", f"{shape[0]} × {shape[1]}"
+    steps = [Step("radiograph", f"{film} × {film}")]
+    steps.append(Step("region", f"{arm.region}\n{seen} × {seen}", "omitted" if arm.region == "film" else "fixed"))
     for name in ("equalization", "flip"):
-        steps.append(Step(name, switches[name], "omitted" if switches[name] == "none" else "fixed"))
-    steps.append(transformers.get(stn, Step(f"spatial transformer ({stn.replace('_', ' ')})", network, "trained")))
+        steps.append(Step(name, getattr(arm, name), "omitted" if getattr(arm, name) == "none" else "fixed"))
+    zoom = study.stn.magnification if arm.heads == 1 else study.stn.head_magnification
+    title = f"spatial transformer ({arm.stn.replace('_', ' ')})"
+    transformers = {
+        "none": Step("no spatial transformer", size, "omitted"),
+        "crop": Step("fixed crop", f"×{zoom:g}\n{crops}{size}"),
+    }
+    network = f"sees {study.stn.localisation_size}²\n{crops}{size}"
+    steps.append(transformers.get(arm.stn, Step(title, network, "trained")))
     for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
-        pixels = math.ceil(side / stage["reduction"])
-        detail = f"{stage['num_chs']} ×\n{pixels} × {pixels}"
+        height, width = (math.ceil(side / stage["reduction"]) for side in shape)
+        detail = f"{stage['num_chs']} ×\n{height} × {width}"
         steps.append(Step(f"ResNet50 {name}", detail, "trained" if i >= first else "frozen"))
-    return [*steps, Step("mean, linear, sigmoid", "score", "trained")]
+    joined = "mean, linear, sigmoid" if arm.heads == 1 else "mean, attention, linear, sigmoid"
+    return [*steps, Step(joined, "score", "trained")]
 
 
 @captioned

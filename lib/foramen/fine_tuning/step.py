@@ -14,26 +14,29 @@ from foramen.augmentation import step as augmentation
 from foramen.augmentation.flip import mirrored_labels
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
-from foramen.core import compute
+from foramen.core import compute, weights
 from foramen.core.files import write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.stn import step as stn
 from foramen.study import provenance
 from foramen.study.model import Run
 from foramen.study.step import make
-from foramen.training import backbone, checkpoints, linear_probe, weights
+from foramen.training import backbone, checkpoints, linear_probe
 from foramen.training import step as training
 from foramen.training.checkpoints import TrainingState
-from foramen.training.classifier import Classifier, logits
+from foramen.training.classifier import Classifier, in_batches, logits
 from foramen.training.fine_tuning import FineTuning
+
+ATTENTION = "attention.parquet"
 
 
 def prepare(run: Run) -> Path:
     """The folder of one finished training, made where it is missing or stale.
 
-    predictions.parquet (image_id, patient_id, split val/test, arm, seed, label, score), history.csv (epoch,
-    train_loss, val_loss, val_auroc, learning_rate, images_per_second, seconds), run.json and, for the study's first
-    seed, weights.safetensors. A training that was interrupted goes on from its last checkpoint.
+    predictions.parquet (image_id, patient_id, split val/test, arm, seed, label, score), with several heads
+    attention.parquet (image_id, head_1, head_2 ...: how much each crop counts), history.csv (epoch, train_loss,
+    val_loss, val_auroc, learning_rate, images_per_second, seconds), run.json and, for the study's first seed,
+    weights.safetensors. A training that was interrupted goes on from its last checkpoint.
     """
     home, recipe = run.folder, run.study.training
     films, pretrained, inputs = upstream(run)
@@ -50,12 +53,14 @@ def prepare(run: Run) -> Path:
             tuning.train(state)
         write_frame(home / "history.csv", pd.DataFrame(state.history))
         write_frame(home / "predictions.parquet", _predictions(run, films.included, tuning))
+        if tuning.model.attention is not None:
+            write_frame(home / ATTENTION, _attended(films.included, tuning))
         if run.seed == run.study.seeds[0]:
             weights.save(tuning.model, home / "weights.safetensors")
         images, epochs = tuning.data.images, len(state.history)
         facts |= {"seed": run.seed, "arm": run.arm, "epochs": epochs, "device": str(images.device)}
         facts["chosen_epoch"] = tuning.stopping.best["epoch"] or epochs
-        facts["transformer"] = stn.diagnose(tuning.model.transformer, images, films, run.switches)
+        facts["transformer"] = stn.diagnose(tuning.model.transformer, images, films, run)
 
     make(home, run.study, run.stage, inputs, work)
     checkpoints.clear(home)
@@ -69,10 +74,10 @@ def upstream(run: Run) -> tuple[Cohort, Path | None, list[Path]]:
     """
     study, arm = run.study, run.switches
     films = cohort.prepare(study)
-    preprocessing.prepare(study, arm.equalization)
+    variant = preprocessing.prepare(study, arm.region, arm.equalization)
     augmentation.prepare(study)
     pretrained = training.prepare(study) if arm.initialisation == "pretrained" else None
-    inputs = [films.folder, study.paths.variant(arm.equalization)]
+    inputs = [films.folder, variant.folder]
     inputs += [pretrained.parent] if pretrained else []
     inputs += [stn.prepare(run)] if arm.localisation_key else []
     return films, pretrained, inputs
@@ -88,9 +93,18 @@ def _predictions(run: Run, rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFra
     return table.assign(score=mirrored_labels(scores, data.swapped[index]))
 
 
+def _attended(rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
+    """How much each crop of the validation and test images counts: a column a head, from the upper end down."""
+    data, model = tuning.data, tuning.model
+    index = torch.cat([data.splits[name] for name in ("val", "test")])
+    found = in_batches(model, lambda batch: model.attended(data.input_of(model, batch)), index).cpu().numpy()
+    table = pd.DataFrame(found, columns=[f"head_{k + 1}" for k in range(found.shape[1])])
+    return table.assign(image_id=rows["image_id"].to_numpy()[index])
+
+
 def load_model(run: Run) -> Classifier:
     """The classifier of a finished training (notebook 08). Only the study's first seed keeps weights."""
-    model = Classifier(stn.build(run.study, run.switches.stn), backbone.resnet50())
+    model = training.assembled(stn.build(run), backbone.resnet50())
     model.load_state_dict(weights.read(run.folder / "weights.safetensors"))
     return model.to(memory_format=torch.channels_last).eval()
 

@@ -1,30 +1,157 @@
-"""The step of notebook 02: the study's radiographs after one contrast treatment, made once and kept."""
+"""The step of notebook 02: the region of each film, and its images after one contrast treatment, made once and kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
+import torch
 
+from cervical_phantom import SyntheticCohort, patients
 from foramen.cohort import step as cohort
+from foramen.cohort.loading import POSE_COLUMNS, Cohort
+from foramen.core import compute, geometry, weights
+from foramen.core.errors import InputError
 from foramen.core.files import replacing, write_frame
+from foramen.preprocessing import regions
+from foramen.preprocessing.detector import ColumnDetector, detect, fit_detector
 from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equalize
-from foramen.study.model import Study
+from foramen.study.model import RegionSource, Study
 from foramen.study.step import make
+from radiographs import parallel
+
+FILM_SIZE = 128  # pixels of the films that the detector sees, at the most
+PHANTOM = SyntheticCohort(patients=600, seed=31)  # patients whose films it learns from where no pose is known
+WEIGHTS = "detector.safetensors"
 
 
-def prepare(study: Study, kind: Treatment) -> np.ndarray:
-    """The cohort's images after one contrast treatment, (N, S, S) uint8 in manifest order, mapped from disk.
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A region of every film after one contrast treatment, in manifest order."""
 
-    Made and cached where missing or stale, with the spread of its CDFs (cdf.parquet) beside it.
+    images: np.ndarray  # (N, S, S) uint8, mapped from disk
+    boxes: np.ndarray  # (N, 4) int16 top, left, bottom, right of the valid area
+    folder: Path
+
+
+def prepare(study: Study, source: RegionSource, kind: Treatment) -> Variant:
+    """The region of every film after a contrast treatment.
+
+    Made and cached where missing or stale, with the spread of their CDFs (cdf.parquet) beside them.
     """
-    films, folder = cohort.prepare(study), study.paths.variant(kind)
-    given = study.preprocessing
+    films, folder, given = cohort.prepare(study), study.paths.variant(f"{source}_{kind}"), study.preprocessing
+    places, size = place(study, films, source), study.image_size(source)
+    inputs = [films.folder] + [study.paths.regions] * (source == "detected")
 
     def work(facts: dict) -> None:
+        boxes = films.boxes.copy()
         with replacing(folder / "images.npy") as temporary:
-            treated = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=films.images.shape)
+            treated = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(places), size, size))
             for i, (image, box) in enumerate(zip(films.images, films.boxes, strict=True)):
-                treated[i] = equalize(image, box, kind, given.clahe_clip_limit, given.clahe_tiles)
+                if source != "film":
+                    image, boxes[i] = regions.cut(image, box, places[i], size)
+                treated[i] = equalize(image, boxes[i], kind, given.clahe_clip_limit, given.clahe_tiles)
             treated.flush()
-        write_frame(folder / "cdf.parquet", cdf_spread(cdfs(treated, films.boxes)))
+        with replacing(folder / "boxes.npy") as temporary:
+            np.save(temporary, boxes)
+        write_frame(folder / "cdf.parquet", cdf_spread(cdfs(treated, boxes)))
         facts["images"] = len(treated)
 
-    make(folder, study, f"variant_{kind}", [films.folder], work)
-    return np.load(folder / "images.npy", mmap_mode="r")
+    make(folder, study, f"variant_{source}_{kind}", inputs, work)
+    return Variant(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "boxes.npy"), folder)
+
+
+def place(study: Study, films: Cohort, source: RegionSource) -> np.ndarray:
+    """The region (N, 3) that an arm with this source sees of each film: see `regions`."""
+    if source == "detected":
+        return prepare_regions(study)[["x", "y", "half"]].to_numpy()
+    given = study.region
+    fixed = regions.FILM if source == "film" else (0.0, given.centre_down, given.height)
+    return np.tile(fixed, (len(films.included), 1))
+
+
+def seen(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """This region of the films at `index` before any treatment: (n, S, S) uint16, and their valid boxes (n, 4)."""
+    if source == "film":
+        return np.asarray(films.images[index]), films.boxes[index]
+    places, size = place(study, films, source), study.region.size
+    cuts = [regions.cut(films.images[i], films.boxes[i], places[i], size) for i in index]
+    images, boxes = zip(*cuts, strict=True)
+    return np.stack(images), np.stack(boxes)
+
+
+def masks(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) -> np.ndarray:
+    """The true foramina in this region of the films at `index`: (n, S, S) uint8, one bit a level."""
+    assert films.masks is not None
+    if source == "film":
+        return np.asarray(films.masks[index])
+    places = place(study, films, source)
+    return np.stack([regions.cut_mask(films.masks[i], places[i], study.region.size) for i in index])
+
+
+def prepare_regions(study: Study) -> pd.DataFrame:
+    """The detected region of each film: image_id, x, y, half, confidence, detected; made where missing or stale.
+
+    The detector learns from training films alone. Where it is less sure than `region.confidence`, `detected` is false
+    and the region is the fixed one. Beside regions.parquet lie detector.safetensors and history.csv (epoch, loss).
+    """
+    films, folder, given = cohort.prepare(study), study.paths.regions, study.region
+
+    def work(facts: dict) -> None:
+        compute.deterministic(study.training.threads)
+        learned, ends = _lesson(study, films, folder)
+        detector = _untrained(given.seed)
+        history = fit_detector(detector, learned, ends, given.epochs, given.seed)
+        points, confidence = detect(detector, small_films(films.images))
+        found, sure = regions.around_columns(points, given.margin), confidence >= given.confidence
+        found = np.where(sure[:, None], found, place(study, films, "fixed"))
+        table = pd.DataFrame(found, columns=["x", "y", "half"]).assign(confidence=confidence, detected=sure)
+        table.insert(0, "image_id", films.included["image_id"])
+        weights.save(detector, folder / WEIGHTS)
+        write_frame(folder / "history.csv", history)
+        write_frame(folder / "regions.parquet", table)
+        facts |= {"films": len(learned), "learned_from": given.learned_from, "unsure": int((~sure).sum())}
+
+    make(folder, study, "regions", [films.folder], work)
+    return pd.read_parquet(folder / "regions.parquet")
+
+
+def load_detector(study: Study) -> ColumnDetector:
+    """The study's trained detector."""
+    detector = ColumnDetector()
+    detector.load_state_dict(weights.read(study.paths.regions / WEIGHTS))
+    return detector.eval()
+
+
+def small_films(films: np.ndarray) -> torch.Tensor:
+    """Whole films (N, S, S) uint16 as the detector sees them: (N, 1, s, s) uint8 of at most FILM_SIZE pixels a side."""
+    size = min(FILM_SIZE, films.shape[-1])
+    samples, whole = geometry.supersampling(films.shape[-1], size, 1.0), torch.eye(3)[None, :2]
+    small = torch.empty(len(films), 1, size, size, dtype=torch.uint8)
+    for i, film in enumerate(films):
+        image = torch.from_numpy(film.astype(np.float32) / 257)[None, None]
+        small[i] = geometry.sample(image, whole, size, samples)[0].round().to(torch.uint8)
+    return small
+
+
+def _untrained(seed: int) -> ColumnDetector:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ColumnDetector()
+
+
+def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The films that the detector learns from (n, 1, s, s) uint8, and the ends of their columns (n, 2, 2)."""
+    if study.region.learned_from == "phantom":
+        with TemporaryDirectory(dir=folder) as drawn:
+            patients.write(PHANTOM, FILM_SIZE, drawn, parallel.available())
+            known = pd.read_parquet(Path(drawn) / "truth.parquet")
+            small = small_films(np.load(Path(drawn) / "images.npy"))
+    else:
+        if films.poses is None:
+            raise InputError("region.learned_from: no pose is known here; phantom learns from synthetic films")
+        known = films.poses[(films.included["split"] == "train") & films.poses["pose_scale"].notna()]
+        small = small_films(films.images[known.index.to_numpy()])
+    ends = regions.column_ends(known[POSE_COLUMNS].to_numpy())
+    return small, torch.from_numpy(ends.astype(np.float32))

@@ -41,7 +41,7 @@ class Page:
 def expected(study: Study) -> list[tuple[str, str, int | None]]:
     """The runs of notebooks that a study consists of: notebook, what for (treatment, network, arm), seed."""
     keys = list(dict.fromkeys(arm.localisation_key for arm in study.arms.values() if arm.localisation_key))
-    several = {"02_preprocessing": study.equalizations, "04_stn_training": keys, "05_fine_tuning": list(study.arms)}
+    several = {"02_preprocessing": study.variants, "04_stn_training": keys, "05_fine_tuning": list(study.arms)}
     seeded = ("04_stn_training", "05_fine_tuning")
     return [
         (notebook, name, seed)

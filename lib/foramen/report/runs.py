@@ -15,8 +15,8 @@ SHOWN = ("finished", "wall_seconds", "peak_memory_mib", "code_version", "key", "
 def runs(study: Study) -> list[dict[str, Any]]:
     """A row a run.json: what, finished, seconds, memory, speed, code, key."""
     where = study.paths
-    folders = {"cohort": where.cohort, "augmentation": where.augmentation}
-    folders |= {f"images, {name}": where.variant(name) for name in study.equalizations}
+    folders = {"cohort": where.cohort, "regions": where.regions, "augmentation": where.augmentation}
+    folders |= {f"images, {name}": where.variant(name) for name in study.variants}
     folders["pre-training"] = _pretraining(study)
     folders |= {str(p.parent.relative_to(where.runs)): p.parent for p in sorted(where.runs.glob("stn/*/*/run.json"))}
     folders |= {f"{run.arm}, seed {run.seed}": run.folder for run in study.runs}

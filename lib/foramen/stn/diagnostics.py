@@ -28,17 +28,17 @@ def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | 
     theta = in_batches(transformer, lambda batch: transformer.theta(batch / 255.0), images, AT_ONCE)
     facts = {
         "images": len(images),
-        "det": torch.linalg.det(theta[:, :, :2]).mean().item(),
+        "det": torch.linalg.det(theta[..., :2]).mean().item(),
         "outside": geometry.outside(theta).mean().item(),
         "collapsed": False,
     }
     if isinstance(transformer, SpatialTransformer):
         poses = predict_poses(transformer, images)
-        spread = poses.std(dim=0)
+        spread = poses.std(dim=0).view(-1, len(geometry.POSE)).mean(dim=0)
         facts["variation"] = dict(zip(geometry.POSE, spread.tolist(), strict=True))
         constant = bool((spread < VARIES * transformer.limits).all())
         facts["collapsed"] = constant or facts["outside"] > OUTSIDE
-        if true is not None:
+        if true is not None and poses.ndim == 2:
             facts["recovery"] = recovery(poses.numpy(), true)
     return facts
 
@@ -67,16 +67,13 @@ def mirrored_poses(known: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     return np.where(mirrored[:, None], geometry.mirror(torch.from_numpy(poses)).numpy(), poses)
 
 
-def target_poses(known: np.ndarray, mirrored: np.ndarray, centre_down: float) -> torch.Tensor:
-    """Known poses as targets (n, 4): relative to the mean size and to a crop whose centre lies `centre_down`."""
-    angle, scale, x, y = torch.from_numpy(known.astype(np.float32)).unbind(1)
-    log_zoom = scale.log() - scale.log().mean()
-    turned = geometry.matrices(torch.stack([angle, log_zoom, x, y], dim=1))
-    poses = geometry.poses(turned @ geometry.crop_frame(1.0, (0.0, -centre_down)))
-    return torch.where(torch.from_numpy(mirrored)[:, None], geometry.mirror(poses), poses)
+def target_poses(known: np.ndarray, mirrored: np.ndarray) -> torch.Tensor:
+    """Known poses as targets (n, 4): relative to the mean size and to the middle of the image."""
+    poses = torch.from_numpy(mirrored_poses(known, mirrored).astype(np.float32))
+    return poses - poses.mean(dim=0) * torch.tensor([0.0, 1.0, 0.0, 0.0])
 
 
 def foramina_in_view(theta: torch.Tensor, masks: np.ndarray) -> float:
-    """Share of images of which theta (n, 2, 3) reads every pixel of the foramina `masks` (n, S, S) bool."""
+    """Share of images of which theta (n, 2, 3), or (n, k, 2, 3), reads every pixel of the masks (n, S, S) bool."""
     cut = masks & ~geometry.read(theta, masks.shape[-1]).numpy()
     return float(1 - cut.any(axis=(1, 2)).mean())

@@ -27,16 +27,17 @@ def transform_at_random(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (n, 1, S, S) uint8 transformed at random, as the localisation network's input, and its targets.
 
-    Returns the input (n, 1, s, s) and the poses B P (n, 4) that the network is to find.
+    Returns the input (n, 1, s, s) and the poses B P that the network is to find, shaped as `known`: (n, 4) or, with
+    several heads, (n, k, 4).
     """
     change = (2 * torch.rand(len(images), 4, generator=generator) - 1) * TRAINING_SHARE
     change = geometry.matrices(change.to(images.device) * transformer.limits)
     small = transformer.small(images / 255.0, torch.linalg.inv(change)[:, :2])
-    return small, geometry.poses(change @ geometry.matrices(known))
+    return small, geometry.poses(change.view(len(images), *(1,) * (known.ndim - 2), 3, 3) @ geometry.matrices(known))
 
 
 def pose_loss(transformer: SpatialTransformer, small: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Smooth L1 between predicted and target poses (n, 4), each part in units of its limit."""
+    """Smooth L1 between predicted and target poses (n, 4) or (n, k, 4), each part in units of its limit."""
     predicted, limits = transformer.pose_of_small(small), transformer.limits
     return F.smooth_l1_loss(predicted / limits, target / limits, beta=0.1)
 
@@ -52,8 +53,8 @@ def fit_localisation(
 ) -> pd.DataFrame:
     """Train the localisation network to undo random transforms of `images` (n, 1, S, S) uint8.
 
-    `known` (n, 4) is what is known of each pose before the first of the `rounds` of `epochs`. Returns the history:
-    round, epoch, loss.
+    `known` (n, 4), or (n, k, 4), is what is known of each pose before the first of the `rounds` of `epochs`. Returns
+    the history: round, epoch, loss.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(transformer.localisation.parameters(), learning_rate, weight_decay=0.0)
@@ -79,5 +80,5 @@ def fit_localisation(
 
 
 def predict_poses(transformer: SpatialTransformer, images: torch.Tensor) -> torch.Tensor:
-    """The pose (n, 4) that the localisation network finds in each image (n, 1, S, S) uint8."""
+    """The pose (n, 4), or one a head (n, k, 4), that is found in each image (n, 1, S, S) uint8."""
     return in_batches(transformer, lambda batch: transformer.pose(batch / 255.0), images, AT_ONCE)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen.core import paths
 from foramen.core.files import digest, digest_file
 
+RegionSource = Literal["film", "fixed", "detected"]
 Equalization = Literal["none", "minmax", "global", "clahe"]
 Flip = Literal["none", "random", "canonical"]
 Stn = Literal["none", "crop", "joint", "self_supervised", "true_pose"]
@@ -21,6 +22,7 @@ Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Annotated[int, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
+Shape = Annotated[list[Annotated[int, Field(ge=16, le=512)]], Field(min_length=2, max_length=2)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 # The ways of training the STN that need a localisation network taught before fine-tuning.
@@ -102,19 +104,37 @@ class Augmentation(Section):
 
 
 class Region(Section):
-    """What arms without crop or STN see of a film: a fixed region, the same for all (notebook 04)."""
+    """The region of interest: the square of a film that everything after it sees (notebook 02)."""
 
-    magnification: float = Field(1.0, ge=1, le=4, description="1: the whole film; 2: half its side, twice as large")
-    # A film is centred on C4, the foramina C3/4 to C6/7 on C5. Without effect on a whole film.
+    size: int = Field(128, ge=32, le=512, description="pixels along each side of the region that is cut out")
+    height: float = Field(0.5, gt=0, le=1, description="side of the fixed region, as a share of the film's side")
+    # A film is centred on C4, the foramina C3/4 to C6/7 on C5.
     centre_down: float = Field(
-        0.1, ge=-0.5, le=0.5, description="centre of region, crop and STN below the film's middle, in half image sides"
+        0.1, ge=-0.5, le=0.5, description="centre of the fixed region below the film's middle, in half film sides"
     )
+    margin: float = Field(
+        2.0, ge=1, le=4, description="side of a detected region, in lengths of the column of foramina C3/4 to C6/7"
+    )
+    learned_from: Literal["cohort", "phantom"] = Field(
+        "cohort",
+        description="films that the detector learns from: the training films whose poses are known, or synthetic ones",
+    )
+    epochs: int = Field(4, ge=1, le=1000, description="passes of the detector over the films that it learns from")
+    confidence: float = Field(
+        0.5, ge=0, le=1, description="a film on which the detector is less sure is cut like the fixed region"
+    )
+    seed: int = Field(0, ge=0, description="of the detector")
 
 
 class StnParameters(Section):
     """The spatial transformer network (notebook 04). Bounds are those of its similarity transform."""
 
-    magnification: float = Field(1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start")
+    magnification: float = Field(
+        1.8, ge=1, le=4, description="of the fixed crop, and of the STN at its start, over the region that they see"
+    )
+    head_magnification: float = Field(
+        4.0, ge=1, le=16, description="the same for each head of an STN with several: one foramen and what is about it"
+    )
     max_rotation: float = Field(20.0, ge=0, le=90, description="degrees")
     max_zoom: float = Field(1.35, ge=1, le=3, description="factor about the magnification, either way")
     max_shift: float = Field(0.35, ge=0, le=1, description="in half image sides")
@@ -142,22 +162,37 @@ class Arm(Section):
     """A named set of switches; everything else is shared by the arms."""
 
     description: str = ""
+    region: RegionSource = Field("film", description="what the arm sees of a film: see the section `region`")
+    input: Shape | None = Field(None, description="height and width of the network's input; training.input if missing")
     equalization: Equalization = "none"
     flip: Flip = "none"
     stn: Stn = "none"
+    heads: int = Field(1, ge=1, le=8, description="crops along the column, one a foramen, joined by attention")
     initialisation: Initialisation = "pretrained"
     trainable: Trainable = Field("all", description="head: the last layer; layer3: from layer3 up; all: everything")
 
     @property
+    def variant(self) -> str:
+        """Name of the images that it reads: region and contrast treatment."""
+        return f"{self.region}_{self.equalization}"
+
+    @property
     def localisation_key(self) -> str | None:
         """Name of the taught localisation network that this arm starts from; None where it needs none."""
-        return f"{self.equalization}_{self.flip}_{self.stn}" if self.stn in TAUGHT_STN else None
+        heads = f"_{self.heads}" if self.heads > 1 else ""
+        return f"{self.variant}_{self.flip}_{self.stn}{heads}" if self.stn in TAUGHT_STN else None
+
+    @model_validator(mode="after")
+    def _heads_have_a_column(self) -> "Arm":
+        if self.heads > 1 and (self.region != "detected" or self.stn == "none" or self.trainable == "head"):
+            raise ValueError("several heads need region: detected, a crop or an STN, and more to learn than the head")
+        return self
 
 
 class Training(Section):
     """The recipe of fine-tuning, the same for every arm (notebook 05)."""
 
-    input_size: int = Field(96, ge=32, le=512, description="side of the network's input, in pixels")
+    input: Shape = Field([96, 96], description="height and width of the network's input, in pixels")
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1)
@@ -242,9 +277,18 @@ class Study(Section):
         return digest([self.stage("pretraining"), content])
 
     @property
-    def equalizations(self) -> list[str]:
-        """The contrast treatments that some arm asks for, `none` always among them."""
-        return sorted({"none"} | {arm.equalization for arm in self.arms.values()})
+    def variants(self) -> list[str]:
+        """The images that some arm reads: region and contrast treatment."""
+        return sorted({arm.variant for arm in self.arms.values()})
+
+    @property
+    def detects(self) -> bool:
+        """Does some arm see a detected region?"""
+        return any(arm.region == "detected" for arm in self.arms.values())
+
+    def image_size(self, region: RegionSource) -> int:
+        """Pixels along each side of the images of a region."""
+        return self.cohort.image_size if region == "film" else self.region.size
 
     @property
     def runs(self) -> list["Run"]:
@@ -258,21 +302,24 @@ class Study(Section):
     def stage(self, stage: str) -> dict[str, Any]:
         """The parameters that a stage depends on; its results are stale when one of them changes.
 
-        Stages: `cohort`, `variant_<equalization>`, `augmentation`, `pretraining`, `stn`, `arm_<name>`, `evaluation`. A
-        stage names only its own parameters: what it reads from an earlier stage, the workflow tracks as a file.
+        Stages: `cohort`, `regions`, `variant_<region>_<equalization>`, `augmentation`, `pretraining`, `stn`,
+        `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
+        stage, the workflow tracks as a file.
         """
         kind, _, name = stage.partition("_")
         match kind:
             case "cohort":
                 return self._cohort_parameters()
+            case "regions":
+                return self._sections("region") | self.training.model_dump(include={"threads"})
             case "variant":
-                return {"equalization": name} | (self.preprocessing.model_dump() if name == "clahe" else {})
+                return self._variant_parameters(*name.split("_"))
             case "augmentation":
                 return self._sections("augmentation") | {"flips": sorted({arm.flip for arm in self.arms.values()})}
             case "pretraining":
                 return self._pretraining_parameters()
             case "stn":
-                return self._sections("stn", "region") | self.training.model_dump(include={"threads", "share"})
+                return self._sections("stn") | self.training.model_dump(include={"threads", "share"})
             case "arm":
                 return self._arm_parameters(self.arms[name])
             case "evaluation":
@@ -288,9 +335,14 @@ class Study(Section):
         kept = self.cohort.model_dump(mode="json", include={"source", "image_size", source})
         return kept | self._sections("split") | content
 
+    def _variant_parameters(self, region: str, equalization: str) -> dict[str, Any]:
+        tuned = self.preprocessing.model_dump() if equalization == "clahe" else {}
+        place = {"source": region} | self._sections("region") if region != "film" else {}
+        return {"equalization": equalization, **tuned, **place}
+
     def _arm_parameters(self, arm: Arm) -> dict[str, Any]:
         parts = {"arm": arm.model_dump(mode="json", exclude={"description"})}
-        parts |= self._sections("augmentation", "training", "region", *(["stn"] if arm.stn != "none" else []))
+        parts |= self._sections("augmentation", "training", *(["stn"] if arm.stn != "none" else []))
         if arm.initialisation == "pretrained":
             parts["pretraining"] = self._pretraining_parameters()
         return parts
@@ -316,6 +368,12 @@ class Run:
     def switches(self) -> Arm:
         """What the arm switches on."""
         return self.study.arms[self.arm]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the network's input, in pixels."""
+        height, width = self.switches.input or self.study.training.input
+        return height, width
 
     @property
     def stage(self) -> str:

@@ -11,7 +11,7 @@ import torch
 from timm.models import ResNet, resnet
 from torch import nn
 
-from foramen.training.weights import load_into
+from foramen.core.weights import load_into
 
 # From the input to the output; a network that trains "from layer3 up" trains layer3, layer4 and the head.
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")

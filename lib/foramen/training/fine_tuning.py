@@ -89,7 +89,7 @@ class FineTuning:
         return F.binary_cross_entropy_with_logits(scores, labels * (1 - smoothing) + 0.5 * smoothing)
 
     def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The network's inputs (n, 1, s, s) for some training images, randomly changed, and their labels (n,)."""
+        """The network's inputs (n, k, h, w) for some training images, randomly changed, and their labels (n,)."""
         inputs, labels = self._moved(rows), self.data.labels[rows]
         if self.changes.gain:
             inputs = random_gain(inputs, self.changes.gain, self.generator)
@@ -124,6 +124,9 @@ def optimizer_of(model: Classifier, recipe: Training, trainable: str, transforme
     groups = backbone.parameter_groups(
         model.network, recipe.learning_rate, recipe.head_factor, recipe.layer_decay, recipe.weight_decay
     )
+    if model.attention is not None:
+        rate, joins = recipe.learning_rate * recipe.head_factor, list(model.attention.parameters())
+        groups.append({"params": joins, "lr": rate, "weight_decay": 0.0, "name": "attention"})
     model.transformer.requires_grad_(transformer_rate > 0)
     if transformer_rate:
         parameters = list(model.transformer.parameters())

@@ -11,19 +11,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from timm.models import ResNet
 from torch import nn
 
 from foramen.augmentation import step as augmentation
 from foramen.augmentation.flip import mirrored, mirrored_labels
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
-from foramen.core import compute, paths
+from foramen.core import compute, paths, weights
 from foramen.core.files import digest_file, write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.preprocessing.equalization import normalisation
 from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
-from foramen.training import backbone, checkpoints, hub, weights
+from foramen.training import backbone, checkpoints, hub
+from foramen.training.attention import Attention
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, Transformer
 from foramen.training.fine_tuning import FineTuning
@@ -99,9 +101,10 @@ def fine_tuning(
     Of a split named in `first` only so many images are used; the input is normalised over all training images.
     """
     study, data = run.study, images(run, films)
-    train, treated = data.splits["train"].numpy(), preprocessing.prepare(study, run.switches.equalization)
-    mean_and_std = normalisation(treated[train], films.boxes[train])
-    model = Classifier(transformer, backbone.resnet50(pretrained, run.seed), *mean_and_std)
+    arm, train = run.switches, data.splits["train"].numpy()
+    treated = preprocessing.prepare(study, arm.region, arm.equalization)
+    mean_and_std = normalisation(treated.images[train], treated.boxes[train])
+    model = assembled(transformer, backbone.resnet50(pretrained, run.seed), *mean_and_std, run.seed)
     model = model.to(data.images.device).to(memory_format=torch.channels_last)
     data.splits |= {name: data.splits[name][:most] for name, most in first.items()}
     rate = transformer_rate(study, run.switches)
@@ -119,6 +122,17 @@ def images(run: Run, films: Cohort) -> TrainingImages:
     splits = {name: torch.from_numpy(np.flatnonzero(some)) for name, some in used.items()}
     treated = augmentation.arm_images(study, arm, films).to(device)
     return TrainingImages(treated, labels.to(device), swapped, splits, dependent)
+
+
+def assembled(
+    transformer: Transformer, network: ResNet, mean: float = 0.0, std: float = 1.0, seed: int = 0
+) -> Classifier:
+    """A classifier of these parts; what joins several heads is drawn from `seed`."""
+    if transformer.frame.ndim == 2:
+        return Classifier(transformer, network, mean, std)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Classifier(transformer, network, mean, std, Attention(network.num_features))
 
 
 def transformer_rate(study: Study, arm: Arm) -> float:

@@ -87,9 +87,9 @@ def locked(chosen: Study) -> Iterator[None]:
 def write_parameters(chosen: Study) -> None:
     """Write the resolved study, and for each stage what it depends on; an unchanged file is left alone."""
     write_if_changed(chosen.paths.study_file, study.dump(chosen))
-    variants = [f"variant_{equalization}" for equalization in chosen.equalizations]
+    variants = [f"variant_{variant}" for variant in chosen.variants]
     arms = [f"arm_{arm}" for arm in chosen.arms]
-    for stage in ("cohort", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
+    for stage in ("cohort", "regions", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
         text = json.dumps(chosen.stage(stage), indent=1, sort_keys=True)
         write_if_changed(chosen.paths.parameters(stage), text + "\n")
 

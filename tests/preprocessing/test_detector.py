@@ -1,0 +1,145 @@
+"""The detector: heatmaps and back, what it learns, how sure it is; the step that cuts the films of a study."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from foramen.cohort import step as cohort
+from foramen.core import compute, paths
+from foramen.core.errors import InputError
+from foramen.preprocessing import detector, regions, step
+from foramen.study.model import Study
+
+
+def columns(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Films (n, 1, 64, 64) uint8 with a bright bar from a blob to a ring, and the ends (n, 2, 2) of the bar."""
+    draw = torch.Generator().manual_seed(seed)
+    centre = (torch.rand(n, 2, generator=draw) - 0.5) * 0.6
+    angle, half = (torch.rand(n, generator=draw) - 0.5) * 0.6, 0.3 + 0.1 * torch.rand(n, generator=draw)
+    run = torch.stack([-angle.sin(), angle.cos()], dim=1) * half[:, None]
+    ends = torch.stack([centre - run, centre + run], dim=1)
+    line = detector.cell_centres(64)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    films = 0.1 * torch.rand(n, 64, 64, generator=draw)
+    for i, (upper, lower) in enumerate(ends):
+        share = ((x - upper[0]) * (lower - upper)[0] + (y - upper[1]) * (lower - upper)[1]) / (
+            lower - upper
+        ).square().sum()
+        aside = torch.hypot(x - upper[0] - share * (lower - upper)[0], y - upper[1] - share * (lower - upper)[1])
+        films[i] += 0.4 * ((aside < 0.05) & (share > 0) & (share < 1))
+        films[i] += 0.5 * (torch.hypot(x - upper[0], y - upper[1]) < 0.1)
+        films[i] += 0.5 * ((torch.hypot(x - lower[0], y - lower[1]) - 0.1).abs() < 0.04)
+    return (films.clamp(0, 1) * 255).to(torch.uint8)[:, None], ends
+
+
+def test_a_heatmap_is_read_back_to_a_fraction_of_its_cells():
+    points = torch.tensor([[[0.13, -0.42], [-0.3, 0.55]]])
+    heat = detector.target_heatmaps(points, 32)
+    torch.testing.assert_close(heat.sum(dim=(-1, -2)), torch.ones(1, 2))
+    found, sure = detector.read_heatmaps(heat.clamp_min(1e-12).log())
+    torch.testing.assert_close(found, points, atol=0.1 * 2 / 32, rtol=0)
+    assert (sure > 0.9).all()
+
+
+def test_two_places_that_are_as_likely_are_not_sure():
+    both = detector.target_heatmaps(torch.tensor([[[-0.5, 0.0]], [[0.5, 0.0]]]), 32).mean(dim=0, keepdim=True)
+    _, sure = detector.read_heatmaps(both.clamp_min(1e-12).log())
+    assert sure.item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_loss_is_least_at_the_target():
+    points = torch.tensor([[[0.1, 0.2], [0.3, -0.4]]])
+    right = detector.target_heatmaps(points, 16).clamp_min(1e-12).log()
+    wrong = detector.target_heatmaps(points + 0.3, 16).clamp_min(1e-12).log()
+    assert detector.heatmap_loss(right, points) < detector.heatmap_loss(wrong, points)
+
+
+def test_a_random_change_moves_films_and_ends_alike():
+    films, ends = columns(8)
+    changed, moved = detector.change_at_random(films / 255.0, ends, torch.Generator().manual_seed(3))
+    assert not torch.allclose(moved, ends, atol=0.01)
+    for film, (upper, _) in zip(changed, moved, strict=True):
+        if (upper.abs() < 0.9).all():
+            column, row = ((upper + 1) / 2 * 64).long().tolist()
+            assert film[0, row, column] > 0.5  # the middle of the blob
+
+
+def test_the_detector_finds_columns_that_it_was_not_shown():
+    compute.deterministic(1)
+    films, ends = columns(192)
+    torch.manual_seed(0)
+    network = detector.ColumnDetector((8, 16, 16, 16))
+    history = detector.fit_detector(network, films[:160], ends[:160], epochs=12, seed=0)
+    assert list(history.columns) == ["epoch", "loss"] and history.loss.iloc[-1] < history.loss.iloc[0]
+    found, sure = detector.detect(network, films[160:])
+    away = np.linalg.norm(found - ends[160:].numpy(), axis=2)
+    middle = np.linalg.norm(ends[160:].mean(dim=0).numpy() - ends[160:].numpy(), axis=2)
+    assert np.median(away) < 0.25 * np.median(middle)
+    assert ((sure > 0) & (sure <= 1)).all()
+
+
+def study_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **region: object) -> Study:
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    return Study.model_validate(
+        {
+            "name": "places",
+            "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 3}},
+            "region": {"size": 48, "epochs": 1} | region,
+            "arms": {"basic": {"region": "detected"}},
+            "evaluation": {"primary": {"arm": "basic"}},
+        }
+    )
+
+
+def test_a_study_cuts_its_films_once_where_its_detector_found_them(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch, confidence=0.0)
+    variant, table = step.prepare(study, "detected", "none"), step.prepare_regions(study)
+    assert variant.images.shape == (24, 48, 48) and variant.images.dtype == np.uint8
+    assert list(table.columns) == ["image_id", "x", "y", "half", "confidence", "detected"] and table["detected"].all()
+    films, before = cohort.load(study), (study.paths.regions / "run.json").stat().st_mtime_ns
+    found, sure = detector.detect(step.load_detector(study), step.small_films(films.images))
+    np.testing.assert_allclose(regions.around_columns(found, 2.0), table[["x", "y", "half"]], atol=1e-6)
+    np.testing.assert_allclose(sure, table["confidence"], atol=1e-6)
+    image, box = regions.cut(films.images[0], films.boxes[0], table.loc[0, ["x", "y", "half"]].to_numpy(float), 48)
+    top, left, bottom, right = variant.boxes[0]
+    assert box.tolist() == variant.boxes[0].tolist()
+    np.testing.assert_array_equal(variant.images[0][top:bottom, left:right], (image >> 8)[top:bottom, left:right])
+    step.prepare(study, "detected", "global")
+    assert (study.paths.regions / "run.json").stat().st_mtime_ns == before  # one detector for all treatments
+
+
+def test_where_the_detector_is_not_sure_the_fixed_region_is_cut(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch, confidence=1.0, height=0.6, centre_down=0.2)
+    table = step.prepare_regions(study)
+    assert not table["detected"].any()
+    np.testing.assert_allclose(table[["x", "y", "half"]], [[0.0, 0.2, 0.6]] * 24)
+    assert (table["confidence"] < 1).all()  # what it found is still told
+    recorded = pd.read_json(paths.StudyPaths("places").regions / "run.json", typ="series")
+    assert recorded["unsure"] == 24
+
+
+def test_only_training_films_are_learned_from(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch)
+    films = cohort.prepare(study)
+    learned, ends = step._lesson(study, films, tmp_path)
+    assert len(learned) == len(ends) == (films.included["split"] == "train").sum() < len(films.included)
+
+
+def test_no_known_pose_is_said_with_the_way_out(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch)
+    films = cohort.prepare(study)
+    object.__setattr__(films, "poses", None)
+    with pytest.raises(InputError, match=r"region\.learned_from: no pose is known here; phantom"):
+        step._lesson(study, films, tmp_path)
+
+
+def test_films_without_poses_are_found_by_what_was_learned_from_synthetic_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(step, "PHANTOM", step.PHANTOM.model_copy(update={"patients": 6}))
+    study = study_of(tmp_path, monkeypatch, learned_from="phantom")
+    films = cohort.prepare(study)
+    learned, _ = step._lesson(study, films, tmp_path)
+    assert learned.shape == (12, 1, step.FILM_SIZE, step.FILM_SIZE)
+    assert len(step.prepare_regions(study)) == len(films.included)
