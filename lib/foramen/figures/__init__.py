@@ -19,7 +19,7 @@ from foramen.figures.fine_tuning import (
     one_cycle_curve,
     training_curves,
 )
-from foramen.figures.preprocessing import equalization, one_equalization
+from foramen.figures.preprocessing import equalization, one_equalization, regions
 from foramen.figures.robustness import gain_curves, learning_curves, subgroups
 from foramen.figures.stn_training import sampling, stn, stn_ways, turned_back
 from foramen.figures.style import CAPTIONS, METRIC_NAMES, save

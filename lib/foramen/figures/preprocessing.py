@@ -1,13 +1,16 @@
-"""Figures of notebook 02: what each contrast treatment does to a radiograph and to its grey values."""
+"""Figures of notebook 02: the region of each film, and what each contrast treatment does to its grey values."""
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.drawing import listing, rows_of_pictures
-from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, SKY, captioned
+from foramen.figures.drawing import listing, panels, picture, records, rows_of_pictures
+from foramen.figures.style import BLUE, GREY, ORANGE, PAGE, REFERENCE, SKY, VERMILION, captioned
 
 BINS = 128  # of the grey scale, for a cumulative distribution
 
@@ -18,6 +21,33 @@ def distribution(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     values = image[top:bottom, left:right] / np.iinfo(image.dtype).max
     counts, _ = np.histogram(values, bins=BINS, range=(0, 1))
     return np.cumsum(counts) / max(counts.sum(), 1)
+
+
+@captioned
+def regions(films: np.ndarray, places: pd.DataFrame, fixed: Sequence[float]) -> Figure:
+    """Regions of interest.
+
+    Whole films with the region that was detected (orange), and how sure the detector is; dashed: the fixed region,
+    which is taken where it is not sure (red).
+
+    Used by notebook 02. `films` (n, S, S); a row of `places` each: x, y, half (-1 to 1 over the film), confidence,
+    detected; `fixed` is x, y, half of the fixed region.
+    """
+    figure, cells = panels(len(films), 4, 1.0, 0.2)
+    size = films.shape[-1]
+    for axes, film, found in zip(cells, films, records(places), strict=True):
+        picture(axes, film, f"{found.confidence:.2f}")
+        color = ORANGE if found.detected else VERMILION
+        for (x, y, half), line in ((fixed, "w:"), ((found.x, found.y, found.half), "-")):
+            left, right, top, bottom = (np.array([x - half, x + half, y - half, y + half]) + 1) / 2 * size - 0.5
+            outline = [left, right, right, left, left], [top, top, bottom, bottom, top]
+            axes.plot(*outline, line, **({} if line == "w:" else {"color": color}))
+        axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+    unsure = int((~places["detected"]).sum())
+    figure.set_label(f"""{len(films)} whole films with the region that was detected on each; how sure the detector is
+        runs from {places["confidence"].min():.2f} to {places["confidence"].max():.2f}, and {unsure} of them keep the
+        fixed region.""")
+    return figure
 
 
 @captioned

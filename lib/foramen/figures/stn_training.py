@@ -13,11 +13,11 @@ from foramen.figures.style import BLUE, ORANGE, PAGE, REFERENCE, captioned
 def transform_words(theta: np.ndarray) -> tuple[float, float, float, float]:
     """Rotation (degrees), magnification, shift right and down (half image sides) of a 2x3 sampling matrix.
 
-    The matrix maps output to input coordinates (Jaderberg et al. 2015, eq. 1), so it magnifies where its
-    determinant is below one.
+    The matrix maps output to input coordinates (Jaderberg et al. 2015, eq. 1), so it magnifies where the longer side of
+    what it reads is shorter than the image.
     """
     (a, b, x), (c, d, y) = theta
-    scale = np.sqrt(abs(a * d - b * c))
+    scale = max(np.hypot(a, c), np.hypot(b, d))
     return float(np.degrees(np.arctan2(c, a))), float(1 / max(scale, 1e-6)), float(x), float(y)
 
 

@@ -4,6 +4,8 @@ A region is three numbers in the coordinates of `core.geometry`, -1 to 1 over th
 and half its side, so (0, 0, 1) is the whole film. Regions are not turned, as the boxes of a detector are not.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
@@ -63,6 +65,16 @@ def within(poses: np.ndarray, regions: np.ndarray) -> np.ndarray:
     angle, scale, x, y = poses.T
     centre_x, centre_y, half = regions.T
     return np.column_stack([angle, scale / half, (x - centre_x) / half, (y - centre_y) / half])
+
+
+def holds(masks: Iterable[np.ndarray], regions: np.ndarray) -> np.ndarray:
+    """Which regions (N,) bool hold every set pixel of the masks (S, S), one a film."""
+    inside = []
+    for mask, (x, y, half) in zip(masks, regions, strict=True):
+        spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1)]
+        edges = [(np.array([span[0], span[-1] + 1]) * 2 / len(mask) - 1) for span in spans if len(span)]
+        inside.append(all(np.abs(edge - centre).max() <= half for edge, centre in zip(edges, (x, y), strict=False)))
+    return np.array(inside)
 
 
 def iou(some: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ import pandas as pd
 import torch
 
 from cervical_phantom import SyntheticCohort, patients
+from cervical_phantom.anatomy import LEVELS
+from foramen.cohort import split
 from foramen.cohort import step as cohort
 from foramen.cohort.loading import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
@@ -115,6 +117,27 @@ def prepare_regions(study: Study) -> pd.DataFrame:
 
     make(folder, study, "regions", [films.folder], work)
     return pd.read_parquet(folder / "regions.parquet")
+
+
+def detection_table(study: Study, films: Cohort) -> pd.DataFrame:
+    """How the detector did, a row a split: split, films, detected (share), confidence (mean).
+
+    Where poses are known, iou: intersection over union with the region of the true column (mean). Where foramina are,
+    holds, holds_fixed: share of the films on which the region, or the fixed one, holds all that the label is about.
+    """
+    table, fixed = prepare_regions(study), place(study, films, "fixed")
+    found = table[["x", "y", "half"]].to_numpy()
+    if films.poses is not None:
+        ends = regions.column_ends(films.poses[POSE_COLUMNS].to_numpy())
+        table["iou"] = regions.iou(found, regions.around_columns(ends, study.region.margin))
+    if films.masks is not None:
+        counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+        for name, places in (("holds", found), ("holds_fixed", fixed)):
+            table[name] = regions.holds((mask & counted for mask in films.masks), places)
+    means = table.drop(columns=["image_id", "x", "y", "half"]).groupby(films.included["split"]).mean()
+    means.insert(0, "films", films.included["split"].value_counts())
+    columns = ["films", "detected", "confidence", "iou", "holds", "holds_fixed"]
+    return means.filter(columns).reindex(list(split.NAMES)).rename_axis("split").reset_index()
 
 
 def load_detector(study: Study) -> ColumnDetector:
