@@ -40,8 +40,8 @@ def regions(films: np.ndarray, places: pd.DataFrame, fixed: Sequence[float]) -> 
         color = ORANGE if found.detected else VERMILION
         for (x, y, half), line in ((fixed, "w:"), ((found.x, found.y, found.half), "-")):
             left, right, top, bottom = (np.array([x - half, x + half, y - half, y + half]) + 1) / 2 * size - 0.5
-            outline = [left, right, right, left, left], [top, top, bottom, bottom, top]
-            axes.plot(*outline, line, **({} if line == "w:" else {"color": color}))
+            axes.plot([left, right, right, left, left], [top, top, bottom, bottom, top], line)
+        axes.lines[-1].set_color(color)
         axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     unsure = int((~places["detected"]).sum())
     figure.set_label(f"""{len(films)} whole films with the region that was detected on each; how sure the detector is
