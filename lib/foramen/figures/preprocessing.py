@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.drawing import listing, panels, picture, records, rows_of_pictures
+from foramen.figures.drawing import listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, GREY, ORANGE, PAGE, REFERENCE, SKY, VERMILION, captioned
 
 BINS = 128  # of the grey scale, for a cumulative distribution
@@ -35,7 +35,7 @@ def regions(films: np.ndarray, places: pd.DataFrame, fixed: Sequence[float]) -> 
     """
     figure, cells = panels(len(films), 4, 1.0, 0.2)
     size = films.shape[-1]
-    for axes, film, found in zip(cells, films, records(places), strict=True):
+    for axes, film, found in zip(cells, films, places.itertuples(), strict=True):
         picture(axes, film, f"{found.confidence:.2f}")
         color = ORANGE if found.detected else VERMILION
         for (x, y, half), line in ((fixed, "w:"), ((found.x, found.y, found.half), "-")):
