@@ -117,7 +117,7 @@ def test_a_tall_input_has_square_pixels_and_the_height_of_the_region():
 def headed(way: str = "self_supervised", **parameters: object) -> Run:
     """A training with four heads along the column of a detected region."""
     study = study_of(head_magnification=4.0, **parameters)
-    arm = Arm(region="detected", stn=way, heads=4, input=[16, 16])
+    arm = Arm(region="detected", stn=way, heads=4, input=[24, 24])
     region = study.region.model_copy(update={"size": SIZE})
     return study.model_copy(update={"arms": {"heads": arm}, "region": region}).run("heads", 1)
 
@@ -127,11 +127,11 @@ def test_heads_start_along_the_column_as_the_detector_found_it():
     run, images = headed(), torch.rand(2, 1, SIZE, SIZE)
     transformer = step.build(run).eval()
     theta = transformer.theta(images)
-    assert theta.shape == (2, 4, 2, 3) and transformer(images).shape == (2, 4, 16, 16)
+    assert theta.shape == (2, 4, 2, 3) and transformer(images).shape == (2, 4, 24, 24)
     torch.testing.assert_close(theta[0, :, 1, 2], torch.tensor([-1, -1 / 3, 1 / 3, 1]) / run.study.region.margin)
     torch.testing.assert_close(theta[0, :, 0, 0], torch.full((4,), 0.25))
     torch.testing.assert_close(step.build(headed("crop")).theta(images), theta)
-    one = geometry.sample(images, theta[:, 2], 16, transformer.samples)[:, 0]
+    one = geometry.sample(images, theta[:, 2], 24, transformer.samples)[:, 0]
     torch.testing.assert_close(transformer(images)[:, 2], one)
 
 

@@ -22,7 +22,8 @@ Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Annotated[int, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
-Shape = Annotated[list[Annotated[int, Field(ge=16, le=512)]], Field(min_length=2, max_length=2)]
+# Height and width. Narrower than 24, the last stage gets one column, whose bfloat16 gradient oneDNN leaves undefined.
+Shape = Annotated[list[Annotated[int, Field(ge=24, le=512)]], Field(min_length=2, max_length=2)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 # The ways of training the STN that need a localisation network taught before fine-tuning.
