@@ -302,23 +302,23 @@ def test_subgroup_with_one_class_says_so(frame):
     assert not found["severe", "basic", "sensitivity"]
 
 
-def test_baselines_majority_rule_and_known_ceiling(frame):
+def test_baselines_the_majority_class_and_the_label_noise_ceiling(frame):
     images = frame[frame.split == "test"].drop_duplicates("image_id").set_index("image_id")
     truth = images.label.where(np.arange(len(images)) % 10 != 0, 1 - images.label)
     found = baseline_estimates(frame, truth, n_resamples=FEW).set_index(["arm", "metric"]).estimate
     share = images.label.mean()
     assert found["no-information rate", "accuracy"] == max(share, 1 - share)
-    assert found["majority rule", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
-    assert found["majority rule", "balanced_accuracy"] == 0.5
-    assert found["known ceiling", "accuracy"] == pytest.approx(0.9)
+    assert found["majority class", "accuracy"] in (pytest.approx(share), pytest.approx(1 - share))
+    assert found["majority class", "balanced_accuracy"] == 0.5
+    assert found["label-noise ceiling", "accuracy"] == pytest.approx(0.9)
     with pytest.raises(InputError, match="true state of 1 test"):
         baseline_estimates(frame, truth.iloc[1:], n_resamples=FEW)
 
 
 def test_a_guess_without_the_film_is_thresholded_and_scored_as_an_arm_is(frame):
     arm = frame[(frame.arm == "he") & (frame.seed == 1)]
-    guess = baseline_estimates(frame, blind=arm.set_index("image_id").score, n_resamples=FEW)
-    guess = guess[guess.arm == "without the film"].set_index("metric").estimate
+    guess = baseline_estimates(frame, blind={"metadata only": arm.set_index("image_id").score}, n_resamples=FEW)
+    guess = guess[guess.arm == "metadata only"].set_index("metric").estimate
     alone = estimates(resample(arm, FEW, 0)).set_index("metric").estimate
     assert guess.to_dict() == pytest.approx(alone[guess.index].to_dict())
 

@@ -54,7 +54,7 @@ def test_over_confident_is_a_slope_whose_interval_lies_below_one():
 
 def test_an_arm_that_metadata_alone_could_match_is_named():
     measured = estimates(accuracy=(0.60, 0.68), auroc=(0.6, 0.7))
-    floor = pd.DataFrame({"arm": ["no-information rate", "without the film"], "metric": "accuracy"})
+    floor = pd.DataFrame({"arm": ["no-information rate", "metadata only"], "metric": "accuracy"})
     text = said_of("results", measured, floor.assign(estimate=[0.56, 0.65]), "basic", "basic")
     assert "Majority class: 56.0. Metadata alone: 65.0, not clearly exceeded by `basic`." in text
 

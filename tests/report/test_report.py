@@ -97,7 +97,7 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
     tables.save(detectable, where.tables, "detectable")
     held = {"arm": ["proposed"], "specificity": [0.621], "gain": [14.7], "low": [9.9], "high": [19.5]}
     tables.save(pd.DataFrame(held), where.tables, "equal_specificity")
-    rules = result_rows(["majority rule", "no-information rate", "known ceiling"])
+    rules = result_rows(["majority class", "no-information rate", "label-noise ceiling"])
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
     for name in ("gains", "roc", "saliency", "cohort", "training_curves", "my_own"):
@@ -225,7 +225,7 @@ def test_numbers_are_those_of_the_tables(index):
 def test_accuracy_stands_beside_what_needs_no_network(index):
     table = index.find(id="results").find_parent("section").find("table")
     names = [th.contents[0] for th in table.find_all("th", scope="row")]
-    assert names[-3:] == ["majority rule", "no-information rate", "known ceiling"]
+    assert names[-3:] == ["majority class", "no-information rate", "label-noise ceiling"]
 
 
 def test_the_papers_ranges_are_marked_as_other_data(index):

@@ -1,5 +1,7 @@
 """What every accuracy is read beside: majority class, metadata alone, the ceiling of noisy labels (notebook 06)."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from foramen.core.errors import InputError
@@ -11,31 +13,29 @@ from foramen.evaluation.results import ONE_SEED, estimates
 def baseline_estimates(
     frame: pd.DataFrame,
     truth: pd.Series | None = None,
-    blind: pd.Series | None = None,
+    blind: Mapping[str, pd.Series | None] = {},
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """What every accuracy must be read beside, with the columns of `results.estimates`.
 
-    `majority rule` always answers the majority class of the validation images (of the test images where there
-    are none); `no-information rate` is the share of the majority class of the test images. `without the film`, where
-    there are scores from what is known of the patients alone (`blind`, by image_id: `audit.metadata_only`), is
-    thresholded as an arm is. `known ceiling`,
-    where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees the true state and
-    is marked against the recorded, noisy label: no arm can be expected to do better.
+    `majority class` always answers that of the validation images (of the test images where there are none);
+    `no-information rate` is the share of the majority class of the test images. Scores by image_id that no film gave
+    (`blind`, by name: `audit.metadata_only`, `shortcuts.signs_and_age`; None: unknown here) are thresholded as an arm's
+    are. `label-noise ceiling`, where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees
+    the true state and is marked against the recorded, noisy label: no arm can be expected to do better.
     """
     images = frame[frame.split == "test"].drop_duplicates("image_id").assign(seed=0)
     known = frame[frame.split == "val"].drop_duplicates("image_id")
     majority = int((known if len(known) else images).label.mean() >= 0.5)
-    arms = [images.assign(arm="majority rule", score=float(majority))]
-    if blind is not None:
-        both = pd.concat([known.assign(seed=0), images])
-        arms.append(both.assign(arm="without the film", score=both.image_id.map(blind)))
+    arms = [images.assign(arm="majority class", score=float(majority))]
+    both = pd.concat([known.assign(seed=0), images])
+    arms += [both.assign(arm=arm, score=both.image_id.map(by)) for arm, by in blind.items() if by is not None]
     if truth is not None:
         state = images.image_id.map(truth)
         if state.isna().any():
             raise InputError(f"the true state of {int(state.isna().sum())} test images is missing")
-        arms.append(images.assign(arm="known ceiling", score=state.astype(float)))
+        arms.append(images.assign(arm="label-noise ceiling", score=state.astype(float)))
     table = estimates(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
     table["note"] = [note.replace(ONE_SEED, "").strip("; ") for note in table.note]
     share, note = images.label.mean(), "a property of this test set, so without an interval"

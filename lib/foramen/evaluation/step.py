@@ -15,7 +15,7 @@ from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import read_json
-from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency
+from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency, shortcuts
 from foramen.evaluation.saliency import Explained, Seen
 from foramen.fine_tuning import step as fine_tuning
 from foramen.preprocessing import step as preprocessing
@@ -146,6 +146,27 @@ def explain(study: Study, arm: str, network: ResNet, seen: Seen, rows: pd.DataFr
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     masks = None if films.masks is None else preprocessing.masks(study, films, source, index) > 0
     return saliency.explain(network, seen, rows, *preprocessing.seen(study, films, source, index), masks, seed)
+
+
+def attention(study: Study, films: Cohort) -> pd.DataFrame:
+    """`shortcuts.pointed` for each arm with a head for each foramen of the label, on test films that show a narrowing.
+
+    Empty where no arm has, or nobody knows which foramen is narrowed.
+    """
+    levels, rows = study.cohort.synthetic.label.levels, []
+    headed = [name for name, arm in study.arms.items() if arm.heads == len(levels) > 1]
+    if films.truth is None or not headed:
+        return pd.DataFrame()
+    truth, included = films.truth.set_index("image_id"), films.included.set_index("image_id")
+    asked = included.index[(included["split"] == "test") & (truth["label_visible"] == 1)]
+    openings = truth.loc[asked, [f"narrowest_projected_mm_{level.replace('/', '_')}" for level in levels]]
+    for arm in headed:
+        found = [pd.read_parquet(study.paths.arm(arm, seed) / fine_tuning.ATTENTION) for seed in study.seeds]
+        table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
+        plan, kept = study.evaluation, table[table["image_id"].isin(asked)]
+        found_at = shortcuts.pointed(kept, openings, included["patient_id"], plan.resamples, plan.seed)
+        rows.append({"arm": arm, **found_at})
+    return pd.DataFrame(rows)
 
 
 def record(study: Study, folder: Path, runs: dict[tuple[str, int], Path], began: float) -> None:

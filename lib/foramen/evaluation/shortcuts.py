@@ -1,0 +1,106 @@
+"""What a score follows: the narrowed foramina, or signs beside them that go with narrowing (notebook 08).
+
+Only a synthetic cohort knows. `signs`: disc loss and osteophytes of the levels that the label is about, weighted as
+they predict the label; `narrowness`: how small the narrowest of their foramina is on the film; and age. A network that
+reads the foramen follows narrowness; one that takes a shortcut (Geirhos et al. 2020) follows the signs.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import zscore
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from foramen.evaluation.bootstrap import patient_strata, patient_weights
+
+FACTS = ("signs", "narrowness", "age")
+FIFTHS = 5
+
+
+def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
+    """signs, narrowness (mm, negative) and age of each image, by image_id; `rows` and `truth` are a cohort's.
+
+    The weights of the signs are those of a logistic regression of the label, fitted to the training images.
+    """
+    keys = [level.replace("/", "_") for level in levels]
+    shown = truth[[f"{sign}_{key}" for sign in ("disc_loss", "osteophyte") for key in keys]].apply(zscore).fillna(0.0)
+    opening = truth[[f"narrowest_projected_mm_{key}" for key in keys]].min(axis=1)
+    training = (rows["split"] == "train").to_numpy()
+    model = LogisticRegression(max_iter=1000).fit(shown[training], rows["label"][training])
+    table = pd.DataFrame({"signs": model.decision_function(shown), "narrowness": -opening, "age": rows["age"]})
+    return table.set_index(rows["image_id"])
+
+
+def signs_and_age(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """The baseline that sees signs and age and no foramen: scores by image_id, fitted to the training images."""
+    given = known[["signs", "age"]]
+    training = (rows["split"] == "train").to_numpy()
+    model = LogisticRegression(max_iter=1000).fit(given[training], rows["label"][training])
+    return pd.Series(model.predict_proba(given)[:, 1], index=known.index)
+
+
+def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """What each arm's test scores follow: arm, fact, estimate, low, high.
+
+    Standardised coefficients of a linear regression of the scores on the facts. Means over the seeds, with the middle 95 % over resampled patients; all are standardised over the test images.
+    """
+    test, tables = frame[frame["split"] == "test"], []
+    for arm, some in test.groupby("arm", sort=False):
+        images = some.drop_duplicates("image_id").set_index("image_id")
+        scores = (
+            some.pivot(index="image_id", columns="seed", values="score").loc[images.index].apply(zscore).mean(axis=1)
+        )
+        design = np.column_stack([np.ones(len(images)), known.loc[images.index, list(FACTS)].apply(zscore)])  # (n, 4)
+        strata, patient = patient_strata(images["patient_id"].to_numpy(), images["label"].to_numpy())
+        weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient].astype(float)
+        estimate, draws = (
+            _least_squares(np.ones((1, len(images))), design, scores),
+            _least_squares(weights, design, scores),
+        )
+        low, high = np.quantile(draws[:, 1:], [0.025, 0.975], axis=0)
+        tables.append(pd.DataFrame({"arm": arm, "fact": FACTS, "estimate": estimate[0, 1:], "low": low, "high": high}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _least_squares(weights: np.ndarray, design: np.ndarray, values: pd.Series) -> np.ndarray:
+    """Coefficients (r, k) of `values` (n,) on `design` (n, k) under each row of weights (r, n)."""
+    squares = np.einsum("rn,ni,nj->rij", weights, design, design, optimize=True)
+    products = weights @ (design * values.to_numpy()[:, None])
+    return np.linalg.solve(squares, products[..., None])[..., 0]
+
+
+def within_fifths(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """AUROC of each arm among test images that show the signs alike: arm, fifth (1: fewest signs), n_images, auroc.
+
+    Means over the seeds; NaN in a fifth with one class.
+    """
+    test = frame[frame["split"] == "test"]
+    images = test["image_id"].unique()
+    fifths = pd.qcut(known.loc[images, "signs"].rank(method="first"), FIFTHS, labels=range(1, FIFTHS + 1))
+    grouped = test.assign(fifth=test["image_id"].map(fifths).astype(int)).groupby(["arm", "fifth", "seed"], sort=False)
+    areas = grouped.apply(_area, include_groups=False).groupby(["arm", "fifth"], sort=False).mean()
+    counts = fifths.value_counts()
+    table = areas.rename("auroc").reset_index()
+    return table.assign(n_images=table["fifth"].map(counts).astype(int))[["arm", "fifth", "n_images", "auroc"]]
+
+
+def _area(some: pd.DataFrame) -> float:
+    return float(roc_auc_score(some["label"], some["score"])) if some["label"].nunique() > 1 else np.nan
+
+
+def pointed(
+    attention: pd.DataFrame, openings: pd.DataFrame, patients: pd.Series, resamples: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """How often the most attended crop is that of the narrowest foramen: estimate, low, high, chance, n_images.
+
+    `attention` (image_id, seed, head_1 ... head_k), `openings` (mm; a column a foramen, k of them, by image_id) and
+    `patients` (by image_id) of the images that are asked about. Means over the seeds, middle 95 % over patients.
+    """
+    heads = [name for name in attention if name.startswith("head_")]
+    chosen = attention[heads].to_numpy().argmax(axis=1)
+    hit = chosen == openings.loc[attention["image_id"]].to_numpy().argmin(axis=1)
+    share = pd.Series(hit.astype(float)).groupby(attention["image_id"].to_numpy()).mean()
+    _, patient = np.unique(patients.loc[share.index], return_inverse=True)
+    weights = patient_weights(np.zeros(patient.max() + 1, int), resamples, np.random.default_rng(seed))[:, patient]
+    low, high = np.quantile(weights @ share.to_numpy() / weights.sum(axis=1), [0.025, 0.975])
+    return {"estimate": share.mean(), "low": low, "high": high, "chance": 1 / len(heads), "n_images": len(share)}

@@ -1,0 +1,100 @@
+"""What a score follows: scores that are built from known facts are seen through."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foramen.evaluation import shortcuts
+
+N = 600  # images, two a patient
+
+
+def known() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    signs = rng.standard_normal(N)
+    table = pd.DataFrame(
+        {"signs": signs, "narrowness": 0.5 * signs + rng.standard_normal(N), "age": rng.normal(60, 9, N)}
+    )
+    return table.set_index(pd.Index([f"I{i}" for i in range(N)], name="image_id"))
+
+
+def frame(**scores: np.ndarray) -> pd.DataFrame:
+    """Test predictions of arms with these scores, two seeds that differ by noise."""
+    rng = np.random.default_rng(1)
+    facts = known()
+    label = (facts["narrowness"] + rng.standard_normal(N) > 0).astype(int).to_numpy()
+    rows = {"image_id": facts.index, "patient_id": [f"P{i // 2}" for i in range(N)], "split": "test", "label": label}
+    parts = [
+        pd.DataFrame({**rows, "arm": arm, "seed": seed, "score": score + 0.1 * rng.standard_normal(N)})
+        for arm, score in scores.items()
+        for seed in (1, 2)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_a_score_made_of_one_fact_follows_that_fact_alone():
+    facts = known()
+    table = shortcuts.followed(
+        frame(reader=facts["narrowness"].to_numpy(), cheat=facts["signs"].to_numpy()), facts, resamples=200
+    ).set_index(["arm", "fact"])
+    assert table.loc[("reader", "narrowness"), "estimate"] > 0.95 and table.loc[("cheat", "signs"), "estimate"] > 0.95
+    for arm, fact in (("reader", "signs"), ("reader", "age"), ("cheat", "narrowness"), ("cheat", "age")):
+        row = table.loc[(arm, fact)]
+        assert row.low < 0.02 and row.high > -0.02 and abs(row.estimate) < 0.05, (arm, fact)
+    assert (table.low < table.estimate).all() and (table.estimate < table.high).all()
+
+
+def test_coefficients_are_those_of_numpys_least_squares():
+    facts, given = known(), frame(mixed=known().eval("0.3 * signs + 0.6 * narrowness").to_numpy())
+    table = shortcuts.followed(given, facts, resamples=100).set_index("fact").estimate
+    one = given[given.seed == 1].set_index("image_id").score
+    both = np.mean(
+        [(s - s.mean()) / s.std() for s in (one.to_numpy(), given[given.seed == 2].score.to_numpy())], axis=0
+    )
+    design = np.column_stack([np.ones(N), (facts - facts.mean()) / facts.std(ddof=0)])
+    expected = np.linalg.lstsq(design, both, rcond=None)[0][1:]
+    assert table.to_numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_within_fifths_of_the_signs_a_shortcut_knows_less():
+    facts = known()
+    table = shortcuts.within_fifths(
+        frame(reader=facts["narrowness"].to_numpy(), cheat=facts["signs"].to_numpy()), facts
+    )
+    assert table.groupby("arm").n_images.sum().tolist() == [N, N] and set(table.fifth) == {1, 2, 3, 4, 5}
+    areas = table.set_index(["arm", "fifth"]).auroc
+    assert areas["reader"].min() > 0.7 > areas["cheat"].mean()
+    one_class = frame(reader=facts["narrowness"].to_numpy()).assign(label=0)
+    assert shortcuts.within_fifths(one_class, facts).auroc.isna().all()
+
+
+def test_signs_and_age_are_learned_from_training_images_alone():
+    levels, rng = ["C4/5", "C5/6"], np.random.default_rng(2)
+    keys = ["C4_5", "C5_6"]
+    truth = pd.DataFrame({f"{sign}_{key}": rng.random(N) for sign in ("disc_loss", "osteophyte") for key in keys})
+    truth[[f"narrowest_projected_mm_{key}" for key in keys]] = rng.random((N, 2)) + 2
+    rows = pd.DataFrame({"image_id": known().index, "age": 60.0, "split": np.repeat(["train", "test"], N // 2)})
+    rows["label"] = (truth["disc_loss_C4_5"] > 0.5).astype(int)
+    found = shortcuts.facts(rows, truth, levels)
+    assert (
+        found["narrowness"] == -truth[[f"narrowest_projected_mm_{key}" for key in keys]].min(axis=1).to_numpy()
+    ).all()
+    assert abs(np.corrcoef(found["signs"], truth["disc_loss_C4_5"])[0, 1]) > 0.9
+    spoiled = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
+    scores, other = (shortcuts.signs_and_age(some, shortcuts.facts(some, truth, levels)) for some in (rows, spoiled))
+    pd.testing.assert_series_equal(scores, other)
+    assert scores[rows["label"].to_numpy() == 1].mean() > scores[rows["label"].to_numpy() == 0].mean() + 0.5
+
+
+def test_attention_on_the_narrowest_foramen_is_told_from_attention_at_random():
+    rng, ids = np.random.default_rng(3), [f"I{i}" for i in range(200)]
+    openings = pd.DataFrame(rng.random((200, 4)), index=ids)
+    patients = pd.Series([f"P{i // 2}" for i in range(200)], index=ids)
+
+    def attention(weights: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(weights, columns=[f"head_{k + 1}" for k in range(4)]).assign(image_id=ids, seed=1)
+
+    right = shortcuts.pointed(attention(-openings.to_numpy()), openings, patients, 200)
+    assert right["estimate"] == right["low"] == right["high"] == 1 and right["chance"] == 0.25
+    blind = shortcuts.pointed(attention(rng.random((200, 4))), openings, patients, 200)
+    assert blind["low"] < 0.25 < blind["high"] and blind["n_images"] == 200
