@@ -42,7 +42,8 @@ def signs_and_age(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
 def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """What each arm's test scores follow: arm, fact, estimate, low, high.
 
-    Standardised coefficients of a linear regression of the scores on the facts. Means over the seeds, with the middle 95 % over resampled patients; all are standardised over the test images.
+    Standardised coefficients of a linear regression of the scores on the facts. Means over the seeds, with the middle
+    95 % over resampled patients; all are standardised over the test images.
     """
     test, tables = frame[frame["split"] == "test"], []
     for arm, some in test.groupby("arm", sort=False):
