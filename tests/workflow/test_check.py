@@ -77,7 +77,7 @@ def write_weights(name: str) -> None:
     ("name", "fault"),
     [
         ("missing.pth", "no such weights file"),
-        ("harm.pth", "holds more than tensors, or is damaged; it was not loaded, so no code was run"),
+        ("harm.pth", "holds more than tensors or is damaged; not loaded, so no code was run"),
         ("text.safetensors", "not readable as a weights file"),
         ("numbers.pth", "holds no table of named tensors"),
         ("other.safetensors", "does not fit ResNet50: tensor conv1.weight is (8, 3, 3, 3), ResNet50 has (64, 1, 7, 7)"),
