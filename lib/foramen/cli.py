@@ -15,6 +15,7 @@ from foramen import __version__
 from foramen.core import paths, processes
 from foramen.core.errors import InputError
 from foramen.core.files import require_empty
+from foramen.core.terminal import say
 from foramen.study import Study, load
 
 Command = Callable[[argparse.Namespace], int]
@@ -27,11 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         with processes.signals_as_interrupts():
             return given.command(given)
     except InputError as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
+        say(*error.faults, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         processes.end_descendants(os.getpid())
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        say("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
 
@@ -132,7 +133,7 @@ def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
             with notebook_job.tracked(given.status, given.done):
                 command(given)
         except notebook_job.NotebookError as error:
-            print(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
+            say(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)
             return 1
         return 0
 
@@ -155,7 +156,7 @@ def pretrain(given: argparse.Namespace) -> None:
     """`foramen pretrain`."""
     from foramen.training import step
 
-    print(step.prepare(_load(given)))
+    say(step.prepare(_load(given)))
 
 
 @_as_job
@@ -163,7 +164,7 @@ def make_report(given: argparse.Namespace) -> None:
     """`foramen report`."""
     from foramen.report import index
 
-    print(index.prepare(_load(given)))
+    say(index.prepare(_load(given)))
 
 
 def write_dicom(given: argparse.Namespace) -> int:
@@ -175,7 +176,7 @@ def write_dicom(given: argparse.Namespace) -> int:
     from cervical_phantom import dicom
     from foramen.cohort import step
 
-    print(dicom.write_dicom_folder(step.prepare(chosen).folder, given.folder))
+    say(dicom.write_dicom_folder(step.prepare(chosen).folder, given.folder))
     return 0
 
 
@@ -189,5 +190,5 @@ def write_exercises(given: argparse.Namespace) -> int:
     """`foramen exercises`."""
     from foramen.workflow import exercises
 
-    print(*exercises.write(given.folder), sep="\n")
+    say(*exercises.write(given.folder))
     return 0

@@ -4,11 +4,13 @@ finished.
 
 import os
 import shutil
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import tifffile
@@ -217,7 +219,7 @@ def table_in_latin_1(folder):
     (folder / "manifest.csv").write_bytes("\n".join(lines).encode("latin-1"))
 
 
-@case("manifest.csv: ")
+@case("manifest.csv: null characters in the heading (UTF-16 without a mark?)")
 def table_in_utf_16_without_a_mark(folder):
     text = (folder / "manifest.csv").read_text()
     (folder / "manifest.csv").write_bytes(text.encode("utf-16-le"))
@@ -387,6 +389,239 @@ def table_of_a_million_rows_with_one_bad(folder):
     table.loc[0, "patient_id"] = ""
     table.to_parquet(folder / "manifest.parquet")
     point_at(folder, "manifest.parquet")
+
+
+# Identifiers ------------------------------------------------------------------------------------------------
+
+
+def one_patient_twice(folder: Path, *names: str) -> None:
+    """Call the patients of rows 2 and 3, of rows 4 and 5, and so on by these names."""
+    for k, name in enumerate(names):
+        edit_table(folder, "patient_id", name, [2 * k, 2 * k + 1])
+
+
+@case("'P000' (row 2) and 'p000' (row 4): patient_id differs only by case, leading zeros, spaces or punctuation")
+def identifiers_that_differ_by_case(folder):
+    one_patient_twice(folder, "P000", "p000")
+
+
+@case("'007' (row 2) and '7' (row 4): patient_id differs only by")
+def identifiers_that_differ_by_leading_zeros(folder):
+    one_patient_twice(folder, "007", "7")
+
+
+@case("'P 000' (row 2) and 'P-000' (row 4) and 'p00' (row 6): patient_id differs only by")
+def identifiers_that_differ_by_punctuation(folder):
+    one_patient_twice(folder, "P 000", "P-000", "p00")
+
+
+@case("'12-34' (row 2) and '1234' (row 4): patient_id differs only by")
+def identifiers_that_differ_by_a_hyphen_between_digits(folder):
+    one_patient_twice(folder, "12-34", "1234")
+
+
+@case("'Ａ12' (row 2) and 'A12' (row 4): patient_id differs only by")
+def identifiers_that_differ_by_full_width_letters(folder):
+    one_patient_twice(folder, "Ａ12", "A12")
+
+
+@case("'straße' (row 2) and 'STRASSE' (row 4): patient_id differs only by")
+def identifiers_that_differ_by_case_in_other_scripts(folder):
+    one_patient_twice(folder, "straße", "STRASSE")
+
+
+@case("rows 2, 3, 4, 5: one patient in test and train")
+def identifiers_alike_after_excel_in_two_splits(folder):
+    one_patient_twice(folder, "7", "7.0")
+    own_splits(folder)
+
+
+@case("rows 2, 3, 4, 5: one patient in test and train")
+def identifiers_alike_in_composed_unicode_in_two_splits(folder):
+    one_patient_twice(folder, "Zo\u00eb", "Zoe\u0308")
+    own_splits(folder)
+
+
+@case("rows 2, 3, 4, 5: one patient in test and train")
+def identifiers_alike_without_zero_width_space_in_two_splits(folder):
+    one_patient_twice(folder, "K\u00a07", "K \u200b7\ufeff")
+    own_splits(folder)
+
+
+def own_splits(folder: Path) -> None:
+    """Rows 2 and 3 in the test set, 4 and 5 in the training set, the others as they may be."""
+    edit_table(folder, "split", "test", slice(0, None))
+    edit_table(folder, "split", "train", slice(2, 15))
+
+
+@case("row 5 ('nan'): patient_id is a placeholder")
+def identifier_nan(folder):
+    edit_table(folder, "patient_id", "nan")
+
+
+@case("row 5 ('None'): patient_id is a placeholder")
+def identifier_none(folder):
+    edit_table(folder, "patient_id", "None")
+
+
+@case("row 5 ('#N/A'): patient_id is a placeholder")
+def identifier_not_available(folder):
+    edit_table(folder, "patient_id", "#N/A")
+
+
+@case("row 5 ('#REF!'): patient_id is a placeholder")
+def identifier_excel_error(folder):
+    edit_table(folder, "patient_id", "#REF!")
+
+
+@case("row 4 ('unknown'), row 5 ('Unknown'): patient_id is a placeholder")
+def identifier_unknown(folder):
+    edit_table(folder, "patient_id", ["unknown", "Unknown"], [2, 3])
+
+
+@case("row 5 ('-'): patient_id is a placeholder")
+def identifier_hyphen(folder):
+    edit_table(folder, "patient_id", "-")
+
+
+@case("row 5 ('<NA>'): patient_id is a placeholder")
+def identifier_of_pandas_for_none(folder):
+    edit_table(folder, "patient_id", "<NA>")
+
+
+@case("row 5 ('anonymous'): patient_id is a placeholder")
+def identifier_anonymous(folder):
+    edit_table(folder, "patient_id", "anonymous")
+
+
+@case("row 5: patient_id is empty")
+def identifier_of_zero_width_spaces(folder):
+    edit_table(folder, "patient_id", "\u200b\ufeff")
+
+
+@case("row 5 ('P00\\x001'): patient_id holds a null character")
+def identifier_with_a_null_character(folder):
+    edit_table(folder, "patient_id", "P00\0001")
+
+
+@case("row 5 ('03/01/2024'): patient_id is a date")
+def identifier_date_of_american_excel(folder):
+    edit_table(folder, "patient_id", "03/01/2024")
+
+
+@case("row 5 ('01-Mar'): patient_id is a date")
+def identifier_short_date(folder):
+    edit_table(folder, "patient_id", "01-Mar")
+
+
+@case("row 5 ('2024-03-01 00:00:00'): patient_id is a date")
+def identifier_date_in_a_workbook(folder):
+    table = pd.read_csv(folder / "manifest.csv", dtype=object)
+    table.loc[3, "patient_id"] = pd.Timestamp("2024-03-01")
+    table.to_excel(folder / "manifest.xlsx", index=False)
+    point_at(folder, "manifest.xlsx")
+
+
+@case("row 5 ('1.23457E+11'): patient_id is a rounded number")
+def identifier_rounded(folder):
+    edit_table(folder, "patient_id", "1.23457E+11")
+
+
+@case("row 5 ('1.234567890123457e+19'): patient_id is a rounded number")
+def identifier_rounded_in_a_workbook(folder):
+    table = pd.read_csv(folder / "manifest.csv", dtype=object)
+    table.loc[3, "patient_id"] = 1.234567890123457e19
+    table.to_excel(folder / "manifest.xlsx", index=False)
+    point_at(folder, "manifest.xlsx")
+
+
+@case("row 4 ('7'), row 5 ('7'): image_id stands more than once")
+def image_id_alike_after_excel(folder):
+    edit_table(folder, "image_id", ["7", "7.0"], [2, 3])
+
+
+@case("row 5 ('N/A'): image_id is a placeholder")
+def image_id_placeholder(folder):
+    edit_table(folder, "image_id", "N/A")
+
+
+# Kinds of table ---------------------------------------------------------------------------------------------
+
+
+def workbook(folder: Path, change: Callable[[openpyxl.Workbook], object]) -> None:
+    """The table as a workbook, changed."""
+    pd.read_csv(folder / "manifest.csv").to_excel(folder / "manifest.xlsx", index=False)
+    book = openpyxl.load_workbook(folder / "manifest.xlsx")
+    change(book)
+    book.save(folder / "manifest.xlsx")
+    point_at(folder, "manifest.xlsx")
+
+
+@case("manifest.csv: row 1 holds 1 of the 4 cells that row 3 holds: the first row must name the columns")
+def table_with_a_title(folder):
+    path = folder / "manifest.csv"
+    path.write_text("Foramina of 2024\n\n" + path.read_text())
+
+
+@case("manifest.xlsx: row 1 holds 1 of the 4 cells that row 3 holds: the first row must name the columns")
+def table_xlsx_with_a_title(folder):
+    def title(book):
+        book.active.insert_rows(1, 2)
+        book.active["A1"] = "Foramina of 2024"
+
+    workbook(folder, title)
+
+
+@case("manifest.xlsx: not readable as a table: Expected 4 fields in line 7, saw 16384")
+def table_xlsx_with_a_stray_cell(folder):
+    workbook(folder, lambda book: book.active.cell(7, 16384, "x"))
+
+
+@case("row 1048576: image_path is empty")
+def table_xlsx_with_a_stray_cell_far_down(folder):
+    workbook(folder, lambda book: book.active.cell(1048576, 2, "x"))
+
+
+@case("manifest.xlsx: more than 20,000,000 cells; is there a stray one about row 1")
+def table_xlsx_of_too_many_cells(folder):
+    def blow_up(book):
+        for row in range(1, 1300):
+            book.active.cell(row, 16384, "x")
+
+    workbook(folder, blow_up)
+
+
+@case("manifest.xlsx: unpacks to more than 256 MB")
+def table_xlsx_bomb(folder):
+    workbook(folder, lambda book: None)
+    with zipfile.ZipFile(folder / "manifest.xlsx", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/more.xml", bytes((256 << 20) + 1))
+
+
+@case("manifest.xlsx: hidden rows (a filter?): 3, 5; show them")
+def table_xlsx_with_hidden_rows(folder):
+    def hide(book):
+        for row in (3, 5):
+            book.active.row_dimensions[row].hidden = True
+
+    workbook(folder, hide)
+
+
+@case("manifest.parquet: more than 20,000,000 cells")
+def table_parquet_bomb(folder):
+    columns = {name: np.zeros(7_000_000, np.int8) for name in ("image_path", "patient_id", "label")}
+    pd.DataFrame(columns).to_parquet(folder / "manifest.parquet")
+    point_at(folder, "manifest.parquet")
+
+
+@case("manifest.csv: not readable as a table: field larger than field limit")
+def table_with_an_endless_cell(folder):
+    edit_table(folder, "side", "x" * 200_000)
+
+
+@case("row 5, manifest.csv: films/\\x1b[2K\\nown: 0 faults, 0 warnings.png: no such file")
+def table_path_that_fakes_a_verdict(folder):
+    edit_table(folder, "image_path", "films/\x1b[2K\nown: 0 faults, 0 warnings.png")
 
 
 # Images -----------------------------------------------------------------------------------------------------
@@ -646,7 +881,7 @@ def test_each_gives_a_clear_line(name, folder, tmp_path, monkeypatch, capfd):
 
 
 def test_the_corpus_is_large_enough():
-    assert len(CASES) >= 60
+    assert len(CASES) >= 128
 
 
 def test_the_clean_cohort_is_clean(folder, capfd):

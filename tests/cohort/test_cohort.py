@@ -231,8 +231,11 @@ def test_canonical_flip_without_sides_is_a_fault(folder):
     table = pd.read_csv(folder / "manifest.csv").drop(columns="side")
     table.to_csv(folder / "manifest.csv", index=False)
     cohort.prepare(load(folder))
-    with pytest.raises(InputError, match="side"):
+    cohort.prepare(load(folder, "arms.basic.flip=random"))
+    with pytest.raises(InputError, match=r"cohort: 48 images: no side, which arms with flip: canonical need \(basic\)"):
         cohort.prepare(load(folder, "arms.basic.flip=canonical"))
+    with pytest.raises(InputError, match="rows 2, 3, 4, 5, 6 and 43 more: no side"):
+        cohort.prepare(load(folder, "name=new", "arms.basic.flip=canonical"))
 
 
 def test_memory_does_not_grow_with_the_cohort(tmp_path):

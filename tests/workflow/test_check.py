@@ -147,6 +147,17 @@ def test_a_table_of_another_system_that_is_missing_or_right(place, capsys):
 
 
 @pytest.mark.parametrize("made", [False, True])
+def test_a_table_of_another_system_whose_image_id_went_through_excel(place, made):
+    films.cohort_folder(place / "own", patients=16, image_id=[f"{k}" for k in range(32)])
+    path = films.study_file(place / "own")
+    given = study.load(path)
+    if made:
+        cohort.prepare(given)
+    predictions(given).assign(image_id=lambda t: t["image_id"] + ".0").to_csv("other.csv", index=False)
+    assert check.run(path, ["evaluation.external.other=other.csv"]) == 0
+
+
+@pytest.mark.parametrize("made", [False, True])
 def test_a_table_for_own_radiographs_names_images_as_their_table_does(place, capsys, made):
     films.cohort_folder(place / "own", patients=16)
     path = films.study_file(place / "own")

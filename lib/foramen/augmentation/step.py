@@ -5,7 +5,7 @@ import torch
 from foramen.augmentation.flip import CANONICAL_SIDE, apply_canonical_flip, mirrored
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
-from foramen.core.errors import InputError, first_few
+from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_json
 from foramen.preprocessing import step as preprocessing
 from foramen.study.model import Arm, Study
@@ -21,7 +21,7 @@ def prepare(study: Study) -> dict:
     def work(facts: dict, checked: None) -> None:
         write_json(path, audit(study, films))
 
-    make(path.parent, study, "augmentation", [films.folder], work, lambda: check(study, films))
+    make(path.parent, study, "augmentation", [films.folder], work, lambda: check(study))
     return read_json(path)
 
 
@@ -36,23 +36,15 @@ def arm_images(study: Study, arm: Arm, films: Cohort) -> torch.Tensor:
     return torch.from_numpy(apply_canonical_flip(treated.images, mirrored(films.included["side"], arm.flip)))[:, None]
 
 
-def check(study: Study, films: Cohort) -> None:
-    """Raise InputError where a flip that some arm asks for cannot be done, or would silently make labels wrong."""
-    faults = []
-    flips = {arm.flip: name for name, arm in study.arms.items()}
-    rows = films.included
-    missing = rows.loc[~rows["side"].isin(["L", "R"]), "image_id"]
-    if "canonical" in flips and len(missing):
-        faults.append(f"manifest: side is missing, flip: canonical needs L or R: {first_few(missing)}")
-        faults.append(f"arms.{flips['canonical']}.flip: use none or random where sides are unknown")
+def check(study: Study) -> None:
+    """Raise InputError where a flip that some arm asks for would silently make labels wrong."""
+    flips = any(arm.flip != "none" for arm in study.arms.values())
     words = {str(text).strip().lower() for text in study.cohort.manifest.labels}
-    if study.cohort.source == "manifest" and words & SIDE_WORDS and not side_dependent(study) and set(flips) - {"none"}:
-        faults.append(
+    if study.cohort.source == "manifest" and words & SIDE_WORDS and not side_dependent(study) and flips:
+        raise InputError(
             "cohort.manifest.side_dependent_label: the labels are named after sides, so a mirrored radiograph has the "
             "other label; set it to true, or use flip: none"
         )
-    if faults:
-        raise InputError(faults)
 
 
 def audit(study: Study, films: Cohort) -> dict:

@@ -186,8 +186,8 @@ def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding
     """Sides that are missing where arms flip to the canonical side, or that contradict view or header."""
     severity: Severity = "fault" if canonical else "warning"
     if canonical:
-        text = f"no side, which arms with flip: canonical need ({', '.join(canonical)})"
-        yield from _about(rows[rows["side"] == ""], severity, "side", text, "images without a side")
+        text = f"no side, which arms with flip: canonical need ({', '.join(canonical)}); none and random do without"
+        yield from _about(rows[rows["side"] == ""], severity, "side", text, f"images: {text}")
     given = rows[rows["side"] != ""]
     for column, sides_of, text, source in SIDE_STATED:
         if column in rows:

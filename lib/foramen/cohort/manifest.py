@@ -1,13 +1,12 @@
-"""The table of a cohort: read from CSV, TSV, Excel or parquet, and checked row by row. Used by notebook 01.
+"""The table of a cohort, checked row by row (notebook 01).
 
-`read_table` returns every cell as text, so that nothing is guessed before it is checked (an identifier `007`
-stays `007`); `validate` lists all faults of the table, `normalise` turns a faultless table into typed
-columns.
+`rename` finds our columns, `tidy` writes identifiers in one way, `validate` lists all faults, `normalise` turns a
+faultless table into typed columns.
 """
 
-import codecs
 import difflib
-import warnings
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +14,8 @@ from typing import TypeVar
 import pandas as pd
 import pandera.pandas as pa
 
-from foramen.core.errors import InputError, first_few, raise_any
+from foramen.cohort.table_files import ZERO_WIDTH
+from foramen.core.errors import first_few, raise_any
 
 REQUIRED = ("image_path", "patient_id", "label")
 OPTIONAL = ("image_id", "study_id", "side", "view", "site", "age", "sex", "split", "excluded")
@@ -35,33 +35,22 @@ SEXES = _spellings({"F": "f female w", "M": "m male", "O": "o other", "": "u unk
 SPLITS = _spellings({"train": "train training", "val": "val valid validation tune", "test": "test testing"}) | {"": ""}
 NOT_EXCLUDED = ("", "0", "no", "n", "false")
 OLDEST = 120
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The table at `path`, all cells text without surrounding space, empty where missing; index = row in the
-    file, whose heading is row 1.
-
-    InputError names what cannot be read: kind, encoding, ragged or duplicate columns.
-    """
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise InputError(f"{path}: no such table")
-    if suffix not in (".csv", ".tsv", ".txt", ".xlsx", ".parquet"):
-        kind = path.suffix or "a bare name"
-        raise InputError(f"{path}: write the table as .csv, .tsv, .xlsx or .parquet, not as {kind}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty file (0 bytes)")
-    table = _read_binary(path) if suffix in (".xlsx", ".parquet") else _read_text(path)
-    names = [str(name).strip() for name in table.columns]
-    duplicates = sorted({name for name in names if name and names.count(name) > 1})
-    raise_any([f"{path}: duplicate column {name!r}" for name in duplicates])
-    table.columns = names
-    table = table.apply(lambda column: column.str.strip())
-    table.index = pd.RangeIndex(2, len(table) + 2, name="row")
-    table = table[(table != "").any(axis=1)]
-    if table.empty:
-        raise InputError(f"{path}: the table has no rows")
-    return table
+IDENTIFIERS = ("patient_id", "image_id")
+MONTH = "(?-i:Jan|Feb|M[aä]r|Mrz|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[ck]t|Nov|De[cz])"
+NO_IDENTIFIER = {  # what an identifier cannot be, and how that looks
+    "is a placeholder, no identifier": (
+        r"[\W_]+",
+        r"\W*(nan|none|null|nil|n\W?a|unk|unknown|undefined|missing|anonym\w*|tbd|not (available|known|applicable))\W*",
+        r"#.+[!?]",
+    ),
+    "is a date (Excel makes one of 3-1; format the cells as text)": (
+        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T][\d:.]+)?",
+        r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}",
+        rf"\d{{1,2}}(-|\. ?){MONTH}(-\d{{2,4}})?",
+        rf"{MONTH}[- ]\d{{2,4}}",
+    ),
+    "is a rounded number (Excel shortens long ones; format the cells as text)": (r"\d([.,]\d+)?E\+\d+",),
+}
 
 
 def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataFrame:
@@ -85,16 +74,53 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     return pd.DataFrame(present).reindex(columns=COLUMNS, fill_value="")
 
 
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with identifiers of patients and images written in one way (`identifier`)."""
+    return table.assign(**{name: table[name].map(identifier) for name in IDENTIFIERS})
+
+
+def identifier(text: str) -> str:
+    """An identifier in the one way that is surely meant: composed Unicode, single spaces, `7` for Excel's `7.0`."""
+    shown = "".join(c for c in unicodedata.normalize("NFC", text) if c not in ZERO_WIDTH)
+    return re.sub(r"^(\d+)\.0$", r"\1", " ".join(shown.split()))
+
+
 def validate(table: pd.DataFrame, labels: dict[str, int], path: Path) -> tuple[list[str], pd.Index]:
     """All faults of a renamed table, one line for each kind of fault, naming its rows (pandera, lazily); and
     the rows that have none.
     """
+    faults = look_alikes(table["patient_id"], path)
     try:
         schema(labels).validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
-        return _explain(cases, path), table.index.difference(cases["index"].dropna().astype(int), sort=False)
-    return [], table.index
+        bad = cases["index"].dropna().astype(int)
+        return _explain(cases, path) + faults, table.index.difference(bad, sort=False)
+    return faults, table.index
+
+
+def look_alikes(patients: pd.Series, path: Path) -> list[str]:
+    """A line that names identifiers which differ in nothing but case, leading zeros, spaces or punctuation: one
+    patient under several of them would be in training and test.
+    """
+    first = patients[patients != ""].drop_duplicates()
+    folded = first.map(_folded)
+    plain = set(folded)  # 12-34 is taken for 1234 where there is one, 1-11 never for 11-1
+    folded = folded.map(lambda key: key.replace(" ", "") if key.replace(" ", "") in plain else key)
+    alike = first[folded.duplicated(keep=False) & (folded != "")]
+    groups = [
+        " and ".join(f"{name[:40]!r} (row {row})" for row, name in same.items()) for _, same in alike.groupby(folded)
+    ]
+    advice = "write each patient in one way, and different patients less alike"
+    text = f"patient_id differs only by case, leading zeros, spaces or punctuation; {advice}"
+    return [f"{path}: {first_few(groups, separator='; ')}: {text}"] if groups else []
+
+
+def _folded(text: str) -> str:
+    """An identifier without what people write now so, now so; runs of digits stay apart."""
+    words = re.findall(r"[^\W\d_]+|\d+", unicodedata.normalize("NFKC", text).casefold())
+    key = " ".join(word.lstrip("0") or "0" if word.isdecimal() else word for word in words)
+    return re.sub(r"(?<=\D) | (?=\D)", "", key)
 
 
 def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
@@ -110,11 +136,15 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
     filled = pa.Check(lambda cells: cells != "", error="is empty")
     once = pa.Check(lambda cells: ~cells.duplicated(keep=False) | (cells == ""), error="stands more than once")
     clean = pa.Check(lambda cells: ~cells.str.contains("\0", regex=False), error="holds a null character")
+    identifying = [
+        pa.Check(lambda cells, looks=looks: ~cells.str.fullmatch("|".join(looks), case=False), error=error)
+        for error, looks in NO_IDENTIFIER.items()
+    ]
     checks: dict[str, list[pa.Check]] = {
         "image_path": [filled, once, clean],
-        "patient_id": [filled, clean],
+        "patient_id": [filled, clean, *identifying],
         "label": [one_of(labels, stated)],
-        "image_id": [once],
+        "image_id": [once, clean, *identifying],
         "side": [one_of(SIDES, "is neither L nor R (nor left or right)")],
         "age": [pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")],
         "sex": [one_of(SEXES, "is none of F, M, O")],
@@ -135,58 +165,6 @@ def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
     reason = table["excluded"].where(~table["excluded"].str.lower().isin(NOT_EXCLUDED), "")
     typed["excluded"] = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
     return typed
-
-
-def _read_text(path: Path) -> pd.DataFrame:
-    """CSV or TSV: UTF-8 with or without byte order mark, or UTF-16 with one; comma, semicolon or tab."""
-    with open(path, "rb") as stream:
-        encoding = "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    try:
-        with open(path, encoding=encoding, newline="") as stream:
-            header = stream.readline(1 << 20)
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
-        table = pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding=encoding)
-    except UnicodeError as error:
-        raise InputError(f"{path}: {_where_not_utf8(path, error)}") from None
-    except ValueError as error:  # pandas' ParserError and EmptyDataError, too
-        text = " ".join(str(error).replace("Error tokenizing data. C error:", "").split())
-        raise InputError(f"{path}: not readable as a table: {text}") from None
-    return _promote(table)
-
-
-def _read_binary(path: Path) -> pd.DataFrame:
-    """The first sheet of an .xlsx workbook, or a parquet file."""
-    parquet = path.suffix.lower() == ".parquet"
-    try:
-        if parquet:
-            return pd.read_parquet(path).astype("string").fillna("").astype(object).astype(str)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _promote(pd.read_excel(path, header=None, dtype=str, keep_default_na=False, engine="openpyxl"))
-    except Exception as error:  # damaged files fail in zipfile, XML, openpyxl or pyarrow, each with errors of its own
-        kind = "parquet" if parquet else "an Excel workbook"
-        raise InputError(f"{path}: not readable as {kind} ({type(error).__name__})") from None
-
-
-def _promote(table: pd.DataFrame) -> pd.DataFrame:
-    """The first row as column names (pandas itself would rename duplicates silently)."""
-    if table.empty:
-        return table
-    table = table.fillna("").astype(str)
-    body = table.iloc[1:].reset_index(drop=True)
-    body.columns = table.iloc[0].to_list()
-    return body
-
-
-def _where_not_utf8(path: Path, error: UnicodeError) -> str:
-    """The line at which a text stops being UTF-8."""
-    with open(path, "rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                line.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                return f"line {number} is not UTF-8 text; save the table as CSV UTF-8"
-    return f"not readable as text ({type(error).__name__})"
 
 
 def _spelling(column: pd.Series) -> pd.Series:

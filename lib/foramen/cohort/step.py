@@ -49,8 +49,8 @@ def prepare(study: Study, progress: Progress | None = None) -> Cohort:
     synthetic = study.cohort.source == "synthetic"
     make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder, progress))
     cohort = load(study)
-    found = findings.sides(cohort.included, expectations(study).canonical_arms)
-    raise_any([f"cohort: {f.public}; flip: canonical needs a side" for f in found if f.severity == "fault"])
+    found = findings.sides(cohort.included, expectations(study).canonical_arms)  # of arms that came later, too
+    raise_any([f"cohort: {finding.public}" for finding in found if finding.severity == "fault"])
     return cohort
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
+from foramen.core.terminal import escaped
+
 
 class InputError(Exception):
     """Faulty input: a study file, a manifest, an image, a predictions table or a weights file.
 
-    `faults` holds one line each, naming file, row or key; all faults are collected before it is raised, so that a
-    reader mends everything in one go. The command line prints the lines and exits with 1; no traceback is shown.
+    `faults` holds one line each (`terminal.escaped`), naming file, row or key; all faults are collected before it is
+    raised, so that users mend everything in one go. The command line prints them and exits with 1, without a traceback.
     """
 
     def __init__(self, faults: list[str] | str):
-        self.faults = [faults] if isinstance(faults, str) else list(faults)
+        self.faults = [escaped(fault) for fault in ([faults] if isinstance(faults, str) else faults)]
         super().__init__("\n".join(self.faults))
 
 

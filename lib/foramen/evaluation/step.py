@@ -1,6 +1,6 @@
 """What the notebooks 06 to 08 take from a study: its checked predictions, sweeps, and networks to explain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from foramen.augmentation.flip import mirrored as mirrored_by
 from foramen.augmentation.step import side_dependent
 from foramen.cohort import privacy
 from foramen.cohort import step as cohort
+from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import read_json
@@ -39,7 +40,7 @@ def gather(study: Study, films: Cohort) -> pd.DataFrame:
     pseudonyms = cohort.pseudonym_of(study)
     patients = films.included.set_index("image_id")["patient_id"]
     for arm, path in study.evaluation.external.items():
-        table = predictions.read(path, arm)
+        table = _external(path, arm, pseudonyms)
         if pseudonyms:
             table["image_id"] = table["image_id"].map(pseudonyms).fillna(table["image_id"])
             table["patient_id"] = table["image_id"].map(patients).fillna(table["patient_id"])
@@ -58,7 +59,7 @@ def check(study: Study) -> None:
     given = {pseudonym: name for name, pseudonym in cohort.pseudonym_of(study).items()}
     for arm, path in study.evaluation.external.items():
         try:
-            table = predictions.read(path, arm).replace({"image_id": given})
+            table = _external(path, arm, [*given, *known.index]).replace({"image_id": given})
             if study.cohort.source == "manifest":  # `gather` takes patients from the cohort, too
                 table["patient_id"] = table["image_id"].map(known["patient_id"]).fillna(table["patient_id"])
             said = table.drop_duplicates("image_id").set_index("image_id")["split"].reindex(known.index, fill_value="")
@@ -66,6 +67,13 @@ def check(study: Study) -> None:
         except InputError as error:
             faults += error.faults
     raise_any(faults)
+
+
+def _external(path: str, arm: str, known: Iterable[str]) -> pd.DataFrame:
+    """The table of another system, its image_id written as in the cohort's own table (`manifest.identifier`)."""
+    table = predictions.read(path, arm)
+    names = table["image_id"]
+    return table.assign(image_id=names.where(names.isin(list(known)), names.map(identifier)))
 
 
 def collapsed(study: Study) -> set[tuple[str, int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from foramen.core import paths
 from foramen.core.errors import InputError
+from foramen.core.terminal import say
 from foramen.study import Study, load, provenance, sweeps
 
 SEVERITIES = ("fault", "warning", "note")
@@ -27,11 +28,10 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
     except (OSError, MemoryError, ImportError) as error:
-        print(f"could not check: {type(error).__name__}: {error}")
+        say(f"could not check: {type(error).__name__}: {error}")
         return 2
-    for severity, text in found:
-        print(f"{severity:<8}{text}")
-    print(f"{name}: {_counted(found, 'fault')}, {_counted(found, 'warning')}.")
+    say(*(f"{severity:<8}{text}" for severity, text in found))
+    say(f"{name}: {_counted(found, 'fault')}, {_counted(found, 'warning')}.")
     return int(any(severity == "fault" for severity, _ in found))
 
 
@@ -51,9 +51,7 @@ def before_run(study: Study) -> None:
     found = _all(study, looks)
     if faults := [f"{severity:<8}{text}" for severity, text in found if severity == "fault"]:
         raise InputError([*faults, f"{study.name}: {_counted(found, 'fault')}; nothing was run."])
-    for severity, text in found:
-        if severity == "warning":
-            print(f"{severity:<8}{text}")
+    say(*(f"{severity:<8}{text}" for severity, text in found if severity == "warning"))
 
 
 def has_new_films(study: Study) -> bool:

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foramen.core.files import read_json
+from foramen.core.terminal import escaped
 from foramen.study.model import Study
 
 HEARTBEAT = 60.0  # seconds between two lines about the running jobs, where there is no terminal
@@ -160,8 +161,8 @@ def _news(known: list[Job], told: set[str], heartbeat: bool) -> list[str]:
 
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is."""
-    console.print(line, highlight=False, soft_wrap=True, markup=False)
+    """Print a line (`terminal.escaped`) without colours or markup."""
+    console.print(escaped(line), highlight=False, soft_wrap=True, markup=False)
 
 
 def table(study: Study, known: list[Job], caption: str) -> RenderableType:
@@ -187,7 +188,10 @@ def conclude(study: Study, started: float, succeeded: bool) -> bool:
     failed = [job for job in known if job.state in ("failed", "running")]
     for job in failed:
         where = f", cell In [{job.cell}]" if job.cell else ""
-        say(console, f"failed: {job.name}{where}: {job.message or 'it was killed'}")
+        told, *more = (job.message or "it was killed").split("\n")
+        say(console, f"failed: {job.name}{where}: {told}")
+        for line in more:
+            say(console, f"        {line}")
         if study.paths.executed(job.name).exists():
             say(console, f"        see {shown(study.paths.executed(job.name))}")
     waiting = sorted(job.name for job in known if job.state == "waiting")
@@ -195,7 +199,8 @@ def conclude(study: Study, started: float, succeeded: bool) -> bool:
         say(console, f"not run, because they need what failed: {', '.join(waiting)}")
     if not succeeded and not failed:
         say(console, f"Snakemake stopped; the end of {shown(study.paths.log)}:")
-        say(console, "\n".join(study.paths.log.read_text(encoding="utf-8").splitlines()[-20:]))
+        for line in study.paths.log.read_text(encoding="utf-8").splitlines()[-20:]:
+            say(console, line)
     if succeeded:
         done = f"{len(known)} jobs in {duration(time.time() - started)}" if known else "nothing to do"
         say(console, f"{study.name}: {done}")

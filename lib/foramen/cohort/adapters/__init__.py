@@ -69,7 +69,7 @@ def read(section: ManifestCohort) -> Source:
         source = importlib.import_module(f"foramen.cohort.adapters.{section.adapter}").table(section)
     else:
         source = _own(Path(section.adapter), section)
-    source.table = source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str)
+    source.table = manifest.tidy(source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str))
     source.faults, good = manifest.validate(source.table, source.labels, source.origin)
     source.table = manifest.normalise(source.table.loc[good], source.labels)
     return source

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.cohort import manifest
 from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
 
@@ -56,7 +56,7 @@ def table(section: ManifestCohort) -> Source:
 
 def _cases(book: Path) -> pd.Series:
     """Class of curvature (`1` to `5`) by case number."""
-    sheet = manifest.read_table(book)
+    sheet = read_table(book)
     column = next((name for name in sheet.columns if name.lower().startswith("curvature")), None)
     if column is None or "Number" not in sheet.columns:
         raise InputError(f"{book}: columns 'Number' and 'Curvature: 1.Lordotic, ...' are expected")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from foramen.cohort import manifest
 from foramen.cohort.adapters import Source, locate
+from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError
 from foramen.study.model import ManifestCohort
 
@@ -15,7 +16,7 @@ def table(section: ManifestCohort) -> Source:
     path = locate(section)
     if path.is_dir():
         raise InputError(f"{path}: a folder; the general adapter needs the table itself (manifest.csv)")
-    raw = manifest.read_table(path)
+    raw = read_table(path)
     images = Path(section.images).expanduser().resolve() if section.images else path.parent
     if not images.is_dir():
         raise InputError(f"cohort.manifest.images: there is no folder {images}")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from foramen.cohort import manifest
 from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
 
@@ -52,7 +53,7 @@ def table(section: ManifestCohort) -> Source:
 
 def _images(path: Path, split: str, rule: str) -> pd.DataFrame:
     """One row an image from one file of boxes."""
-    boxes = manifest.read_table(path)
+    boxes = read_table(path)
     raise_any([f"{path}: column {name!r} is missing" for name in COLUMNS if name not in boxes.columns])
     unknown = boxes.loc[~boxes["lesion_type"].isin(LESIONS), "lesion_type"]
     if len(unknown):

@@ -1,0 +1,45 @@
+"""What comes from outside cannot move the cursor, nor pass for a line of ours."""
+
+import pytest
+
+from foramen import cli
+from foramen.core.errors import InputError
+from foramen.core.terminal import escaped, say
+
+FAKES = [
+    "a.png\nown: 0 faults, 0 warnings.",
+    "a.png\rown: 0 faults, 0 warnings.",
+    "a.png\x1b[2K\x1b[1Gown: 0 faults, 0 warnings.",
+    "a.png\x9b2Kown: 0 faults, 0 warnings.",
+    "a.png\u2028own: 0 faults, 0 warnings.",
+    "a.png\x85own: 0 faults, 0 warnings.",
+    "\u202e" + "own: 0 faults, 0 warnings."[::-1],
+]
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_no_text_fakes_a_verdict(name, capsys):
+    say(f"fault   {name}: no such file")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("fault ") and line.endswith("no such file") and line.isprintable()
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_every_fault_is_one_line(name):
+    error = InputError([f"row 2: {name}", "row 3"])
+    assert str(error).splitlines() == error.faults == [f"row 2: {escaped(name)}", "row 3"]
+
+
+def test_the_command_line_prints_faults_escaped(capsys):
+    assert cli.main(["run", "none\x1b[2K\nown: 0 faults.yaml"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("none\\x1b[2K\\nown: 0 faults.yaml: no such study file")
+
+
+def test_names_that_are_no_unicode_can_be_printed(capsys):
+    say(b"m\xfcller.png".decode("utf-8", "surrogateescape"))
+    assert capsys.readouterr().out == "m\\udcfcller.png\n"
+
+
+def test_what_prints_stays_as_it_is():
+    assert escaped("Zoë, 椎間孔, C:\\films ✓") == "Zoë, 椎間孔, C:\\films ✓"
