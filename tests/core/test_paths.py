@@ -9,8 +9,8 @@ from foramen.core import paths
 
 def names(study: paths.StudyPaths) -> list[Path]:
     """Every path that a study can name."""
-    properties = [name for name, value in vars(paths.StudyPaths).items() if isinstance(value, property)]
-    return [getattr(study, name) for name in properties] + [
+    assert all(isinstance(value, Path) for value in vars(study).values())
+    return [*vars(study).values()] + [
         study.parameters("cohort"),
         study.variant("global"),
         study.localisation("global_canonical_self_supervised", 1),

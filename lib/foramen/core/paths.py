@@ -6,7 +6,6 @@ variable is set.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,123 +30,52 @@ def output_root() -> Path:
     return Path(os.environ.get("FORAMEN_OUTPUT", ROOT)).resolve()
 
 
-@dataclass(frozen=True)
 class StudyPaths:
-    """Paths of the study called `name`. A directory's `run.json` is written last: where it exists, the rest
-    is complete.
-    """
+    """Paths of the study called `name`. Where a directory has its `run.json`, which is written last, it is complete."""
 
-    name: str
-
-    @property
-    def runs(self) -> Path:
-        """Everything made on the way."""
-        return output_root() / "runs" / self.name
-
-    @property
-    def study_file(self) -> Path:
-        """The study file with all overrides applied; the notebooks of the workflow read this one."""
-        return self.runs / "study.yaml"
+    def __init__(self, name: str):
+        self.runs = runs = output_root() / "runs" / name  # everything made on the way
+        self.study_file = runs / "study.yaml"  # with all overrides applied; the notebooks of the workflow read this one
+        self.cohort = runs / "cohort"  # manifest.parquet, images.npy, boxes.npy, audit.json; synthetic: truth, masks
+        self.regions = runs / "regions"  # regions.parquet, detector.safetensors, history.csv: the region of each film
+        self.augmentation = runs / "augmentation"  # flip.json: is a flip safe for this label?
+        self.pretraining = runs / "pretraining"  # done marker; all studies share the weights, see `pretraining` below
+        self.evaluation = runs / "evaluation"
+        self.robustness = runs / "robustness"
+        self.explanation = runs / "explanation"
+        self.log = runs / "workflow.log"  # what Snakemake and its jobs printed during the last run
+        self.plan = runs / "plan.json"  # the jobs to be run, written before the first of them starts
+        self.lock = runs / ".lock"  # locked while a process runs this study
+        self.report = report = output_root() / "reports" / name
+        self.report_page = report / "index.html"  # the page to open
+        self.tables = report / "tables"  # CSV, Markdown and LaTeX, each file called after what it shows
+        self.figures = report / "figures"  # SVG and PNG, each file called after what it shows
 
     def parameters(self, stage: str) -> Path:
         """The values that a stage depends on; rewritten only when one of them changes."""
         return self.runs / "parameters" / f"{stage}.json"
 
-    @property
-    def cohort(self) -> Path:
-        """manifest.parquet, truth.parquet (synthetic), images.npy, boxes.npy, masks.npy (synthetic),
-        audit.json, run.json.
-        """
-        return self.runs / "cohort"
-
-    @property
-    def regions(self) -> Path:
-        """The detected region of each film: regions.parquet, detector.safetensors, history.csv, run.json."""
-        return self.runs / "regions"
-
     def variant(self, variant: str) -> Path:
         """A region of each film after a contrast treatment: images.npy (uint8), boxes.npy, cdf.parquet, run.json."""
         return self.runs / "images" / variant
 
-    @property
-    def augmentation(self) -> Path:
-        """flip.json (is a flip safe for this label?), run.json."""
-        return self.runs / "augmentation"
-
-    @property
-    def pretraining(self) -> Path:
-        """Done marker of the pre-training; all studies share the weights themselves, see `pretraining` below."""
-        return self.runs / "pretraining"
-
     def localisation(self, key: str, seed: int) -> Path:
-        """A localisation network taught before fine-tuning: localisation.safetensors, history.csv,
-        diagnostics.json, run.json.
+        """A localisation network trained before fine-tuning: localisation.safetensors, history.csv, diagnostics.json,
+        run.json.
         """
         return self.runs / "stn" / key / str(seed)
 
     def arm(self, arm: str, seed: int) -> Path:
-        """One training: predictions.parquet, history.csv, weights.safetensors (first seed), progress.json,
-        run.json.
-        """
+        """One training: predictions.parquet, history.csv, weights.safetensors (first seed), progress.json, run.json."""
         return self.runs / "arms" / arm / str(seed)
-
-    @property
-    def evaluation(self) -> Path:
-        """run.json of the evaluation."""
-        return self.runs / "evaluation"
-
-    @property
-    def robustness(self) -> Path:
-        """run.json of the checks of robustness."""
-        return self.runs / "robustness"
-
-    @property
-    def explanation(self) -> Path:
-        """run.json of the explanations."""
-        return self.runs / "explanation"
 
     def executed(self, notebook: str, *parts: object) -> Path:
         """An executed notebook: `05_fine_tuning-proposed-1.ipynb`."""
         return self.runs / "notebooks" / ("-".join([notebook, *map(str, parts)]) + ".ipynb")
 
-    @property
-    def log(self) -> Path:
-        """What Snakemake and its jobs printed during the last run."""
-        return self.runs / "workflow.log"
-
-    @property
-    def plan(self) -> Path:
-        """The jobs that the workflow found to be run, written before the first of them starts."""
-        return self.runs / "plan.json"
-
-    @property
-    def lock(self) -> Path:
-        """Locked while a process runs this study."""
-        return self.runs / ".lock"
-
     def job_status(self, *parts: object) -> Path:
         """State, times and error of one job of the workflow: `05_fine_tuning-proposed-1.json`."""
         return self.runs / "jobs" / ("-".join(map(str, parts)) + ".json")
-
-    @property
-    def report(self) -> Path:
-        """index.html, tables/, figures/, notebooks/ as pages."""
-        return output_root() / "reports" / self.name
-
-    @property
-    def report_page(self) -> Path:
-        """The page to open."""
-        return self.report / "index.html"
-
-    @property
-    def tables(self) -> Path:
-        """CSV, Markdown and LaTeX, each file called after what it shows."""
-        return self.report / "tables"
-
-    @property
-    def figures(self) -> Path:
-        """SVG and PNG, each file called after what it shows."""
-        return self.report / "figures"
 
 
 def done_marker(folder: Path) -> Path:
