@@ -17,6 +17,7 @@ from foramen.cohort import adapters, audit, privacy
 from foramen.cohort import step as cohort
 from foramen.cohort.split import assign_split
 from foramen.core import files
+from foramen.core.display import readings
 from foramen.core.errors import InputError
 from radiographs import decoding, inspection
 
@@ -267,7 +268,7 @@ def test_the_synthetic_cohort_has_the_same_form(output):
     assert len(made.poses) == len(made.truth) == len(made.images) == len(made.acquisition)
     for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence):
         assert isinstance(table(made), pd.DataFrame)
-    assert "synthetic" in audit.questions(made)[0]
+    assert "is synthetic" in readings("cohort").questions(made, audit.prevalence(made)).splitlines()[0]
 
 
 def test_run_json_is_written_last(folder):

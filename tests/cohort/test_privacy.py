@@ -15,6 +15,7 @@ from foramen import study
 from foramen.cohort import audit, privacy, table_one
 from foramen.cohort import step as cohort
 from foramen.core import paths
+from foramen.core.display import readings
 
 PLANTED = ("Zebedee", "Quixwell", "19431231", "MRN774411", "Elsewhere General")
 
@@ -66,7 +67,8 @@ def test_what_a_report_is_made_from_holds_no_name(planted):
     shown += [audit.prevalence(made, by) for by in ("site", "view", "side", "sex", "split")]
     for table in shown:
         assert searched(table.to_csv()) == [], table
-    assert searched(" ".join(audit.questions(made)) + repr(made)) == []
+    said = str(readings("cohort").questions(made, audit.prevalence(made)))
+    assert "ethics approval" in said and searched(said + repr(made)) == []
     assert searched(str(privacy.shown_parameters(study.load(films.study_file(planted))))) == []
 
 

@@ -45,7 +45,8 @@ def leakage(cohort: Cohort) -> pd.DataFrame:
     """Every way in which the test set could be known to the training, looked for: `check, found, verdict`."""
     rows = cohort.included
     shared = int((rows.groupby("patient_id")["split"].nunique() > 1).sum())
-    linked, duplicates = cohort.audit.get("linked_patients", 0), _findings_on(cohort, "duplicate")
+    linked = cohort.audit.get("linked_patients", 0)
+    duplicates = sum(finding["subject"] == "duplicate" for finding in cohort.audit["findings"])
     checks = [
         ("patients in more than one split", shared, "LEAK"),
         ("images listed twice", int(rows["image_id"].duplicated().sum()), "LEAK"),
@@ -54,10 +55,6 @@ def leakage(cohort: Cohort) -> pd.DataFrame:
     ]
     lines = [(name, found, verdict if found else "clean") for name, found, verdict in checks]
     return pd.DataFrame(lines, columns=["check", "found", "verdict"])
-
-
-def _findings_on(cohort: Cohort, subject: str) -> int:
-    return sum(finding["subject"] == subject for finding in cohort.audit["findings"])
 
 
 def acquisition(cohort: Cohort) -> pd.DataFrame:
@@ -128,29 +125,3 @@ def cross_validated_auroc(design: pd.DataFrame, labels: pd.Series, patients: pd.
     model, folds = LogisticRegression(), GroupKFold(5)
     scores = cross_val_predict(model, design, labels, groups=patients, cv=folds, method="decision_function")
     return float(roc_auc_score(labels, scores))
-
-
-def questions(cohort: Cohort) -> list[str]:
-    """What no program can answer about this cohort; a person answers before the report is shown to anyone."""
-    asked = [
-        "Who labelled the images, from what (MRI, CT, surgery, the radiograph itself), and how far apart in time?",
-        "Were readers blind to the clinical findings, and how well did two of them agree?",
-        "How were these patients chosen, and whom does that leave out?",
-    ]
-    if cohort.audit["source"] == "synthetic":
-        return ["The cohort is synthetic: which of its assumptions must hold for a claim about real patients?", *asked]
-    asked += ["Is there an ethics approval or waiver for this use, and may figures of these radiographs be shown?"]
-    rows = cohort.included
-    if rows["site"].nunique() > 1:
-        sites = prevalence(cohort, "site")
-        spread = sites["prevalence"].max() - sites["prevalence"].min()
-        asked.append(f"Prevalence differs by {100 * spread:.0f} points between sites: is site a shortcut to the label?")
-    if (rows["side"] == "").any():
-        asked.append("Some images have no side: does the label refer to one side, and would a mirrored image keep it?")
-    if cohort.acquisition["burnt_in"].any():
-        asked.append("Some images seem to hold burnt-in text: does it name a person, a side or a diagnosis?")
-    if cohort.audit.get("linked_patients"):
-        asked.append("Some patients share near-identical pictures or a header identifier: are they one person?")
-    if _findings_on(cohort, "grey"):
-        asked.append("Some images seem clipped or reversed in grey: were they converted before they came here?")
-    return asked

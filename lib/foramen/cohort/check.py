@@ -24,7 +24,7 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     """
     if study.cohort.source == "synthetic":
         text = f"synthetic cohort of {study.cohort.synthetic.patients} patients: there are no files to check"
-        return [Finding.anonymous("note", "cohort", text)]
+        return [Finding("note", "cohort", text)]
     source = adapters.read(study.cohort.manifest)
     wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
     size = study.cohort.image_size
@@ -38,7 +38,7 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     found += _room(study, len(files))
     if not pixels:
         text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and odd grey"
-        found.append(Finding.anonymous("note", "check", text))
+        found.append(Finding("note", "check", text))
     return sorted(found, key=lambda finding: ("fault", "warning", "note").index(finding.severity))
 
 
@@ -54,4 +54,4 @@ def _room(study: Study, images: int) -> list[Finding]:
     if needed <= free:
         return []
     text = f"the decoded cohort needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
-    return [Finding.anonymous("fault", "disk", text)]
+    return [Finding("fault", "disk", text)]

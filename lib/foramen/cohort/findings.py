@@ -34,19 +34,17 @@ Severity = Literal["fault", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the list. `message` may name rows and files (for the terminal); `public` never does (for a
-    report).
-    """
+    """One line of the list. `public` never names rows or files (for a report), `named` may (for the terminal)."""
 
     severity: Severity
     subject: str
-    message: str
     public: str
+    named: str = ""
 
-    @classmethod
-    def anonymous(cls, severity: Severity, subject: str, text: str) -> "Finding":
-        """A finding whose one text names no row and no file."""
-        return cls(severity, subject, text, text)
+    @property
+    def message(self) -> str:
+        """What the user of the radiographs is told."""
+        return self.named or self.public
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,6 @@ class Verdict:
 
     findings: list[Finding]
     usable: pd.DataFrame
-
-    @property
-    def faults(self) -> list[Finding]:
-        """What stops the study."""
-        return [finding for finding in self.findings if finding.severity == "fault"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     """
     rows = source.table[source.table["excluded"] == ""]
     rows = rows.join(facts, how="left") if len(rows) else rows.assign(fault="")
-    found = [Finding("fault", "table", fault, "rows of the table are faulty") for fault in source.faults]
+    found = [Finding("fault", "table", "rows of the table are faulty", fault) for fault in source.faults]
     found += unreadable(rows, source.origin.name, expected.unreadable_share)
     usable = rows[rows["fault"] == ""]
     pairs = near_duplicates.pairs(usable) if "phash" in usable else []
@@ -91,7 +84,7 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     found += [*resolutions(usable, expected.image_size), *greys(usable)]
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
         found += [*classes(usable, expected.test_share), *splits(usable)]
-    return Verdict(found + [Finding.anonymous("note", "source", note) for note in source.notes], usable)
+    return Verdict(found + [Finding("note", "source", note) for note in source.notes], usable)
 
 
 def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> Iterator[Finding]:
@@ -102,12 +95,12 @@ def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> Iterator[Findi
     for reason, some in bad.groupby("fault", sort=False):
         for row, name in some["image_path"].head(LISTED).items():
             text = f"row {row}, {table}: {name}: {reason}{HINTS.get(reason, '')}"
-            yield Finding(severity, "image", text, f"one image: {public(reason)}")
+            yield Finding(severity, "image", f"one image: {public(reason)}", text)
         if len(some) > LISTED:
-            yield Finding.anonymous(severity, "image", f"{len(some) - LISTED} more images: {public(reason)}")
+            yield Finding(severity, "image", f"{len(some) - LISTED} more images: {public(reason)}")
     if len(bad) and allowed:
         text = f"{len(bad)} of {len(rows)} images ({share:.1%}) are unreadable; the study allows {allowed:.1%}"
-        yield Finding.anonymous(severity, "image", text)
+        yield Finding(severity, "image", text)
 
 
 def public(fault: str) -> str:
@@ -121,9 +114,9 @@ def classes(rows: pd.DataFrame, test_share: float) -> Iterator[Finding]:
         patients = rows.loc[rows["label"] == label, "patient_id"].nunique()
         few = f"only {patients} patients with label {label}"
         if patients < 3:
-            yield Finding.anonymous("fault", "label", f"{few}; each of train, val and test needs at least one")
+            yield Finding("fault", "label", f"{few}; each of train, val and test needs at least one")
         elif patients * test_share < 10:
-            yield Finding.anonymous("warning", "label", f"{few}; the test set will hold fewer than 10 of them")
+            yield Finding("warning", "label", f"{few}; the test set will hold fewer than 10 of them")
 
 
 def same_pictures(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -131,11 +124,11 @@ def same_pictures(rows: pd.DataFrame) -> Iterator[Finding]:
     for same in _repeated(rows, "digest") if "digest" in rows else []:
         text, conflict = f"{_rows(same)}: the same picture", same["label"].nunique() > 1
         if conflict:
-            yield Finding("fault", "label", f"{text} with different labels", "the same picture, two labels")
+            yield Finding("fault", "label", "the same picture, two labels", f"{text} with different labels")
         if same["patient_id"].nunique() > 1:
-            yield Finding("fault", "duplicate", f"{text} under different patients", "one picture, two patients")
+            yield Finding("fault", "duplicate", "one picture, two patients", f"{text} under different patients")
         elif not conflict:
-            yield Finding("warning", "duplicate", f"{text} twice for one patient", "one picture twice")
+            yield Finding("warning", "duplicate", "one picture twice", f"{text} twice for one patient")
 
 
 def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> Iterator[Finding]:
@@ -149,15 +142,16 @@ def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> Iterator
         text = "near-identical (or mirrored) pictures under different patients; kept in one split"
         text += f", {disagree} of them with different labels" if disagree else ""
         shown = first_few((f"rows {a} and {b}" for a, b in near), separator="; ")
-        yield Finding("warning", "duplicate", f"{shown}: {text}", f"{len(near)} pairs of {text}")
+        yield Finding("warning", "duplicate", f"{len(near)} pairs of {text}", f"{shown}: {text}")
 
 
 def same_identifiers(rows: pd.DataFrame) -> Iterator[Finding]:
     """One patient in the headers who is several patients in the table."""
     for same in _shared_identifier(rows):
-        several = same["patient_id"].nunique()
-        text = f"{_rows(same)}: the headers name one patient, the table {several}; kept in one split"
-        yield Finding("warning", "patient", text, "one patient in the headers, several in the table")
+        text = f"the headers name one patient, the table {same['patient_id'].nunique()}; kept in one split"
+        yield Finding(
+            "warning", "patient", "one patient in the headers, several in the table", f"{_rows(same)}: {text}"
+        )
 
 
 def splits(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -166,20 +160,20 @@ def splits(rows: pd.DataFrame) -> Iterator[Finding]:
     if len(without) == len(rows):
         return
     if len(without):
-        text = f"{_rows(without)}: no split, while other rows have one"
-        yield Finding("fault", "split", text, "rows without a split")
+        yield from _about(without, "fault", "split", "no split, while other rows have one", "rows without a split")
         return
     for members in _repeated(rows, "group", "split"):
         linked = members["patient_id"].nunique() > 1
         who = "patients linked by near-identical images or one header identifier" if linked else "one patient"
         text = f"{_rows(members)}: {who} in {' and '.join(sorted(members['split'].unique()))}"
-        yield Finding("fault", "split", text, f"{who} in two splits")
+        yield Finding("fault", "split", f"{who} in two splits", text)
     missing = {"train", "val", "test"} - set(rows["split"])
     for name in sorted(missing - {"val"}):
-        yield Finding.anonymous("fault", "split", f"no row is in {name}")
+        yield Finding("fault", "split", f"no row is in {name}")
     if missing == {"val"}:
-        text = "the table has no validation set; it is carved from the training set, by patient"
-        yield Finding.anonymous("note", "split", text)
+        yield Finding(
+            "note", "split", "the table has no validation set; it is carved from the training set, by patient"
+        )
 
 
 def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding]:
@@ -214,7 +208,7 @@ def private_data(rows: pd.DataFrame) -> Iterator[Finding]:
     if "private_fields" in rows and rows["private_fields"].map(len).any():
         filled = _counts(rows["private_fields"].explode().value_counts())
         text = f"identifying fields are filled in image headers: {filled}; none is stored"
-        yield Finding.anonymous("warning", "private data", text)
+        yield Finding("warning", "private data", text)
     if "burnt_in" in rows:
         text = "likely text burnt into the pixels; left out of the report's pictures"
         burnt = rows[rows["burnt_in"].astype(bool)]
@@ -227,17 +221,15 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
         return
     spacing = rows["spacing_mm"].dropna()
     if len(spacing) and spacing.max() / spacing.min() > 1.05:
-        text = f"pixel spacings range from {spacing.min():g} to {spacing.max():g} mm"
-        yield Finding.anonymous("warning", "resolution", text)
+        yield Finding("warning", "resolution", f"pixel spacings range from {spacing.min():g} to {spacing.max():g} mm")
     if 0 < len(spacing) < len(rows):
-        text = f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing"
-        yield Finding.anonymous("note", "resolution", text)
+        yield Finding("note", "resolution", f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing")
     text = f"smaller than cohort.image_size ({image_size}) and magnified"
     small = rows[rows[["width", "height"]].max(axis=1) < image_size]
     yield from _about(small, "warning", "resolution", text, f"images are {text}")
     depths = rows["bits"].dropna().astype(int).value_counts().sort_index().rename("{} bits".format)
     if len(depths) > 1:
-        yield Finding.anonymous("note", "resolution", f"mixed depths: {_counts(depths)}")
+        yield Finding("note", "resolution", f"mixed depths: {_counts(depths)}")
 
 
 def greys(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -314,7 +306,7 @@ def _about(rows: pd.DataFrame, severity: Severity, subject: str, text: str, publ
     """What is to be said of `rows`, which are named in the message and counted in public; nothing where there are
     none.
     """
-    return [Finding(severity, subject, f"{_rows(rows)}: {text}", f"{len(rows)} {public}")] if len(rows) else []
+    return [Finding(severity, subject, f"{len(rows)} {public}", f"{_rows(rows)}: {text}")] if len(rows) else []
 
 
 def _rows(rows: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ from foramen.cohort.adapters import Source
 from foramen.cohort.findings import Expectations, Verdict
 from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
 from foramen.core.errors import InputError, raise_any
-from foramen.core.files import digest_file, replacing, write_json
+from foramen.core.files import digest_file, replacing, write_frame, write_json
 from foramen.study import provenance
 from foramen.study.model import Split, Study
 from foramen.study.step import make
@@ -142,12 +142,12 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     with replacing(folder / "boxes.npy") as temporary:
         np.save(temporary, np.array(kept["box"].to_list(), np.int16))
     manifest, key = privacy.pseudonymise(source.table, privacy.salt(study.paths.runs))
-    _write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
+    write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     image_ids = manifest.loc[kept.index, "image_id"]
     for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
         (folder / name).unlink(missing_ok=True)
     if source.keypoints is not None:
-        _write_frame(folder / "poses.parquet", source.poses(kept).assign(image_id=image_ids))
+        write_frame(folder / "poses.parquet", source.poses(kept).assign(image_id=image_ids))
     seen = facts.loc[facts["modified"] > 0, "modified"]
     files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
     provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
@@ -190,8 +190,8 @@ def _path_fault(source: Source, name: str) -> str:
 
 
 def _stop_on_faults(source: Source, verdict: Verdict) -> None:
-    places = {"table": ""}
-    raise_any([places.get(f.subject, f"{source.origin}: {f.subject}: ") + f.message for f in verdict.faults])
+    faults = [finding for finding in verdict.findings if finding.severity == "fault"]
+    raise_any([f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}" for f in faults])
 
 
 def _own_or_assigned_split(kept: pd.DataFrame, shares: Split) -> pd.Series:
@@ -210,11 +210,6 @@ def _check_split(kept: pd.DataFrame, source: Source) -> None:
 
 
 def _write(folder: Path, manifest: pd.DataFrame, acquisition: pd.DataFrame, audit: dict) -> None:
-    _write_frame(folder / "manifest.parquet", manifest[MANIFEST].astype({"label": "int8", "age": float}))
-    _write_frame(folder / "acquisition.parquet", acquisition)
+    write_frame(folder / "manifest.parquet", manifest[MANIFEST].astype({"label": "int8", "age": float}))
+    write_frame(folder / "acquisition.parquet", acquisition)
     write_json(folder / "audit.json", audit)
-
-
-def _write_frame(path: Path, frame: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)

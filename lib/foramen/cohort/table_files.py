@@ -9,7 +9,7 @@ import itertools
 import re
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +27,7 @@ SEPARATORS = ",;\t|"
 ZERO_WIDTH = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + ZERO_WIDTH
 
-Row = tuple[int, list[str]]  # number, as a spreadsheet shows it, and cells
+Row = tuple[int, Sequence[str]]  # number, as a spreadsheet shows it, and cells
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -46,13 +46,12 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: empty file (0 bytes)")
     kind, read = READERS[suffix]
     try:
-        rows = read(path)
+        stripped = ((number, [cell.strip(BLANK) for cell in cells]) for number, cells in read(path))
+        (number, heading), *body = [(number, cells) for number, cells in stripped if any(cells)] or [(1, [])]
     except InputError:
         raise
     except Exception as error:  # damaged files fail in zipfile, XML, openpyxl or pyarrow, each with errors of its own
         raise InputError(f"{path}: not readable as {kind} ({type(error).__name__})") from None
-    stripped = ((number, [cell.strip(BLANK) for cell in cells]) for number, cells in rows)
-    (number, heading), *body = [(number, cells) for number, cells in stripped if any(cells)] or [(1, [])]
     _check_shape(number, heading, body, path)
     named = [column for column, name in enumerate(heading) if name]
     table = [[cells[column] if column < len(cells) else "" for column in named] for _, cells in body]
@@ -79,7 +78,7 @@ def _check_shape(number: int, heading: list[str], body: list[Row], path: Path) -
     raise_any(faults + [f"{path}: duplicate column {name!r}" for name in duplicates])
 
 
-def _text_rows(path: Path) -> list[Row]:
+def _text_rows(path: Path) -> Iterator[Row]:
     """CSV or TSV: UTF-8 with or without byte order mark, or UTF-16 with one; Excel's line `sep=;` counts as no row."""
     with open(path, "rb") as raw:
         encoding = "utf-16" if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
@@ -91,7 +90,7 @@ def _text_rows(path: Path) -> list[Row]:
             if stated:
                 stream.readline()
             lines = csv.reader(stream, delimiter=stated[1] if stated else _separator(first), strict=True)
-            return list(enumerate(lines, 1))
+            yield from enumerate(lines, 1)
     except csv.Error as error:
         raise InputError(f"{path}: not readable as a table: {error} (line {lines.line_num})") from None
     except UnicodeError as error:
@@ -114,7 +113,7 @@ def _where_not_utf8(path: Path, error: UnicodeError) -> str:
     return f"not readable as text ({type(error).__name__})"
 
 
-def _excel_rows(path: Path) -> list[Row]:
+def _excel_rows(path: Path) -> Iterator[Row]:
     """The first visible sheet of a workbook; InputError where it is too large or some of its rows are hidden."""
     with zipfile.ZipFile(path) as archive:
         if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
@@ -129,13 +128,12 @@ def _excel_rows(path: Path) -> list[Row]:
             )
             raise InputError(f"{path}: {text}")
         sheet.reset_dimensions()  # what the file says of its size may be wrong
-        rows, size = list[Row](), 0
+        size = 0
         for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
             size += len(values)
             if size > MOST_CELLS or number > MOST_ROWS:
                 raise InputError(f"{path}: more than {MOST_CELLS:,} cells; is there a stray one about row {number}?")
-            rows.append((number, [_cell(value) for value in values]))
-    return rows
+            yield number, [_cell(value) for value in values]
 
 
 def _hidden_rows(sheet: Any) -> list[int]:
@@ -158,15 +156,16 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _parquet_rows(path: Path) -> list[Row]:
+def _parquet_rows(path: Path) -> Iterator[Row]:
     size = parquet.ParquetFile(path).metadata
     if size.num_rows * size.num_columns > MOST_CELLS:
         raise InputError(f"{path}: more than {MOST_CELLS:,} cells")
-    table = pd.read_parquet(path).astype("string").fillna("").astype(object)
-    return [(1, [str(name) for name in table.columns]), *enumerate(table.to_numpy().tolist(), 2)]
+    table = pd.read_parquet(path).astype("string").fillna("")
+    yield 1, [str(name) for name in table.columns]
+    yield from enumerate(table.itertuples(index=False, name=None), 2)
 
 
-READERS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
+READERS: dict[str, tuple[str, Callable[[Path], Iterator[Row]]]] = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), ("a table", _text_rows)),
     ".xlsx": ("an Excel workbook", _excel_rows),
     ".parquet": ("parquet", _parquet_rows),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +69,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def digest_file(path: Path, update: Callable[[int], None] | None = None) -> str:
-    """The SHA-256 of a file, in hex, read in blocks of 1 MiB (`update` is told the bytes of each)."""
-    hasher = hashlib.sha256()
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
     with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            hasher.update(block)
-            if update:
-                update(len(block))
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def require_empty(folder: Path) -> None:
