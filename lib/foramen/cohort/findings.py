@@ -171,9 +171,7 @@ def splits(rows: pd.DataFrame) -> Iterator[Finding]:
     for name in sorted(missing - {"val"}):
         yield Finding("fault", "split", f"no row is in {name}")
     if missing == {"val"}:
-        yield Finding(
-            "note", "split", "the table has no validation set; it is carved from the training set, by patient"
-        )
+        yield Finding("note", "split", "no validation set in the table; it is carved from the training set, by patient")
 
 
 def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding]:

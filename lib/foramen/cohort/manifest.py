@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import pandera.pandas as pa
@@ -18,7 +18,7 @@ from foramen.cohort.table_files import ZERO_WIDTH
 from foramen.core.errors import first_few, raise_any
 
 REQUIRED = ("image_path", "patient_id", "label")
-OPTIONAL = ("image_id", "study_id", "side", "view", "site", "age", "sex", "split", "excluded")
+OPTIONAL = ("image_id", "side", "view", "site", "age", "sex", "split", "excluded")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 
 T = TypeVar("T")
@@ -124,15 +124,7 @@ def _folded(text: str) -> str:
 
 
 def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
-    """What each cell may hold; `labels` are label texts beside 0/1 and yes/no, where the study file states
-    them.
-    """
-
-    def one_of(meanings: Iterable[str], error: str) -> pa.Check:
-        return pa.Check(lambda cells: _spelling(cells).isin([text.lower() for text in meanings]), error=error)
-
-    labels = labels or LABELS
-    stated = f"is none of {', '.join(sorted(labels))} (state others in cohort.manifest.labels)"
+    """What each cell may hold; `labels` are label texts beside 0/1 and yes/no, where the study file states them."""
     filled = pa.Check(lambda cells: cells != "", error="is empty")
     once = pa.Check(lambda cells: ~cells.duplicated(keep=False) | (cells == ""), error="stands more than once")
     clean = pa.Check(lambda cells: ~cells.str.contains("\0", regex=False), error="holds a null character")
@@ -143,28 +135,31 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
     checks: dict[str, list[pa.Check]] = {
         "image_path": [filled, once, clean],
         "patient_id": [filled, clean, *identifying],
-        "label": [one_of(labels, stated)],
         "image_id": [once, clean, *identifying],
-        "side": [one_of(SIDES, "is neither L nor R (nor left or right)")],
         "age": [pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")],
-        "sex": [one_of(SEXES, "is none of F, M, O")],
-        "split": [one_of(SPLITS, "is none of train, val, test")],
     }
+    for name, (known, error) in _meanings(labels).items():
+        checks[name] = [pa.Check(lambda cells, known=known: _spelling(cells).isin(known), error=error)]
     return pa.DataFrameSchema({name: pa.Column(str, must) for name, must in checks.items()})
 
 
 def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
-    """A faultless table with typed columns: label int8, age float (NaN unknown), excluded as text (the
-    reason, or "").
-    """
-    stated = {text.lower(): value for text, value in (labels or LABELS).items()}
-    meanings = {"label": stated, "side": SIDES, "sex": SEXES, "split": SPLITS}
-    typed = table.assign(**{name: _spelling(table[name]).map(meaning) for name, meaning in meanings.items()})
-    typed = typed.astype({"label": "int8"})
-    typed["age"] = _years(table["age"])
+    """A faultless table with typed columns: label int8, age float (NaN unknown), excluded text (the reason or "")."""
+    typed = {name: _spelling(table[name]).map(known) for name, (known, _) in _meanings(labels).items()}
     reason = table["excluded"].where(~table["excluded"].str.lower().isin(NOT_EXCLUDED), "")
-    typed["excluded"] = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
-    return typed
+    reason = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
+    return table.assign(**typed, age=_years(table["age"]), excluded=reason).astype({"label": "int8"})
+
+
+def _meanings(labels: dict[str, int]) -> dict[str, tuple[dict[str, Any], str]]:
+    """For each column of a few values: what each spelling means, and what is wrong with any other."""
+    stated = f"is none of {', '.join(sorted(labels or LABELS))} (state others in cohort.manifest.labels)"
+    return {
+        "label": ({text.lower(): value for text, value in (labels or LABELS).items()}, stated),
+        "side": (SIDES, "is neither L nor R (nor left or right)"),
+        "sex": (SEXES, "is none of F, M, O"),
+        "split": (SPLITS, "is none of train, val, test"),
+    }
 
 
 def _spelling(column: pd.Series) -> pd.Series:
@@ -188,15 +183,11 @@ def _explain(cases: pd.DataFrame, path: Path) -> list[str]:
     """One line for each column and kind of fault: its first rows with what they hold, and how many more there
     are.
     """
-    faults = []
-    for (column, check), group in cases.groupby(["column", "check"], sort=False):
-        rows = group.dropna(subset="index").sort_values("index")
-        shown = first_few(
-            f"row {int(row)} ({str(value)[:40]!r})" if value != "" else f"row {int(row)}"
-            for row, value in zip(rows["index"], rows["failure_case"], strict=True)
-        )
-        faults.append(f"{path}: {shown}: {column} {check}")
-    return faults
+    cases = cases.sort_values("index")
+    held = cases["failure_case"].map(lambda value: f" ({str(value)[:40]!r})" if value != "" else "")
+    named = cases["index"].astype(float).map("row {:.0f}".format) + held
+    by_fault = named.groupby([cases["column"], cases["check"]], sort=False)
+    return [f"{path}: {first_few(rows)}: {column} {check}" for (column, check), rows in by_fault]
 
 
 def near(name: str, known: Iterable[object], cutoff: float = 0.5) -> str:

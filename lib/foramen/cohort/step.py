@@ -176,8 +176,6 @@ def _audit(study: Study, source: Source, facts: pd.DataFrame, verdict: Verdict) 
             for (severity, subject, text), count in lines.items()
         ],
         "linked_patients": int(kept["patient_id"].nunique() - kept["group"].nunique()),
-        "ignored_columns": source.ignored,
-        "notes": source.notes,
     }
 
 

@@ -59,7 +59,7 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.DataFrame(table, numbers, [heading[column] for column in named], dtype=object)
 
 
-def _check_shape(number: int, heading: list[str], body: list[Row], path: Path) -> None:
+def _check_shape(number: int, heading: list[str], body: Sequence[Row], path: Path) -> None:
     """InputError where the first row is no heading, a name occurs twice, or rows are longer than the heading."""
     if not body:
         raise InputError(f"{path}: the table has no rows")

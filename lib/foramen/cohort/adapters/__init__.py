@@ -35,7 +35,6 @@ class Source:
     images: Path  # the folder that image paths are relative to and must stay in
     labels: dict[str, int] = field(default_factory=dict)  # label texts beside 0/1 and yes/no
     notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
-    ignored: int = 0  # columns of the table that are not used
     faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
     keypoints: pd.DataFrame | None = None  # image_path, x, y lists in pixels of the stored image
 

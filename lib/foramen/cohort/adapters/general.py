@@ -20,6 +20,4 @@ def table(section: ManifestCohort) -> Source:
     images = Path(section.images).expanduser().resolve() if section.images else path.parent
     if not images.is_dir():
         raise InputError(f"cohort.manifest.images: there is no folder {images}")
-    rows = manifest.rename(raw, section.columns, path)
-    used = {section.columns.get(name, name) for name in manifest.COLUMNS}
-    return Source(rows, path, images, section.labels, ignored=sum(name not in used for name in raw.columns))
+    return Source(manifest.rename(raw, section.columns, path), path, images, section.labels)

@@ -69,7 +69,6 @@ def _images(path: Path, split: str, rule: str) -> pd.DataFrame:
             "image_id": images.index,
             "image_path": [f"{split}_images/{image_id}.dicom" for image_id in images.index],
             "patient_id": images.to_numpy(),
-            "study_id": images.to_numpy(),
             "label": RULES[rule](share.reindex(images.index)).astype(int).astype(str).to_numpy(),
             "split": split,
         }
