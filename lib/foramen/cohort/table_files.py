@@ -10,6 +10,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from foramen.core.errors import InputError, first_few, raise_any
 MOST_CELLS = 20_000_000  # a table of a million images has fewer
 MOST_UNPACKED = 1 << 28  # bytes of a workbook; a few KB can unpack to any size
 MOST_ROWS = 1 << 20  # of a sheet, as in Excel
+AS_SEEN = {"read_only": True, "data_only": True}  # values, not formulas
 SEPARATORS = ",;\t|"
 ZERO_WIDTH = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + ZERO_WIDTH
@@ -118,9 +120,7 @@ def _excel_rows(path: Path) -> Iterator[Row]:
     with zipfile.ZipFile(path) as archive:
         if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
             raise InputError(f"{path}: unpacks to more than {MOST_UNPACKED >> 20} MB; save the table as CSV UTF-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    with warnings.catch_warnings(action="ignore"), closing(openpyxl.load_workbook(path, **AS_SEEN)) as book:
         sheet = next(sheet for sheet in book.worksheets if sheet.sheet_state == "visible")
         if hidden := _hidden_rows(sheet):
             text = (

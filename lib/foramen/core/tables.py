@@ -22,15 +22,10 @@ _POINTS = ("gain", "slope", "low", "high", "paper_low", "paper_high", "detectabl
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
     """Write `frame` without its index as `name`.csv, .md and .tex into `folder`; returns the three paths."""
-    folder = Path(folder)
-    written = {
-        folder / f"{name}.csv": to_csv(frame),
-        folder / f"{name}.md": to_markdown(frame),
-        folder / f"{name}.tex": to_latex(frame),
-    }
-    for path, text in written.items():
-        write_text(path, text)
-    return list(written)
+    writers = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
+    for suffix, write in writers.items():
+        write_text(folder / f"{name}.{suffix}", write(frame))
+    return [folder / f"{name}.{suffix}" for suffix in writers]
 
 
 def to_csv(frame: pd.DataFrame) -> str:

@@ -36,7 +36,7 @@ class Source:
     labels: dict[str, int] = field(default_factory=dict)  # label texts beside 0/1 and yes/no
     notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
     faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
-    keypoints: pd.DataFrame | None = None  # image_path, x, y lists in pixels of the stored image
+    keypoints: dict[str, np.ndarray] | None = None  # by image_path, (n, 2) x and y in pixels of the stored image
 
     def poses(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Pose of the spine in each of `rows` (image_path, width, height) from its keypoints; NaN where it
@@ -46,12 +46,10 @@ class Source:
         `pose_x, pose_y` the keypoints' centre, `pose_angle` (radians) from the vertical, clockwise, to their
         principal axis, `pose_scale` half their extent along it.
         """
-        assert self.keypoints is not None  # asked for only where there are some
-        known = self.keypoints.set_index("image_path")
+        known = self.keypoints or {}
         poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_angle", "pose_scale", "pose_x", "pose_y"])
-        for row in rows[rows["image_path"].isin(known.index)].itertuples():
-            points = np.column_stack([known.at[row.image_path, "x"], known.at[row.image_path, "y"]])
-            points = (points - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
+        for row in rows[rows["image_path"].isin(list(known))].itertuples():
+            points = (known[row.image_path] - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
             centre = points.mean(0)
             axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
             axis = axis if axis[1] >= 0 else -axis
@@ -68,6 +66,8 @@ def read(section: ManifestCohort) -> Source:
         source = importlib.import_module(f"foramen.cohort.adapters.{section.adapter}").table(section)
     else:
         source = _own(Path(section.adapter), section)
+    if source.table.index.name != "row":  # no file of rows that faults could name: they are counted from 1
+        source.table = source.table.set_axis(pd.RangeIndex(1, len(source.table) + 1, name="row"))
     source.table = manifest.tidy(source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str))
     source.faults, good = manifest.validate(source.table, source.labels, source.origin)
     source.table = manifest.normalise(source.table.loc[good], source.labels)
@@ -92,11 +92,6 @@ def each(items: Iterable[Item], made: Callable[[Item], Made]) -> list[Made]:
             faults += error.faults
     raise_any(faults)
     return results
-
-
-def numbered(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the numbers by which faults name them, from 1."""
-    return rows.set_axis(pd.RangeIndex(1, len(rows) + 1, name="row"))
 
 
 def _own(path: Path, section: ManifestCohort) -> Source:

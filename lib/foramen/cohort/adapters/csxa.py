@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.cohort.adapters import Source, each, locate
 from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
@@ -46,7 +46,7 @@ def table(section: ManifestCohort) -> Source:
             return place | {"age": parts[2] or "", "label": cases[number], "excluded": ""}
         return place | {"age": parts[2] or "", "label": next(iter(labels)), "excluded": UNLABELLED}
 
-    frame = numbered(pd.DataFrame(each(sorted(folder.rglob("*.png")), row)))
+    frame = pd.DataFrame(each(sorted(folder.rglob("*.png")), row))
     if frame.empty:
         raise InputError(f"{folder}: no PNG files")
     shown = ", ".join(f"{CURVATURES.get(name, name)}: {label}" for name, label in labels.items())
@@ -68,13 +68,11 @@ def _cases(book: Path) -> pd.Series:
     return pd.Series(cases.to_numpy(), index=number.astype(int).astype(str))
 
 
-def _keypoints(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """The points of each image that has a JSON file: `image_path, x, y` (lists, pixels); InputError for
-    damaged ones.
-    """
+def _keypoints(root: Path, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The points (23, 2) in pixels of each image that has a JSON file, by image_path; InputError for damaged ones."""
     files = {path.stem: path for path in root.rglob("*.json")}
 
-    def keypoints(name: str) -> dict[str, object]:
+    def keypoints(name: str) -> np.ndarray:
         path = files[Path(name).stem]
         try:
             shapes = json.loads(path.read_text(encoding="utf-8-sig"))["shapes"]
@@ -83,7 +81,7 @@ def _keypoints(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
             raise InputError(f"{path}: no keypoints in labelme's layout") from None
         if points.shape != (KEYPOINTS, 2):
             raise InputError(f"{path}: {len(points)} keypoints, {KEYPOINTS} are expected")
-        return {"image_path": name, "x": points[:, 0].tolist(), "y": points[:, 1].tolist()}
+        return points
 
     known = [name for name in frame["image_path"] if Path(name).stem in files]
-    return pd.DataFrame(each(known, keypoints), columns=["image_path", "x", "y"])
+    return dict(zip(known, each(known, keypoints), strict=True))

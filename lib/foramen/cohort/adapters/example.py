@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.cohort.adapters import Source, each, locate
 from foramen.core.errors import InputError
 from foramen.study.model import ManifestCohort
 
@@ -42,5 +42,4 @@ def table(section: ManifestCohort) -> Source:
         image, label = str(path.relative_to(root)), path.parent.name
         return {"image_path": image, "patient_id": name["patient"], "label": label, "side": name["side"]}
 
-    frame = numbered(pd.DataFrame(each(files, row)))
-    return Source(frame, root, root, LABELS)
+    return Source(pd.DataFrame(each(files, row)), root, root, LABELS)

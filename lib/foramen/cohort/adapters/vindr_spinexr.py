@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.cohort.adapters import Source, each, locate, numbered
+from foramen.cohort.adapters import Source, each, locate
 from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, raise_any
 from foramen.study.model import ManifestCohort
@@ -41,14 +41,13 @@ def table(section: ManifestCohort) -> Source:
     if folder is None:
         raise InputError(f"{root}: no folder annotations/ (or annotation/) with train.csv and test.csv")
     parts = each(("train", "test"), lambda split: _images(folder / f"{split}.csv", split, section.readers))
-    rows = numbered(pd.concat(parts))
     notes = [
         f"VinDr-SpineXR: positive where {section.readers} of an image's readers marked {STENOSIS}",
         "VinDr-SpineXR: patients are not published; a study is taken as a patient, so one person's radiographs of "
         "different days may lie in different splits unless their headers share a PatientID",
         "VinDr-SpineXR: no side, view or level is published",
     ]
-    return Source(rows, folder, root, notes=notes)
+    return Source(pd.concat(parts), folder, root, notes=notes)
 
 
 def _images(path: Path, split: str, rule: str) -> pd.DataFrame:
