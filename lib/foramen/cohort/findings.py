@@ -19,10 +19,10 @@ from radiographs import near_duplicates
 
 # Which foramina an oblique view shows: posterior obliques the far side, anterior obliques the near one.
 SIDE_OF_VIEW = {"RPO": "L", "LAO": "L", "LPO": "R", "RAO": "R"}
-SIDE_STATED = (  # column that states a side, the side by what it holds, the fault, and where it contradicts
-    ("view", SIDE_OF_VIEW, "the side shown contradicts the view (RPO and LAO show the left foramina)", "view"),
-    ("laterality", {"L": "L", "R": "R"}, "the side contradicts the header's laterality", "header"),
-    ("view_position", SIDE_OF_VIEW, "the side contradicts the header's view position", "header"),
+SIDE_STATED = (  # column that states a side, the side by what it holds, and the fault where it is another
+    ("view", SIDE_OF_VIEW, "the side shown contradicts the view (RPO and LAO show the left foramina)"),
+    ("laterality", {"L": "L", "R": "R"}, "the side contradicts the header's laterality"),
+    ("view_position", SIDE_OF_VIEW, "the side contradicts the header's view position"),
 )
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
@@ -122,13 +122,13 @@ def classes(rows: pd.DataFrame, test_share: float) -> Iterator[Finding]:
 def same_pictures(rows: pd.DataFrame) -> Iterator[Finding]:
     """The same picture in two rows: with two labels, under two patients, or twice for one."""
     for same in _repeated(rows, "digest") if "digest" in rows else []:
-        text, conflict = f"{_rows(same)}: the same picture", same["label"].nunique() > 1
+        conflict = same["label"].nunique() > 1
         if conflict:
-            yield Finding("fault", "label", "the same picture, two labels", f"{text} with different labels")
+            yield from _about(same, "fault", "label", "the same picture with different labels")
         if same["patient_id"].nunique() > 1:
-            yield Finding("fault", "duplicate", "one picture, two patients", f"{text} under different patients")
+            yield from _about(same, "fault", "duplicate", "the same picture under different patients")
         elif not conflict:
-            yield Finding("warning", "duplicate", "one picture twice", f"{text} twice for one patient")
+            yield from _about(same, "warning", "duplicate", "the same picture twice for one patient")
 
 
 def near_identical(rows: pd.DataFrame, pairs: list[tuple[int, int]]) -> Iterator[Finding]:
@@ -149,9 +149,7 @@ def same_identifiers(rows: pd.DataFrame) -> Iterator[Finding]:
     """One patient in the headers who is several patients in the table."""
     for same in _shared_identifier(rows):
         text = f"the headers name one patient, the table {same['patient_id'].nunique()}; kept in one split"
-        yield Finding(
-            "warning", "patient", "one patient in the headers, several in the table", f"{_rows(same)}: {text}"
-        )
+        yield from _about(same, "warning", "patient", text)
 
 
 def splits(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -160,13 +158,12 @@ def splits(rows: pd.DataFrame) -> Iterator[Finding]:
     if len(without) == len(rows):
         return
     if len(without):
-        yield from _about(without, "fault", "split", "no split, while other rows have one", "rows without a split")
+        yield from _about(without, "fault", "split", "no split, while other rows have one")
         return
     for members in _repeated(rows, "group", "split"):
         linked = members["patient_id"].nunique() > 1
         who = "patients linked by near-identical images or one header identifier" if linked else "one patient"
-        text = f"{_rows(members)}: {who} in {' and '.join(sorted(members['split'].unique()))}"
-        yield Finding("fault", "split", f"{who} in two splits", text)
+        yield from _about(members, "fault", "split", f"{who} in {' and '.join(sorted(members['split'].unique()))}")
     missing = {"train", "val", "test"} - set(rows["split"])
     for name in sorted(missing - {"val"}):
         yield Finding("fault", "split", f"no row is in {name}")
@@ -179,13 +176,12 @@ def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding
     severity: Severity = "fault" if canonical else "warning"
     if canonical:
         text = f"no side, which arms with flip: canonical need ({', '.join(canonical)}); none and random do without"
-        yield from _about(rows[rows["side"] == ""], severity, "side", text, f"images: {text}")
+        yield from _about(rows[rows["side"] == ""], severity, "side", text)
     given = rows[rows["side"] != ""]
-    for column, sides_of, text, source in SIDE_STATED:
+    for column, sides_of, text in SIDE_STATED:
         if column in rows:
             stated = given[column].astype(str).str.upper().map(sides_of)
-            wrong = given[stated.notna() & (stated != given["side"])]
-            yield from _about(wrong, severity, "side", text, f"sides contradict the {source}")
+            yield from _about(given[stated.notna() & (stated != given["side"])], severity, "side", text)
 
 
 def headers(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -194,11 +190,10 @@ def headers(rows: pd.DataFrame) -> Iterator[Finding]:
         return
     other = rows[~rows["modality"].isin(RADIOGRAPHY)]
     text = f"modality {', '.join(sorted(other['modality'].unique()))} is no plain radiography (CR, DX, RG)"
-    yield from _about(other, "fault", "modality", text, f"images: {text}")
+    yield from _about(other, "fault", "modality", text)
     view, stated = rows["view"].str.upper(), rows["view_position"]
     wrong = rows[(view != "") & (stated != "") & (stated != view)]
-    text = "the view contradicts the header's ViewPosition"
-    yield from _about(wrong, "warning", "view", text, "views contradict the header")
+    yield from _about(wrong, "warning", "view", "the view contradicts the header's ViewPosition")
 
 
 def private_data(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -209,8 +204,7 @@ def private_data(rows: pd.DataFrame) -> Iterator[Finding]:
         yield Finding("warning", "private data", text)
     if "burnt_in" in rows:
         text = "likely text burnt into the pixels; left out of the report's pictures"
-        burnt = rows[rows["burnt_in"].astype(bool)]
-        yield from _about(burnt, "warning", "private data", text, "images with likely burnt-in text")
+        yield from _about(rows[rows["burnt_in"].astype(bool)], "warning", "private data", text)
 
 
 def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
@@ -224,7 +218,7 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
         yield Finding("note", "resolution", f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing")
     text = f"smaller than cohort.image_size ({image_size}) and magnified"
     small = rows[rows[["width", "height"]].max(axis=1) < image_size]
-    yield from _about(small, "warning", "resolution", text, f"images are {text}")
+    yield from _about(small, "warning", "resolution", text)
     depths = rows["bits"].dropna().astype(int).value_counts().sort_index().rename("{} bits".format)
     if len(depths) > 1:
         yield Finding("note", "resolution", f"mixed depths: {_counts(depths)}")
@@ -237,21 +231,19 @@ def greys(rows: pd.DataFrame) -> Iterator[Finding]:
     pictures = near_duplicates.coarse_pictures(rows)
     dark, bright = (np.percentile(pictures, share, axis=(1, 2)) for share in (95, 5))
     odd = [
-        (rows["clipped"] > 0.3, "over 30 % of the valid area is fully black or white", "images are clipped"),
-        ((dark < 26) | (bright > 229), "nearly black or white all over", "images are nearly black or white"),
-        (rows["levels"] < 32, "has fewer than 32 of 256 grey levels", "images have few grey levels"),
+        (rows["clipped"] > 0.3, "over 30 % of the valid area is fully black or white"),
+        ((dark < 26) | (bright > 229), "nearly black or white all over"),
+        (rows["levels"] < 32, "has fewer than 32 of 256 grey levels"),
     ]
     if len(rows) >= 10:
         likeness = _likeness(pictures)
         against = likeness < -0.4
-        text = "grey seems reversed against the other images (bone must be bright)"
-        odd.append((against, text, "images seem reversed"))
+        odd.append((against, "grey seems reversed against the other images (bone must be bright)"))
         features = [pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2)), 100 * likeness]
         unlike = np.any([_far_out(values) for values in features], axis=0) & ~against
-        text = "unlike the other images in brightness, contrast or what it shows"
-        odd.append((unlike, text, "images are unlike the others"))
-    for which, text, public in odd:
-        yield from _about(rows[which], "warning", "grey", text, public)
+        odd.append((unlike, "unlike the other images in brightness, contrast or what it shows"))
+    for which, text in odd:
+        yield from _about(rows[which], "warning", "grey", text)
 
 
 def _likeness(pictures: np.ndarray) -> np.ndarray:
@@ -300,11 +292,10 @@ def _repeated(rows: pd.DataFrame, key: str, differing: str | None = None) -> lis
     return [group for _, group in rows[counts > 1].groupby(key, sort=False)]
 
 
-def _about(rows: pd.DataFrame, severity: Severity, subject: str, text: str, public: str) -> list[Finding]:
-    """What is to be said of `rows`, which are named in the message and counted in public; nothing where there are
-    none.
-    """
-    return [Finding(severity, subject, f"{len(rows)} {public}", f"{_rows(rows)}: {text}")] if len(rows) else []
+def _about(rows: pd.DataFrame, severity: Severity, subject: str, text: str) -> list[Finding]:
+    """What is to be said of `rows`, which are counted in public and else named; nothing where there are none."""
+    public = f"{len(rows)} image{'s' * (len(rows) > 1)}: {text}"
+    return [Finding(severity, subject, public, f"{_rows(rows)}: {text}")] if len(rows) else []
 
 
 def _rows(rows: pd.DataFrame) -> str:
