@@ -142,7 +142,7 @@ def drawn(frame) -> dict[str, Figure]:
             images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
         ),
         "random_changes": figures.random_changes(images[0] / 65535, images[:3] / 65535, True),
-        "stn": figures.stn(images[:3], images[:3], theta[:3], theta[0], theta),
+        "stn": figures.stn(images[:3], images[:3, None], theta[:3], theta[0], theta),
         "sampling": figures.sampling(images[0], images[1], theta[0]),
         "turned_back": figures.turned_back(dict.fromkeys("abcd", images[:3]), np.array([10.0, -5.0, 0.0])),
         "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
@@ -261,6 +261,17 @@ def test_the_architecture_says_what_is_seen_of_the_film_and_in_which_shape():
     assert steps["ResNet50 layer2"] == "512 ×\n6 × 3" and "mean, attention, linear, sigmoid" in steps
     plain = {step.title: step.kind for step in figures.architecture_steps(run_of(Arm()), STAGES)}
     assert plain["region"] == "omitted"
+
+
+def test_every_head_of_a_transformer_has_its_frame():
+    images, theta = np.zeros((2, 32, 32)), np.zeros((2, 4, 2, 3))
+    theta[..., 0, 0] = theta[..., 1, 1] = 0.25
+    theta[:, :, 1, 2] = [-0.5, -0.2, 0.2, 0.5]
+    figure = figures.stn(images, np.zeros((2, 4, 8, 8)), theta, theta[0], theta)
+    pictures = [axes for axes in figure.findobj(plt.Axes) if axes.images]
+    assert [len(axes.lines) for axes in pictures[:2]] == [8, 8]  # four frames and their references
+    assert pictures[2].images[0].get_array().shape == (32, 8)  # the crops, one below the other
+    assert "magnification 4.00" in figure.get_label()
 
 
 def test_chance_lines_stand_in_the_curves(drawn):

@@ -35,22 +35,25 @@ def stn(
 
     Orange: what the spatial transformer reads. Dashed: the fixed crop of the same magnification, which is its control.
 
-    Used by notebook 04. `inputs` (n,S,S), `outputs` (n,s,s), `theta` (n,2,3) sampling matrices in the convention of
-    `affine_grid`; `fixed` (2,3) is that of the fixed crop, the reference; `all_theta` (M,2,3) those of a whole split,
-    for the histograms of rotation, magnification and shift.
+    Used by notebook 04. `inputs` (n,S,S), `outputs` (n,k,h,w), `theta` (n,2,3) sampling matrices in the convention of
+    `affine_grid`, or with several heads (n,k,2,3); `fixed` is that of the fixed crop, the reference; `all_theta` those
+    of a whole split, for the histograms of rotation, magnification and shift, of several heads their mean.
     """
     n, size, height = len(inputs), inputs.shape[-1], 2.3 * PAGE / len(inputs)
     figure = plt.figure(figsize=(PAGE, height + 1.7))
     top, bottom = figure.subfigures(2, 1, height_ratios=[height, 1.7], squeeze=False).flat
-    axes = top.subplots(2, n, squeeze=False)
-    rows_of_pictures(axes, {"input": inputs, "output": outputs})
-    for (upper, lower), matrix in zip(axes.T, theta, strict=True):
-        upper.plot(*frame(fixed, size).T, color="white", linewidth=1, linestyle=(0, (2, 2)))
-        upper.plot(*frame(matrix, size).T, color=ORANGE, linewidth=1.6)
+    axes, fixed = top.subplots(2, n, squeeze=False), fixed.reshape(-1, 2, 3)
+    rows_of_pictures(axes, {"input": inputs, "output": np.concatenate(list(np.moveaxis(outputs, 1, 0)), axis=1)})
+    for (upper, lower), matrices in zip(axes.T, theta.reshape(n, -1, 2, 3), strict=True):
+        for reference, matrix in zip(fixed, matrices, strict=True):
+            upper.plot(*frame(reference, size).T, color="white", linewidth=1, linestyle=(0, (2, 2)))
+            upper.plot(*frame(matrix, size).T, color=ORANGE, linewidth=1.6)
         upper.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-        lower.set_xlabel("{:+.0f}°, ×{:.2f}\n({:+.2f}, {:+.2f})".format(*transform_words(matrix)), fontsize=7)
-    words = np.array([transform_words(matrix) for matrix in (theta if all_theta is None else all_theta)])
-    _spread(bottom, words, transform_words(fixed))
+        mean = transform_words(matrices.mean(axis=0))
+        lower.set_xlabel("{:+.0f}°, ×{:.2f}\n({:+.2f}, {:+.2f})".format(*mean), fontsize=7)
+    spread = theta if all_theta is None else all_theta
+    words = np.array([transform_words(m.mean(axis=0)) for m in spread.reshape(len(spread), -1, 2, 3)])
+    _spread(bottom, words, transform_words(fixed.mean(axis=0)))
     (turn, zoom, right, down), sd = words.mean(axis=0), words.std(axis=0)
     figure.set_label(f"""{n} radiographs with the area that the spatial transformer reads (orange) and the fixed crop
         (dashed), and its outputs. Over {len(words)} images: rotation {turn:+.1f}° (sd {sd[0]:.1f}), magnification

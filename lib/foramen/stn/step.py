@@ -43,19 +43,20 @@ WEIGHTS = "localisation.safetensors"
 IMAGES, PASSES, SIZE = 256, 9, 32
 
 
-def build(run: Run, way: str | None = None) -> Transformer:
-    """An untrained transformer of an arm, or of another way for its images; what it draws is from the run's seed.
+def build(run: Run, way: str | None = None, heads: int | None = None) -> Transformer:
+    """An untrained transformer of an arm, or of another way or number of heads for its images, drawn from its seed.
 
     Crop and STN sample equally finely, so that they differ in place alone.
     """
     study, arm, given, shape = run.study, run.switches, run.study.stn, run.shape
-    way, zoom = way or arm.stn, given.magnification if arm.heads == 1 else given.head_magnification
+    way, heads = way or arm.stn, heads or arm.heads
+    zoom = given.magnification if heads == 1 else given.head_magnification
     magnification = 1.0 if way in ("none", "joint") else zoom
     finest = magnification if way == "none" else magnification / given.max_zoom
     samples = geometry.supersampling(study.image_size(arm.region), max(shape), finest)
     frame = geometry.crop_frame(magnification, shape=shape)
-    if arm.heads > 1:
-        places = np.linspace(-1, 1, arm.heads) / study.region.margin
+    if heads > 1:
+        places = np.linspace(-1, 1, heads) / study.region.margin
         frame = torch.stack([geometry.crop_frame(magnification, (0.0, down), shape) for down in places])
     if way in FIXED:
         return Transformer(frame, shape, samples)
