@@ -173,7 +173,7 @@ def test_all_runs_are_reachable_and_one_of_each_is_kept_as_notebook(output, inde
 
 def test_runs_are_told_apart_by_what_they_were_run_for(index):
     labels = {a.get_text() for a in index.find(id="notebooks").find_parent("section").find_all("a")}
-    assert {"global", "none", "proposed, seed 2", "01 data audit"} <= labels
+    assert {"film_global", "film_none", "proposed, seed 2", "01 data audit"} <= labels
     assert not [label for label in labels if "None" in label]
 
 

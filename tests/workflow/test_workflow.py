@@ -48,7 +48,7 @@ if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
 if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
     os.kill(os.getpid(), 9)
 """
-EXTRA = {"02_preprocessing": ["equalization"], "04_stn_training": ["arm", "seed"], "05_fine_tuning": ["arm", "seed"]}
+EXTRA = {"02_preprocessing": ["region", "equalization"], "04_stn_training": ["arm", "seed"], "05_fine_tuning": ["arm", "seed"]}
 STUDY = {
     "name": "stand_in",
     "seeds": [1, 2],
@@ -64,7 +64,7 @@ EVALUATIONS = [name for name in paths.NOTEBOOK_NAMES if name >= "06"]
 UNTIL, TRAIN = ("--until", *(name[3:] for name in EVALUATIONS)), ("--until", "fine_tuning")
 THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
 TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
-VARIANTS = ["02_preprocessing clahe", "02_preprocessing none"]
+VARIANTS = ["02_preprocessing film clahe", "02_preprocessing film none"]
 ALL = ["01_data_audit", *VARIANTS, "03_augmentation", *TEACHINGS, *TRAININGS, *EVALUATIONS]
 
 
@@ -168,7 +168,7 @@ def test_finished_study_does_nothing(finished: Place):
     [
         ("training.epochs=3", [*TRAININGS, *EVALUATIONS]),
         ("arms.plain.trainable=head", [*TRAININGS[:2], *EVALUATIONS]),
-        ("preprocessing.clahe_tiles=4", ["02_preprocessing clahe", *TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
+        ("preprocessing.clahe_tiles=4", ["02_preprocessing film clahe", *TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
         ("stn.epochs=3", [*TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
         ("cohort.synthetic.patients=50", ALL),
         (
@@ -180,7 +180,7 @@ def test_finished_study_does_nothing(finished: Place):
         ("arms.third={initialisation: random}", [*THIRD, *EVALUATIONS]),
         (
             "arms.third={initialisation: random, equalization: global}",
-            ["02_preprocessing global", *THIRD, *EVALUATIONS],
+            ["02_preprocessing film global", *THIRD, *EVALUATIONS],
         ),
     ],
 )
