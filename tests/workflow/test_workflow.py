@@ -1,5 +1,6 @@
 """The workflow with stand-in notebooks: what runs, what is kept, what a failure or a kill leaves behind."""
 
+import functools
 import io
 import json
 import os
@@ -48,7 +49,8 @@ if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
 if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
     os.kill(os.getpid(), 9)
 """
-EXTRA = {"02_preprocessing": ["region", "equalization"], "04_stn_training": ["arm", "seed"], "05_fine_tuning": ["arm", "seed"]}
+EXTRA = {"02_preprocessing": ["region", "equalization"]}
+EXTRA |= dict.fromkeys(["04_stn_training", "05_fine_tuning"], ["arm", "seed"])
 STUDY = {
     "name": "stand_in",
     "seeds": [1, 2],
@@ -124,7 +126,8 @@ class Place:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
         names = re.findall(r"log: .*/(.*)\.ipynb", (self.runs / "workflow.log").read_text())
-        return sorted(name.replace("clahe_none_self_supervised", "sharp").replace("-", " ") for name in names)
+        said = {"film_clahe_none_self_supervised": "sharp", "film_": "film ", "-": " "}
+        return sorted(functools.reduce(lambda name, pair: name.replace(*pair), said.items(), name) for name in names)
 
     def done_markers(self, folders: str, since: float) -> list[Path]:
         """Done markers of jobs that were finished after that time."""
@@ -150,7 +153,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     code, output = place.run()
     assert code == 0, output
     assert place.executions() == sorted(ALL)
-    for name in ("01_data_audit", "04_stn_training-clahe_none_self_supervised-1", "05_fine_tuning-plain-1"):
+    for name in ("01_data_audit", "04_stn_training-film_clahe_none_self_supervised-1", "05_fine_tuning-plain-1"):
         assert f"{name}: done" in output
     assert f"{len(ALL)} of {len(ALL)} jobs done" in output
     return place
