@@ -14,7 +14,7 @@ from foramen.core import paths
 
 NOTEBOOKS = [paths.NOTEBOOKS / f"{name}.ipynb" for name in paths.NOTEBOOK_NAMES]
 PARAMETERS = {
-    "02_preprocessing": ["study", "equalization"],
+    "02_preprocessing": ["study", "region", "equalization"],
     "04_stn_training": ["study", "arm", "seed"],
     "05_fine_tuning": ["study", "arm", "seed"],
 }
