@@ -121,6 +121,14 @@ def test_where_the_detector_is_not_sure_the_fixed_region_is_cut(tmp_path, monkey
     assert recorded["unsure"] == 24
 
 
+def test_a_column_without_a_length_is_not_believed_however_sure_the_detector(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch, confidence=0.0)
+    monkeypatch.setattr(step, "detect", lambda network, films: (np.zeros((len(films), 2, 2)), np.ones(len(films))))
+    table = step.prepare_regions(study)
+    assert not table["detected"].any() and (table["half"] == study.region.height).all()
+    assert step.prepare(study, "detected", "none").images.any()
+
+
 def test_only_training_films_are_learned_from(tmp_path, monkeypatch):
     study = study_of(tmp_path, monkeypatch)
     films = cohort.prepare(study)
@@ -131,9 +139,10 @@ def test_only_training_films_are_learned_from(tmp_path, monkeypatch):
 def test_no_known_pose_is_said_with_the_way_out(tmp_path, monkeypatch):
     study = study_of(tmp_path, monkeypatch)
     films = cohort.prepare(study)
-    object.__setattr__(films, "poses", None)
-    with pytest.raises(InputError, match=r"region\.learned_from: no pose is known here; phantom"):
-        step._lesson(study, films, tmp_path)
+    for poses in (None, films.poses.assign(pose_scale=np.nan)):
+        object.__setattr__(films, "poses", poses)
+        with pytest.raises(InputError, match=r"region\.learned_from: no pose is known here; phantom"):
+            step._lesson(study, films, tmp_path)
 
 
 def test_films_without_poses_are_found_by_what_was_learned_from_synthetic_ones(tmp_path, monkeypatch):

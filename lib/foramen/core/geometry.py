@@ -57,17 +57,17 @@ def supersampling(image_size: int, output_size: int, zoom: float) -> int:
 def sample(images: torch.Tensor, theta: torch.Tensor, shape: int | tuple[int, int], samples: int = 1) -> torch.Tensor:
     """Look at `images` (n, 1, H, W) through `theta` (n, 2, 3): (n, 1, h, w) of `shape` (one number: a square).
 
-    With several theta an image, (n, k, 2, 3), the k outputs are its channels, (n, k, h, w). Always in float32: bfloat16
-    has 8 bits, so a coordinate would be off by up to half a pixel. Outside the image its border is repeated; zeros
-    there would draw an edge that the network could read the pose from.
+    With several theta an image, (n, k, 2, 3), the k outputs are its channels, (n, k, h, w); their grids are stacked, so
+    that the image is looked at once. Always in float32: bfloat16 has 8 bits, so a coordinate would be off by up to half
+    a pixel. Outside the image its border is repeated; zeros there would draw an edge that the network could read the
+    pose from.
     """
     height, width = (shape, shape) if isinstance(shape, int) else shape
+    fine = [theta.numel() // 6, 1, height * samples, width * samples]
     with torch.autocast(images.device.type, enabled=False):
-        each = images.float() if theta.ndim == 3 else images.float().repeat_interleave(theta.shape[1], dim=0)
-        grid = F.affine_grid(
-            theta.float().reshape(-1, 2, 3), [len(each), 1, height * samples, width * samples], align_corners=False
-        )
-        sampled = F.grid_sample(each, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        grid = F.affine_grid(theta.float().reshape(-1, 2, 3), fine, align_corners=False)
+        grid = grid.view(len(images), -1, width * samples, 2)
+        sampled = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
         return (F.avg_pool2d(sampled, samples) if samples > 1 else sampled).view(len(images), -1, height, width)
 
 

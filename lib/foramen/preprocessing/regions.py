@@ -12,6 +12,7 @@ import torch
 from foramen.core import geometry
 
 FILM = (0.0, 0.0, 1.0)
+SMALLEST = 0.1  # of the film's side; a smaller region is no column, whatever the detector says
 
 
 def around_columns(ends: np.ndarray, margin: float) -> np.ndarray:

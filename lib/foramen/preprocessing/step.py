@@ -95,8 +95,9 @@ def masks(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) 
 def prepare_regions(study: Study) -> pd.DataFrame:
     """The detected region of each film: image_id, x, y, half, confidence, detected; made where missing or stale.
 
-    The detector learns from training films alone. Where it is less sure than `region.confidence`, `detected` is false
-    and the region is the fixed one. Beside regions.parquet lie detector.safetensors and history.csv (epoch, loss).
+    The detector learns from training films alone. Where it is less sure than `region.confidence`, or finds no length,
+    `detected` is false and the region is the fixed one. Beside regions.parquet lie detector.safetensors and history.csv
+    (epoch, loss).
     """
     films, folder, given = cohort.prepare(study), study.paths.regions, study.region
 
@@ -106,7 +107,8 @@ def prepare_regions(study: Study) -> pd.DataFrame:
         detector = _untrained(given.seed)
         history = fit_detector(detector, learned, ends, given.epochs, given.seed)
         points, confidence = detect(detector, small_films(films.images))
-        found, sure = regions.around_columns(points, given.margin), confidence >= given.confidence
+        found = regions.around_columns(points, given.margin)
+        sure = (confidence >= given.confidence) & (found[:, 2] >= regions.SMALLEST)
         found = np.where(sure[:, None], found, place(study, films, "fixed"))
         table = pd.DataFrame(found, columns=["x", "y", "half"]).assign(confidence=confidence, detected=sure)
         table.insert(0, "image_id", films.included["image_id"])
@@ -172,9 +174,10 @@ def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, to
             known = pd.read_parquet(Path(drawn) / "truth.parquet")
             small = small_films(np.load(Path(drawn) / "images.npy"))
     else:
-        if films.poses is None:
+        poses = films.poses if films.poses is not None else pd.DataFrame(columns=POSE_COLUMNS)
+        known = poses[poses["pose_scale"].notna() & (films.included["split"] == "train").reindex(poses.index)]
+        if known.empty:
             raise InputError("region.learned_from: no pose is known here; phantom learns from synthetic films")
-        known = films.poses[(films.included["split"] == "train") & films.poses["pose_scale"].notna()]
         small = small_films(films.images[known.index.to_numpy()])
     ends = regions.column_ends(known[POSE_COLUMNS].to_numpy())
     return small, torch.from_numpy(ends.astype(np.float32))
