@@ -40,7 +40,7 @@ def films_of(sides: list[str]) -> SimpleNamespace:
 
 def test_canonical_flip_mirrors_right_sides_and_nothing_else(monkeypatch: pytest.MonkeyPatch):
     films, images = films_of(["L", "R", "R"]), np.random.default_rng(0).integers(0, 255, (3, 8, 8), np.uint8)
-    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: images)
+    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: SimpleNamespace(images=images))
 
     def arm_images(kind: str) -> np.ndarray:
         return augmentation.arm_images(study_of(kind), Arm(flip=kind), films)[:, 0].numpy()
@@ -63,7 +63,8 @@ def test_examples_show_right_sides_mirrored_onto_left():
 
 def test_label_follows_the_mirror_where_it_depends_on_the_side(monkeypatch: pytest.MonkeyPatch):
     films = films_of(["L", "R", "L", "R"])
-    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: np.zeros((4, 8, 8), np.uint8))
+    blank = SimpleNamespace(images=np.zeros((4, 8, 8), np.uint8))
+    monkeypatch.setattr(augmentation.preprocessing, "prepare", lambda *_: blank)
     for dependent, taught in ((False, [0, 1, 0, 1]), (True, [0, 0, 0, 0])):
         study = study_of("canonical", side_dependent_label=dependent)
         held = training.images(study.run("basic", 1), films)

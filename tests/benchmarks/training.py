@@ -62,7 +62,7 @@ def study_of(way: str) -> Study:
 
 def classifier(study: Study) -> Classifier:
     """The network of the study's arm, untrained."""
-    return Classifier(stn.build(study, study.arms["arm"].stn), backbone.resnet50(), 0.5, 0.25)
+    return Classifier(stn.build(study.run("arm", 1)), backbone.resnet50(), 0.5, 0.25)
 
 
 def study_loop(way: str) -> Loop:

@@ -250,6 +250,9 @@ def test_interrupted_study_leaves_no_process_and_goes_on(tmp_path: Path, finishe
     started = time.time()
     wait_until(lambda: len(list(place.runs.glob("arms/*/2/waiting"))) == 2, process)
     wait_until(lambda: len(place.done_markers("arms/*/1", started)) == 2, process)
+    # What Snakemake has not noted yet when it is interrupted, it makes again.
+    log = place.runs / "workflow.log"
+    wait_until(lambda: len(re.findall(r"^Finished jobid: .*fine_tuning", log.read_text(), re.MULTILINE)) == 2, process)
     tree = psutil.Process(process.pid).children(recursive=True)
     assert len(tree) >= 5  # Snakemake, two jobs, two kernels
     process.send_signal(number)
