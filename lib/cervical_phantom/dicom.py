@@ -37,7 +37,7 @@ def write_dicom_folder(cohort: Path, out: Path) -> Path:
     The manifest has the columns image_id, image_path, patient_id, label, side, view, site, age, sex. Returns its path.
     """
     cohort, out = Path(cohort), Path(out)
-    manifest, truth = (pd.read_parquet(cohort / f"{name}.parquet") for name in ("manifest", "truth"))
+    manifest, truth = (pd.read_parquet(cohort / f"{name}.parquet", use_threads=False) for name in ("manifest", "truth"))
     manifest = manifest[MANIFEST_COLUMNS].assign(image_path=manifest["image_id"] + ".dcm")
     images = np.load(cohort / "images.npy", mmap_mode="r")
     boxes = np.load(cohort / "boxes.npy")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from foramen.cohort.split import NAMES
-from foramen.core.files import read_json
+from foramen.core.files import read_frame, read_json
 
 POSE_COLUMNS = ["pose_angle", "pose_scale", "pose_x", "pose_y"]  # in the order of `geometry.POSE`
 
@@ -50,8 +50,8 @@ def load_cohort(folder: Path) -> Cohort:
     def optional(name: str, read: Callable[[Path], Any]) -> Any:
         return read(folder / name) if (folder / name).exists() else None
 
-    manifest = pd.read_parquet(folder / "manifest.parquet")
-    truth = optional("truth.parquet", pd.read_parquet)
+    manifest = read_frame(folder / "manifest.parquet")
+    truth = optional("truth.parquet", read_frame)
     return Cohort(
         manifest=manifest,
         included=manifest[~manifest["excluded"]].reset_index(drop=True),
@@ -59,8 +59,8 @@ def load_cohort(folder: Path) -> Cohort:
         boxes=np.load(folder / "boxes.npy"),
         truth=truth,
         masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
-        poses=optional("poses.parquet", pd.read_parquet) if truth is None else truth[["image_id", *POSE_COLUMNS]],
-        acquisition=pd.read_parquet(folder / "acquisition.parquet"),
+        poses=optional("poses.parquet", read_frame) if truth is None else truth[["image_id", *POSE_COLUMNS]],
+        acquisition=read_frame(folder / "acquisition.parquet"),
         audit=read_json(folder / "audit.json"),
         folder=folder,
     )

@@ -17,7 +17,7 @@ from foramen.cohort.adapters import Source
 from foramen.cohort.findings import Expectations, Verdict
 from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
 from foramen.core.errors import InputError, raise_any
-from foramen.core.files import digest_file, replacing, write_frame, write_json
+from foramen.core.files import digest_file, read_frame, replacing, write_frame, write_json
 from foramen.study import provenance
 from foramen.study.model import Split, Study
 from foramen.study.step import make
@@ -94,7 +94,7 @@ def pseudonym_of(study: Study) -> dict[str, str]:
     path = study.paths.cohort / "key.parquet"
     if not path.exists():
         return {}
-    key = pd.read_parquet(path)
+    key = read_frame(path)
     return dict(zip(key["given_image"], key["image_id"], strict=True))
 
 
@@ -107,7 +107,7 @@ def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> No
         patients.write(study.cohort.synthetic, size, folder, parallel.available(), progress)
     except patients.EmptyCohort as fault:
         raise InputError(f"cohort.synthetic.{fault}") from fault
-    manifest = _split_synthetic(study, pd.read_parquet(folder / "manifest.parquet"))
+    manifest = _split_synthetic(study, read_frame(folder / "manifest.parquet"))
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
     known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "clipped": 0.0, "burnt_in": False}
     known |= {"view_position": manifest["view"], "laterality": manifest["side"]}

@@ -20,6 +20,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from foramen.core.errors import InputError, first_few, raise_any
+from foramen.core.files import read_frame
 
 MOST_CELLS = 20_000_000  # a table of a million images has fewer
 MOST_UNPACKED = 1 << 28  # bytes of a workbook; a few KB can unpack to any size
@@ -160,7 +161,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     size = parquet.ParquetFile(path).metadata
     if size.num_rows * size.num_columns > MOST_CELLS:
         raise InputError(f"{path}: more than {MOST_CELLS:,} cells")
-    table = pd.read_parquet(path).astype("string").fillna("")
+    table = read_frame(path).astype("string").fillna("")
     yield 1, [str(name) for name in table.columns]
     yield from enumerate(table.itertuples(index=False, name=None), 2)
 

@@ -48,6 +48,17 @@ def write_frame(path: Path, frame: "pd.DataFrame") -> None:
         write(temporary, index=False)
 
 
+def read_frame(path: Path) -> "pd.DataFrame":
+    """Read a .parquet file, on this thread alone.
+
+    Arrow's threads are sometimes still being joined when a short process ends, which then aborts (apache/arrow#34314:
+    3 of 120 processes that read three tables at once on two cores; none of 120 without threads).
+    """
+    import pandas as pd
+
+    return pd.read_parquet(path, use_threads=False, pre_buffer=False)
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

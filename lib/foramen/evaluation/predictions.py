@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from foramen.core.errors import InputError, first_few, raise_any
+from foramen.core.files import read_frame
 from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
@@ -57,7 +58,7 @@ def _load(path: Path) -> pd.DataFrame:
     """The raw table; whatever a reader's file can have wrong with it becomes an InputError."""
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
+            return read_frame(path)
         if path.suffix.lower() == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from foramen.cohort import step as cohort
 from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, raise_any
-from foramen.core.files import read_json
+from foramen.core.files import read_frame, read_json
 from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency, shortcuts
 from foramen.evaluation.saliency import Explained, Seen
 from foramen.fine_tuning import step as fine_tuning
@@ -169,7 +169,7 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
     asked = included.index[(included["split"] == "test") & (truth["label_visible"] == 1)]
     openings = truth.loc[asked, [f"narrowest_projected_mm_{level.replace('/', '_')}" for level in levels]]
     for arm in headed:
-        found = [pd.read_parquet(study.paths.arm(arm, seed) / fine_tuning.ATTENTION) for seed in study.seeds]
+        found = [read_frame(study.paths.arm(arm, seed) / fine_tuning.ATTENTION) for seed in study.seeds]
         table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
         plan, kept = study.evaluation, table[table["image_id"].isin(asked)]
         found_at = shortcuts.pointed(kept, openings, included["patient_id"], plan.resamples, plan.seed)

@@ -15,7 +15,7 @@ from foramen.cohort import step as cohort
 from foramen.cohort.loading import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
 from foramen.core.errors import InputError
-from foramen.core.files import replacing, write_frame
+from foramen.core.files import read_frame, replacing, write_frame
 from foramen.preprocessing import regions
 from foramen.preprocessing.detector import ColumnDetector, detect, fit_detector
 from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equalize
@@ -118,7 +118,7 @@ def prepare_regions(study: Study) -> pd.DataFrame:
         facts |= {"films": len(learned), "learned_from": given.learned_from, "unsure": int((~sure).sum())}
 
     make(folder, study, "regions", [films.folder], work)
-    return pd.read_parquet(folder / "regions.parquet")
+    return read_frame(folder / "regions.parquet")
 
 
 def detection_table(study: Study, films: Cohort) -> pd.DataFrame:
@@ -171,7 +171,7 @@ def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, to
     if study.region.learned_from == "phantom":
         with TemporaryDirectory(dir=folder) as drawn:
             patients.write(PHANTOM, FILM_SIZE, drawn, parallel.available())
-            known = pd.read_parquet(Path(drawn) / "truth.parquet")
+            known = read_frame(Path(drawn) / "truth.parquet")
             small = small_films(np.load(Path(drawn) / "images.npy"))
     else:
         poses = films.poses if films.poses is not None else pd.DataFrame(columns=POSE_COLUMNS)
