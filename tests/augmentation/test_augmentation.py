@@ -12,8 +12,8 @@ from foramen.augmentation import step as augmentation
 from foramen.core import geometry
 from foramen.core.errors import InputError
 from foramen.study.model import Arm, Study
+from foramen.training import backbone
 from foramen.training import step as training
-from foramen.training.backbone import resnet50
 from foramen.training.classifier import Classifier, TrainingImages, Transformer
 from foramen.training.fine_tuning import FineTuning
 
@@ -78,7 +78,7 @@ def test_random_flip_mirrors_half_and_swaps_only_side_dependent_labels(dependent
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     images, rows = torch.zeros(400, 1, 8, 8, dtype=torch.uint8), torch.arange(400)
     data = TrainingImages(images, torch.ones(400), np.zeros(400, bool), {"train": rows}, dependent)
-    model = Classifier(Transformer(torch.eye(3), 8, 1), resnet50())
+    model = Classifier(Transformer(torch.eye(3), 8, 1), backbone.create("resnet50"))
     tuning = FineTuning(model, data, study.training, study.augmentation, study.arms["basic"])
     data.inputs = ramp.repeat(400, 1, 1, 1)
     inputs, labels = tuning.batch(rows)

@@ -62,7 +62,7 @@ def study_of(way: str) -> Study:
 
 def classifier(study: Study) -> Classifier:
     """The network of the study's arm, untrained."""
-    return Classifier(stn.build(study.run("arm", 1)), backbone.resnet50(), 0.5, 0.25)
+    return Classifier(stn.build(study.run("arm", 1)), backbone.create("resnet50"), 0.5, 0.25)
 
 
 def study_loop(way: str) -> Loop:
@@ -122,7 +122,7 @@ def tutorial(folder: Path) -> Loop:
     device = compute.device()
     dataset = ImageFolder(str(folder), Compose([Grayscale(), Resize((SIZE, SIZE)), ToTensor()]))
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
-    model = backbone.resnet50().to(device).train()
+    model = backbone.create("resnet50").to(device).train()
     optimiser = torch.optim.Adam(model.parameters())
     criterion = torch.nn.BCEWithLogitsLoss()
 
@@ -144,7 +144,7 @@ def timm_loop(folder: Path) -> Loop:
         dataset, (1, SIZE, SIZE), BATCH, is_training=True, no_aug=True, use_prefetcher=False, mean=(0.5,), std=(0.25,),
         num_workers=0, persistent_workers=False, device=device,
     )  # fmt: skip
-    model = backbone.resnet50().to(device, memory_format=torch.channels_last).train()
+    model = backbone.create("resnet50").to(device, memory_format=torch.channels_last).train()
     optimiser = create_optimizer_v2(model, opt="adamw", lr=3e-4, weight_decay=0.05)
     schedule, meter = CosineLRScheduler(optimiser, t_initial=1000), AverageMeter()
 

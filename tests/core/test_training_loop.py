@@ -102,7 +102,7 @@ def test_what_is_saved_continues_as_if_nothing_had_happened(tmp_path, batches):
 
 
 def test_training_mode_holds_frozen_statistics_and_those_of_the_transformer():
-    model = Classifier(nn.Sequential(nn.BatchNorm2d(1)), backbone.resnet50())
+    model = Classifier(nn.Sequential(nn.BatchNorm2d(1)), backbone.create("resnet50"))
     backbone.freeze(model.network, "layer4")
     model.train()
     assert not model.transformer[0].training and not model.network.bn1.training

@@ -85,15 +85,15 @@ class Spot(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layer4 = nn.AvgPool2d(8)
+        self.pool = nn.AvgPool2d(8)
 
     def forward(self, images):
-        return self.layer4(images)[:, :, :4, :4].mean(dim=(1, 2, 3))[:, None]
+        return self.pool(images)[:, :, :4, :4].mean(dim=(1, 2, 3))[:, None]
 
 
 def test_grad_cam_finds_what_the_logit_depends_on():
-    images = torch.rand(saliency.BATCH + 3, 1, SIZE, SIZE) + 0.5
-    maps = saliency.grad_cam(Spot(), images, "layer4")
+    images, spot = torch.rand(saliency.BATCH + 3, 1, SIZE, SIZE) + 0.5, Spot()
+    maps = saliency.grad_cam(spot, images, spot.pool)
     assert maps.shape == (len(images), 8, 8)
     expected = images.unfold(2, 8, 8).unfold(3, 8, 8).mean(dim=(1, 4, 5))
     gradient = 1 / 16 * 16 / 64  # of each cell, averaged over all cells
@@ -106,13 +106,15 @@ def test_grad_cam_finds_what_the_logit_depends_on():
 )
 def test_maps_come_from_stages_that_can_say_where(size, expected):
     assert saliency.layers((size, size)) == saliency.layers((2 * size, size)) == expected
-    network = backbone.resnet50()
-    for layer in expected:
-        assert saliency.grad_cam(network.eval(), torch.rand(1, 1, size, size), layer).shape[-1] >= 4
+    for name in ("resnet50", "tf_efficientnet_lite0"):
+        network = backbone.create(name).eval()
+        for stage in expected:
+            maps = saliency.grad_cam(network, torch.rand(1, 1, size, size), saliency.last(network, stage))
+            assert maps.shape[-1] == size // saliency.STRIDES[stage] >= 4
 
 
 def test_randomising_goes_from_the_output_down_and_keeps_the_values():
-    network = backbone.resnet50(seed=3).eval()
+    network = backbone.create("resnet50", seed=3).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     reached = []
     for stage, shuffled in saliency.randomised(network, seed=1):

@@ -24,7 +24,10 @@ def colour() -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def model() -> torch.nn.Module:
-    return backbone.resnet50(seed=1)
+    return backbone.create("resnet50", seed=1)
+
+
+NETWORKS = ["resnet50", "tf_efficientnet_lite0"]
 
 
 def image(count: int = 2) -> torch.Tensor:
@@ -41,7 +44,7 @@ def written(path: Path, state: dict) -> Path:
 
 def test_one_channel_in_one_logit_out_the_same_for_a_seed(model):
     state = torch.get_rng_state()
-    again, other = backbone.resnet50(seed=1), backbone.resnet50(seed=2)
+    again, other = backbone.create("resnet50", seed=1), backbone.create("resnet50", seed=2)
     assert torch.equal(state, torch.get_rng_state())
     assert model(image()).shape == (2, 1)
     assert model.conv1.weight.shape == (64, 1, 7, 7)
@@ -52,7 +55,7 @@ def test_one_channel_in_one_logit_out_the_same_for_a_seed(model):
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}])
 def test_a_grey_image_gives_what_three_equal_channels_gave(colour, tmp_path, wrap):
     path = written(tmp_path / "colour.pth", wrap(colour.state_dict()))
-    grey = backbone.resnet50(path).eval()
+    grey = backbone.create("resnet50", path).eval()
     with torch.no_grad():
         expected = colour.forward_features(image().expand(-1, 3, -1, -1))
         torch.testing.assert_close(grey.forward_features(image()), expected, rtol=1e-3, atol=1e-4)
@@ -61,7 +64,7 @@ def test_a_grey_image_gives_what_three_equal_channels_gave(colour, tmp_path, wra
 
 def test_half_precision_and_parallel_names_are_understood(model, tmp_path):
     state = {f"module.{k}": v.half() for k, v in model.state_dict().items()}
-    loaded = backbone.resnet50(written(tmp_path / "half.safetensors", state))
+    loaded = backbone.create("resnet50", written(tmp_path / "half.safetensors", state))
     assert loaded.conv1.weight.dtype == torch.float32
     torch.testing.assert_close(loaded.fc.weight, model.fc.weight, rtol=1e-3, atol=1e-4)
 
@@ -71,14 +74,14 @@ def test_the_first_tensor_that_does_not_fit_is_named_with_both_shapes(model, tmp
     state["layer2.0.conv1.weight"] = torch.zeros(7, 256, 1, 1)
     state["layer3.0.conv1.weight"] = torch.zeros(7, 256, 1, 1)
     fault = refusal(written(tmp_path / "other.safetensors", state))
-    assert "layer2.0.conv1.weight is (7, 256, 1, 1), ResNet50 has (128, 256, 1, 1)" in fault
+    assert "layer2.0.conv1.weight is (7, 256, 1, 1), resnet50 has (128, 256, 1, 1)" in fault
     del state["layer1.0.conv1.weight"]
     assert "layer1.0.conv1.weight (64, 64, 1, 1) is missing" in refusal(written(tmp_path / "b.pth", state))
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as refused:
-        backbone.resnet50(path)
+        backbone.create("resnet50", path)
     assert str(path) in str(refused.value)
     return str(refused.value)
 
@@ -111,19 +114,26 @@ def test_damaged_missing_and_empty_files_are_refused(model, tmp_path):
     assert "no table" in refusal(written(tmp_path / "list.pth", [torch.zeros(3)]))
 
 
-def test_the_stages_in_a_row_are_the_network(model):
-    model.eval()
-    x = image()
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_stages_in_a_row_are_the_network(network):
+    model = backbone.create(network, seed=1).eval()
+    x, sides = image(), []
     with torch.no_grad():
         expected = model(x)
         for stage in backbone.stages(model).values():
             x = stage(x)
+            sides.append(x.shape[-1])
     assert torch.equal(x, expected)
+    assert sides[1:5] == [16, 8, 4, 2]
+    assert sum(p.numel() for p in model.parameters()) == sum(
+        p.numel() for stage in backbone.stages(model).values() for p in stage.parameters()
+    )
 
 
-@pytest.mark.parametrize("trainable", ["head", "layer4", "layer3", "layer2", "layer1", "all"])
-def test_frozen_stages_stay_as_they_are_and_the_others_move(trainable):
-    model = backbone.resnet50(seed=1)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("trainable", ["head", "layer4", "layer1", "all"])
+def test_frozen_stages_stay_as_they_are_and_the_others_move(trainable, network):
+    model = backbone.create(network, seed=1)
     for parameter in model.parameters():  # timm starts each block's last scale at 0, so that nothing before it moves
         if parameter.ndim == 1:
             torch.nn.init.uniform_(parameter, 0.5, 1.0)
@@ -142,7 +152,7 @@ def test_frozen_stages_stay_as_they_are_and_the_others_move(trainable):
 
 
 def test_learning_rates_and_decay_of_the_groups(model):
-    model = backbone.resnet50()
+    model = backbone.create("resnet50")
     groups = {g["name"]: g for g in backbone.parameter_groups(model, 1e-3, 5.0, 0.5, 0.05)}
     rates = [groups[f"{stage} weights"]["lr"] for stage in backbone.STAGES]
     assert rates == pytest.approx([1e-3 * f for f in (0.0625, 0.125, 0.25, 0.5, 1.0, 5.0)])

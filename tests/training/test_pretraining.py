@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from foramen import study
-from foramen.core import paths, weights
+from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.study.model import Pretraining, Study
 from foramen.training import backbone, fractals, hub, pretraining, step
@@ -101,8 +101,8 @@ def test_formula_weights_load_and_are_made_once(output):
     stamp = made.stat().st_mtime_ns
     course = pd.read_csv(made.parent / "history.csv")
     assert course["images"].iloc[-1] == 64 and course["train_loss"].notna().all()
-    assert set(load_file(made)).isdisjoint(weights.HEAD)
-    backbone.resnet50(made)
+    assert set(load_file(made)).isdisjoint(("fc.weight", "fc.bias"))
+    backbone.create("resnet50", made)
     assert step.prepare(given).stat().st_mtime_ns == stamp
     assert step.folder(smoke("pretraining.images=64", "training.epochs=7")) == made.parent
     assert step.folder(smoke("pretraining.images=128")) != made.parent
@@ -161,4 +161,4 @@ def test_weights_in_the_hubs_cache_need_no_network(output, monkeypatch):
     path = output / "model.safetensors"
     save_file(timm.create_model("resnet50").state_dict(), path)
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: str(path))
-    backbone.resnet50(step.prepare(smoke("pretraining.source=hub")))
+    backbone.create("resnet50", step.prepare(smoke("pretraining.source=hub")))

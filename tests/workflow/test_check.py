@@ -57,7 +57,7 @@ def faults(capsys, *overrides: str, path: str = "study.yaml") -> list[str]:
 
 
 def write_weights(name: str) -> None:
-    state = backbone.resnet50().state_dict()
+    state = backbone.create("resnet50").state_dict()
     match name:
         case "harm.pth":
             Path(name).write_bytes(pickle.dumps(Harm()))
@@ -80,8 +80,8 @@ def write_weights(name: str) -> None:
         ("harm.pth", "holds more than tensors or is damaged; not loaded, so no code was run"),
         ("text.safetensors", "not readable as a weights file"),
         ("numbers.pth", "holds no table of named tensors"),
-        ("other.safetensors", "does not fit ResNet50: tensor conv1.weight is (8, 3, 3, 3), ResNet50 has (64, 1, 7, 7)"),
-        ("part.safetensors", "does not fit ResNet50: tensor layer4.0.conv1.weight (512, 1024, 1, 1) is missing"),
+        ("other.safetensors", "does not fit resnet50: tensor conv1.weight is (8, 3, 3, 3), resnet50 has (64, 1, 7, 7)"),
+        ("part.safetensors", "does not fit resnet50: tensor layer4.0.conv1.weight (512, 1024, 1, 1) is missing"),
     ],
 )
 def test_a_weights_file_that_would_fail_later(place, capsys, name, fault):
@@ -101,7 +101,7 @@ def test_weights_that_fit_and_weights_that_nobody_starts_from(place, capsys):
 def test_weights_of_the_hub(place, capsys, monkeypatch):
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
     (found,) = faults(capsys, "pretraining.source=hub", "pretraining.hub_name=resnet50.tv_in2k")
-    assert "timm has no ResNet50 weights 'resnet50.tv_in2k'" in found
+    assert "timm has no resnet50 weights 'resnet50.tv_in2k'" in found
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in faults(capsys, "pretraining.source=hub")[0]
 

@@ -1,6 +1,7 @@
 """Weights files: read without running the code in them, adapted to one grey channel, or refused (notebook 05)."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from torch import nn
 
 from foramen.core.errors import InputError
 from foramen.core.files import replacing
-
-HEAD = ("fc.weight", "fc.bias")
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
@@ -41,29 +40,46 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
+def head(model: nn.Module) -> tuple[str, str]:
+    """Names of the tensors of the last layer of one of timm's networks."""
+    layer = _facts(model)["classifier"]
+    return f"{layer}.weight", f"{layer}.bias"
+
+
 def load_into(model: nn.Module, path: Path) -> None:
-    """Give a ResNet50 the tensors of a weights file: as float32, colour channels summed.
+    """Give one of timm's networks the tensors of a weights file, see `adapt`."""
+    adapt(model, read(path), str(path))
+
+
+def adapt(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Give one of timm's networks the tensors of `state`: as float32, colour channels summed.
 
     Its head stays where the file's has another size, or none. Raises InputError that names the first tensor, in the
-    network's order, that is missing or of another shape.
+    network's order, that is missing or of another shape, and `source`.
     """
-    state = read(path)
+    known = _facts(model)
+    network, own = known["architecture"], head(model)
     adapted = {}
     for name, wanted in model.state_dict().items():
         given = state.get(name)
-        if given is None and (name in HEAD or name.endswith("num_batches_tracked")):
+        if given is None and (name in own or name.endswith("num_batches_tracked")):
             continue
         if given is None:
-            raise InputError(f"{path}: does not fit ResNet50: tensor {name} {tuple(wanted.shape)} is missing")
-        if name == "conv1.weight" and given.shape[1:] == (3, *wanted.shape[2:]):
+            raise InputError(f"{source}: does not fit {network}: tensor {name} {tuple(wanted.shape)} is missing")
+        if name == f"{known['first_conv']}.weight" and given.shape[1:] == (3, *wanted.shape[2:]):
             given = adapt_input_conv(1, given)
         if given.shape != wanted.shape:
-            if name in HEAD:
+            if name in own:
                 continue
-            shapes = f"{tuple(given.shape)}, ResNet50 has {tuple(wanted.shape)}"
-            raise InputError(f"{path}: does not fit ResNet50: tensor {name} is {shapes}")
+            shapes = f"{tuple(given.shape)}, {network} has {tuple(wanted.shape)}"
+            raise InputError(f"{source}: does not fit {network}: tensor {name} is {shapes}")
         adapted[name] = given.to(wanted.dtype)
     model.load_state_dict(adapted, strict=False)
+
+
+def _facts(model: nn.Module) -> Any:
+    """What timm knows of a network: architecture, and the names of its first convolution and its classifier."""
+    return model.pretrained_cfg
 
 
 def save(model: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:

@@ -25,10 +25,11 @@ from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
-from timm.models import ResNet
+from torch import nn
 
 from foramen.evaluation.predictions import called
 from foramen.training import backbone
+from foramen.training.backbone import Network
 
 STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of the input to a cell of the stage
 FEWEST_CELLS = 4  # along a side: a map of fewer says little about where
@@ -99,7 +100,7 @@ def _spread(rows: pd.DataFrame) -> list[pd.Series]:
 
 
 def explain(
-    network: ResNet,
+    network: Network,
     seen: Seen,
     rows: pd.DataFrame,
     images: np.ndarray,
@@ -115,10 +116,10 @@ def explain(
     """
     size, chosen, maps = images.shape[-1], layers(seen.inputs.shape[-2:]), {}
     for layer in chosen:
-        evidence = np.maximum(grad_cam(network, seen.inputs, layer) * seen.sign[:, None, None], 0)
+        evidence = np.maximum(grad_cam(network, seen.inputs, last(network, layer)) * seen.sign[:, None, None], 0)
         maps[f"{GRAD_CAM} {layer}"] = to_radiograph(evidence, seen.theta, seen.mirrored, size)
     *_, (_, shuffled) = randomised(network, seed)
-    strength = np.abs(grad_cam(shuffled, seen.inputs, chosen[0]))
+    strength = np.abs(grad_cam(shuffled, seen.inputs, last(shuffled, chosen[0])))
     maps[RANDOMISED] = to_radiograph(strength, seen.theta, seen.mirrored, size)
     maps |= {EDGES: np.stack([sobel(image / 65535) for image in images]), CENTRE: _centre(boxes, size)}
     return Explained(rows, images, boxes, masks, maps)
@@ -134,9 +135,14 @@ def layers(shape: Iterable[int]) -> tuple[str, str]:
     return first, second
 
 
-def grad_cam(network: ResNet, inputs: torch.Tensor, layer: str) -> np.ndarray:
-    """Evidence for stenosis at each cell of a stage, negative where it speaks against it: (n, h, w)."""
-    explainer = LayerGradCam(network, getattr(network, layer))
+def last(network: Network, stage: str) -> nn.Module:
+    """The layer at which a stage of the network ends."""
+    return backbone.stages(network)[stage][-1]
+
+
+def grad_cam(network: nn.Module, inputs: torch.Tensor, layer: nn.Module) -> np.ndarray:
+    """Evidence for stenosis at each cell of a layer, negative where it speaks against it: (n, h, w)."""
+    explainer = LayerGradCam(network, layer)
     with torch.enable_grad():
         parts = [explainer.attribute(part, target=0).detach() for part in inputs.split(BATCH)]
     return torch.cat(parts)[:, 0].numpy()
@@ -158,7 +164,7 @@ def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, s
     return on_radiograph
 
 
-def randomised(network: ResNet, seed: int) -> Iterable[tuple[str, ResNet]]:
+def randomised(network: Network, seed: int) -> Iterable[tuple[str, Network]]:
     """The network with more and more stages randomised, from the output down: (stage reached, network).
 
     The values of each tensor of a stage are put in random order, rather than drawn anew: the network forgets
@@ -227,7 +233,7 @@ def _mean(values: np.ndarray) -> tuple[float, float, float]:
     return float(values.mean()), float(low), float(high)
 
 
-def cascade(network: ResNet, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:
+def cascade(network: Network, inputs: torch.Tensor, seed: int = 0) -> pd.DataFrame:
     """How much of a map survives as the network is randomised.
 
     Columns: randomised, similarity, low, high, zero_maps.
@@ -237,10 +243,10 @@ def cascade(network: ResNet, inputs: torch.Tensor, seed: int = 0) -> pd.DataFram
     depends on what was learned falls to 0, though not evenly: a single randomised stage can turn its sign.
     """
     _, layer = layers(inputs.shape[-2:])
-    trained = grad_cam(network, inputs, layer)
+    trained = grad_cam(network, inputs, last(network, layer))
     results = [("nothing", 1.0, 1.0, 1.0, _zero(trained))]
     for stage, shuffled in randomised(network, seed):
-        maps = grad_cam(shuffled, inputs, layer)
+        maps = grad_cam(shuffled, inputs, last(shuffled, layer))
         similar = np.array([_similarity(a, b) for a, b in zip(trained, maps, strict=True)])
         results.append((stage, *_mean(similar), _zero(maps)))
     return pd.DataFrame(results, columns=["randomised", "similarity", "low", "high", "zero_maps"])

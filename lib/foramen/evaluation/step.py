@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from timm.models import ResNet
 
 from foramen.augmentation.flip import mirrored as mirrored_by
 from foramen.augmentation.step import side_dependent
@@ -22,6 +21,7 @@ from foramen.fine_tuning import step as fine_tuning
 from foramen.preprocessing import step as preprocessing
 from foramen.study import provenance, sweeps
 from foramen.study.model import Study
+from foramen.training.backbone import Network
 
 
 def train_missing(study: Study) -> dict[tuple[str, int], Path]:
@@ -134,7 +134,7 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
     return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
 
 
-def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[ResNet, Seen]:
+def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[Network, Seen]:
     """A trained network, and what it was given of the radiographs in `rows` (from `saliency.choose`)."""
     films, model = cohort.load(study), fine_tuning.load_model(study.run(arm, seed))
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
@@ -148,7 +148,7 @@ def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[ResN
     return model.network, Seen(inputs.clone(), theta.clone(), mirrored, sign)
 
 
-def explain(study: Study, arm: str, network: ResNet, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
+def explain(study: Study, arm: str, network: Network, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
     """Maps of what the arm sees of the radiographs in `rows`, with, where synthetic, their true foramina."""
     films, source = cohort.load(study), study.arms[arm].region
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])

@@ -16,6 +16,7 @@ from foramen.figures.drawing import listing, rows_of_pictures
 from foramen.figures.style import BLUE, GREY, PAGE, REFERENCE, VERMILION, captioned
 from foramen.study.model import Run
 
+NETWORKS = {"resnet50": "ResNet50", "tf_efficientnet_lite0": "EfficientNet-Lite0"}
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 
 
@@ -57,7 +58,7 @@ def architecture_steps(run: Run, stages: Sequence[Mapping[str, Any]]) -> list[St
     for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
         height, width = (math.ceil(side / stage["reduction"]) for side in shape)
         detail = f"{stage['num_chs']} ×\n{height} × {width}"
-        steps.append(Step(f"ResNet50 {name}", detail, "trained" if i >= first else "frozen"))
+        steps.append(Step(f"{NETWORKS[study.training.network]} {name}", detail, "trained" if i >= first else "frozen"))
     joined = "mean, linear, sigmoid" if arm.heads == 1 else "mean, attention, linear, sigmoid"
     return [*steps, Step(joined, "score", "trained")]
 

@@ -104,7 +104,7 @@ def _attended(rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
 
 def load_model(run: Run) -> Classifier:
     """The classifier of a finished training (notebook 08). Only the study's first seed keeps weights."""
-    model = training.assembled(stn.build(run), backbone.resnet50())
+    model = training.assembled(stn.build(run), backbone.create(run.study.training.network))
     model.load_state_dict(weights.read(run.folder / "weights.safetensors"))
     return model.to(memory_format=torch.channels_last).eval()
 

@@ -87,6 +87,8 @@ def _sources(study: Study) -> Iterator[str]:
     """A source without its file; what asks for something that the source of the radiographs has not."""
     if study.pretraining.source == "file" and not study.pretraining.file:
         yield "pretraining.file: source is file, but none is named"
+    if study.pretraining.source == "package" and study.training.network != "tf_efficientnet_lite0":
+        yield "pretraining.source: package has weights of training.network tf_efficientnet_lite0 only"
     if study.cohort.source == "synthetic":
         return
     if not study.cohort.manifest.path:

@@ -18,6 +18,7 @@ Equalization = Literal["none", "minmax", "global", "clahe"]
 Flip = Literal["none", "random", "canonical"]
 Stn = Literal["none", "crop", "joint", "self_supervised", "true_pose"]
 Initialisation = Literal["random", "pretrained"]
+Network = Literal["resnet50", "tf_efficientnet_lite0"]  # as timm calls them
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Annotated[int, Field(ge=0, le=1)]
@@ -149,9 +150,9 @@ class StnParameters(Section):
 class Pretraining(Section):
     """Where the weights of the arms with `initialisation: pretrained` come from (notebook 05)."""
 
-    source: Literal["formula", "hub", "file"] = "formula"
+    source: Literal["formula", "hub", "file", "package"] = "formula"
     hub_name: str = Field("resnet50.tv_in1k", description="timm's name of the weights, for source hub")
-    file: OwnPath = Field("", description=".safetensors or .pth with the weights of a ResNet50, for source file")
+    file: OwnPath = Field("", description=".safetensors or .pth with weights of training.network, for source file")
     classes: int = Field(60, ge=2, le=10000, description="iterated function systems to tell apart, for source formula")
     images: int = Field(14000, ge=1, description="formula-generated images seen in training")
     image_size: int = Field(64, ge=32, le=512)
@@ -193,6 +194,7 @@ class Arm(Section):
 class Training(Section):
     """The recipe of fine-tuning, the same for every arm (notebook 05)."""
 
+    network: Network = Field("resnet50", description="the paper's, or one whose ImageNet weights a package carries")
     input: Shape = Field([96, 96], description="height and width of the network's input, in pixels")
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=1024)
@@ -350,10 +352,11 @@ class Study(Section):
 
     def _pretraining_parameters(self) -> dict[str, Any]:
         """The fields of the chosen source, and what a computation of the weights depends on besides."""
-        of_source = {"hub": {"source", "hub_name"}, "file": {"source", "file"}}
+        of_source = {"hub": {"source", "hub_name"}, "file": {"source", "file"}, "package": {"source"}}
         if chosen := of_source.get(self.pretraining.source):
-            return self.pretraining.model_dump(mode="json", include=chosen)
-        computed = self.training.model_dump(include={"precision", "device", "threads"})
+            network = self.training.model_dump(include={"network"})
+            return self.pretraining.model_dump(mode="json", include=chosen) | network
+        computed = self.training.model_dump(include={"network", "precision", "device", "threads"})
         return self.pretraining.model_dump(mode="json", exclude={"hub_name", "file"}) | computed
 
 

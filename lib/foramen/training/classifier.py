@@ -1,11 +1,10 @@
-"""The classifier: transformer, normalisation and ResNet50, and the images it is trained on (notebook 05)."""
+"""The classifier: transformer, normalisation and network, and the images it is trained on (notebook 05)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from timm.models import ResNet
 from torch import nn
 
 from foramen.core import compute, geometry
@@ -40,9 +39,9 @@ class Transformer(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Transformer, normalisation of its output, ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits.
+    """Transformer, normalisation of its output, a network such as ResNet50: (n, 1, S, S) in 0 to 1 gives (n,) logits.
 
-    Where the transformer has several heads, the ResNet50 reads each crop and `attention` joins their features.
+    Where the transformer has several heads, the network reads each crop and `attention` joins their features.
     """
 
     mean: torch.Tensor
@@ -51,7 +50,7 @@ class Classifier(nn.Module):
     def __init__(
         self,
         transformer: Transformer,
-        network: ResNet,
+        network: backbone.Network,
         mean: float = 0.0,
         std: float = 1.0,
         attention: Attention | None = None,
@@ -68,7 +67,7 @@ class Classifier(nn.Module):
     def classify(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (n,) of inputs (n, k, h, w)."""
         if self.attention is not None:
-            return self.network.fc(self.attention(self.features(inputs)))[:, 0].float()
+            return self.network.get_classifier()(self.attention(self.features(inputs)))[:, 0].float()
         return self.network(inputs.contiguous(memory_format=torch.channels_last))[:, 0].float()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -76,7 +75,7 @@ class Classifier(nn.Module):
         return self.classify(self.sample_input(images))
 
     def features(self, inputs: torch.Tensor) -> torch.Tensor:
-        """What is read of inputs (n, 1, h, w): the pooled features (n, 2048); of several crops, (n, k, 2048)."""
+        """What is read of inputs (n, 1, h, w): the pooled features (n, f); of several crops, (n, k, f)."""
         crops = inputs if self.attention is None else inputs.flatten(0, 1)[:, None]
         maps = self.network.forward_features(crops.contiguous(memory_format=torch.channels_last))
         features = self.network.forward_head(maps, pre_logits=True).float()

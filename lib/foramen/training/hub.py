@@ -13,16 +13,16 @@ from foramen.core.errors import InputError
 FILE = "model.safetensors"
 WAYS_OUT = (
     "without the hub, set pretraining.source to formula (weights learned from formula-generated images), "
-    "or to file with pretraining.file naming a local .safetensors or .pth of a ResNet50"
+    "or to file with pretraining.file naming a local .safetensors or .pth"
 )
 
 
-def download(name: str) -> Path:
-    """The weights file of timm's ResNet50 called `name`, such as resnet50.tv_in1k, from cache or network.
+def download(name: str, network: str) -> Path:
+    """The weights file of timm's `network` called `name`, such as resnet50.tv_in1k, from cache or network.
 
     Raises InputError, within 15 seconds where there is no network; the client alone would retry for longer.
     """
-    if cached := check(name):
+    if cached := check(name, network):
         return cached
     try:
         return Path(hf_hub_download(f"timm/{name}", FILE))
@@ -31,16 +31,16 @@ def download(name: str) -> Path:
         raise InputError(f"pretraining.source: {name} cannot be fetched ({reason}); {WAYS_OUT}") from None
 
 
-def check(name: str) -> Path | None:
+def check(name: str, network: str) -> Path | None:
     """The weights file where it is in the cache, None where it can be fetched; InputError where neither is so."""
     repository = f"timm/{name}"
     cached = try_to_load_from_cache(repository, FILE)
     if isinstance(cached, str):
         return Path(cached)
-    known = timm.list_pretrained("resnet50.*")
+    known = timm.list_pretrained(f"{network}.*")
     if name not in known:
         near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-        raise InputError(f"pretraining.hub_name: timm has no ResNet50 weights {name!r}; the nearest is {near}")
+        raise InputError(f"pretraining.hub_name: timm has no {network} weights {name!r}; the nearest is {near}")
     offline = "it is not in the hub's cache and HF_HUB_OFFLINE is set"
     if obstacle := offline if constants.HF_HUB_OFFLINE else _obstacle(hf_hub_url(repository, FILE)):
         raise InputError(f"pretraining.source: {name} cannot be fetched ({obstacle}); {WAYS_OUT}")

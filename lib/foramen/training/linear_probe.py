@@ -21,14 +21,15 @@ def train(model: Classifier, data: TrainingImages, weight_decay: float, precisio
     started = time.monotonic()
     data.inputs = sample_all(model, data.images) if data.inputs is None else data.inputs
     with compute.autocast(precision, data.inputs.device):
-        features = in_batches(model, model.features, data.inputs)  # (N, 2048)
+        features = in_batches(model, model.features, data.inputs)  # (N, f)
     train, val = data.splits["train"], data.splits["val"]
     mean, std = features[train].mean(dim=0), features[train].std(dim=0) + 1e-6
     features = (features - mean) / std
     head, loss = logistic_regression(features[train], data.labels[train], weight_decay)
     with torch.no_grad():
-        model.network.fc.weight.copy_(head.weight / std)
-        model.network.fc.bias.copy_(head.bias - (head.weight * mean / std).sum())
+        last = model.network.get_classifier()
+        last.weight.copy_(head.weight / std)
+        last.bias.copy_(head.bias - (head.weight * mean / std).sum())
         scores = head(features[val])[:, 0].cpu()
     seconds = time.monotonic() - started
     row = {"epoch": 1, "train_loss": loss, **validation(scores, data.labels[val]), "learning_rate": math.nan}

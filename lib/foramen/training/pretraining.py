@@ -1,6 +1,6 @@
 """Pre-training on images made by formulas (Kataoka et al. 2020, arXiv 2101.08515), the method (notebook 05).
 
-A ResNet50 learns to tell iterated function systems apart; needed are no network, no data set and no licence. The step
+A network learns to tell iterated function systems apart; needed are no network, no data set and no licence. The step
 that keeps its weights, or takes them from timm's hub or a file, is `foramen.training.step`.
 """
 
@@ -36,12 +36,12 @@ class FormulaPretraining:
     alone: a training that was killed goes on from its checkpoint and ends with the same bytes.
     """
 
-    def __init__(self, given: Pretraining, precision: str, device: torch.device):
+    def __init__(self, network: str, given: Pretraining, precision: str, device: torch.device):
         self.given, self.precision, self.device = given, precision, device
         self.steps = math.ceil(given.images / BATCH)
         self.rows = math.ceil(self.steps / ROW_STEPS)
         self.systems = fractals.categories(given.classes, np.random.default_rng(given.seed))
-        model = backbone.resnet50(seed=given.seed, outputs=given.classes)
+        model = backbone.create(network, seed=given.seed, outputs=given.classes)
         self.model = model.to(device).to(memory_format=torch.channels_last)
         groups = backbone.parameter_groups(self.model, given.learning_rate, 1.0, 1.0, WEIGHT_DECAY)
         self.optimizer = torch.optim.AdamW(groups, fused=True)

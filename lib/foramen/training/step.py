@@ -1,7 +1,7 @@
 """What a study trains with: pre-trained weights (`foramen pretrain`), an arm's images, its classifier (notebook 05).
 
-Pre-trained weights come from formulas, timm's hub, or a file. Whatever the source, the result is one file of
-single-channel ResNet50 weights without a head, kept outside any one study, so that all studies that ask for the same
+Pre-trained weights come from formulas, timm's hub, a file or a package. Whatever the source, the result is one file of
+single-channel weights without a head, kept outside any one study, so that all studies that ask for the same
 weights share them.
 """
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from timm.models import ResNet
 from torch import nn
 
 from foramen.augmentation import step as augmentation
@@ -24,8 +23,9 @@ from foramen.preprocessing import step as preprocessing
 from foramen.preprocessing.equalization import normalisation
 from foramen.study.model import Arm, Run, Study
 from foramen.study.step import make
-from foramen.training import backbone, checkpoints, hub
+from foramen.training import backbone, checkpoints, hub, packaged
 from foramen.training.attention import Attention
+from foramen.training.backbone import Network
 from foramen.training.checkpoints import TrainingState
 from foramen.training.classifier import Classifier, TrainingImages, Transformer
 from foramen.training.fine_tuning import FineTuning
@@ -47,10 +47,10 @@ def prepare(study: Study) -> Path:
         if study.pretraining.source == "formula":
             model = _pretrained(study, home, facts)
         else:
-            given = inputs[0] if inputs else hub.download(study.pretraining.hub_name)
+            given = inputs[0] if inputs else hub.download(study.pretraining.hub_name, study.training.network)
             facts["adapted_from"] = given.name
-            model = backbone.resnet50(given)
-        weights.save(model, file, without=weights.HEAD)
+            model = _adapted(study, given)
+        weights.save(model, file, without=weights.head(model))
 
     make(home, study, "pretraining", inputs, work)
     checkpoints.clear(home)
@@ -62,17 +62,28 @@ def check(study: Study) -> None:
     given = study.pretraining
     if given.source == "formula" or all(arm.initialisation != "pretrained" for arm in study.arms.values()):
         return
-    if given.source == "file":
-        backbone.resnet50(Path(given.file))
-    elif not (folder(study) / "run.json").exists():
-        hub.check(given.hub_name)
+    if given.source == "hub":
+        if not (folder(study) / "run.json").exists():
+            hub.check(given.hub_name, study.training.network)
+    else:
+        _adapted(study, *_inputs(study))
+
+
+def _adapted(study: Study, given: Path) -> Network:
+    """The study's network with the weights of a file; InputError where they do not fit."""
+    network = study.training.network
+    if study.pretraining.source != "package":
+        return backbone.create(network, given)
+    model = backbone.create(network)
+    weights.adapt(model, packaged.renamed(weights.read(given)), str(given))
+    return model
 
 
 def _pretrained(study: Study, home: Path, facts: dict) -> nn.Module:
     """A network trained on formulas' images; its history lies in `home`."""
     recipe = study.training
     compute.deterministic(recipe.threads)
-    training = FormulaPretraining(study.pretraining, recipe.precision, compute.device(recipe.device))
+    training = FormulaPretraining(recipe.network, study.pretraining, recipe.precision, compute.device(recipe.device))
     state = TrainingState(training.rows, home, study.pretraining_key([]), recipe.checkpoint_seconds)
     model = training.train(state)
     write_frame(home / "history.csv", pd.DataFrame(state.history))
@@ -86,6 +97,8 @@ def folder(study: Study) -> Path:
 
 
 def _inputs(study: Study) -> list[Path]:
+    if study.pretraining.source == "package":
+        return [packaged.file()]
     if study.pretraining.source != "file":
         return []
     path = Path(study.pretraining.file)
@@ -104,7 +117,9 @@ def fine_tuning(
     arm, train = run.switches, data.splits["train"].numpy()
     treated = preprocessing.prepare(study, arm.region, arm.equalization)
     mean_and_std = normalisation(treated.images[train], treated.boxes[train])
-    model = assembled(transformer, backbone.resnet50(pretrained, run.seed), *mean_and_std, run.seed)
+    model = assembled(
+        transformer, backbone.create(study.training.network, pretrained, run.seed), *mean_and_std, run.seed
+    )
     model = model.to(data.images.device).to(memory_format=torch.channels_last)
     data.splits |= {name: data.splits[name][:most] for name, most in first.items()}
     rate = transformer_rate(study, run.switches)
@@ -125,7 +140,7 @@ def images(run: Run, films: Cohort) -> TrainingImages:
 
 
 def assembled(
-    transformer: Transformer, network: ResNet, mean: float = 0.0, std: float = 1.0, seed: int = 0
+    transformer: Transformer, network: Network, mean: float = 0.0, std: float = 1.0, seed: int = 0
 ) -> Classifier:
     """A classifier of these parts; what joins several heads is drawn from `seed`."""
     if transformer.frame.ndim == 2:
