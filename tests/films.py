@@ -120,7 +120,7 @@ def study_file(folder: Path, name: str = "films", **manifest: object) -> Path:
         },
         "split": {"test": 0.55, "validation": 0.15},
         "arms": {"basic": {}},
-        "evaluation": {"primary": {"arm": "basic"}},
+        "plan": {"primary": {"arm": "basic"}},
     }
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")

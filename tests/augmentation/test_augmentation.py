@@ -25,7 +25,7 @@ def study_of(flip: str, **manifest: object) -> Study:
             "name": "flips",
             "cohort": {"source": "manifest", "manifest": {"path": "films.csv"} | manifest},
             "arms": {"basic": {"flip": flip}},
-            "evaluation": {"primary": {"arm": "basic"}},
+            "plan": {"primary": {"arm": "basic"}},
         }
     )
 

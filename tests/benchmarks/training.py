@@ -55,7 +55,7 @@ def study_of(way: str) -> Study:
             "name": "benchmark",
             "arms": {"arm": {"stn": way, "initialisation": "random"}},
             "training": {"input": [SIZE, SIZE], "batch_size": BATCH, "epochs": 1000},
-            "evaluation": {"reference": "arm", "primary": {"arm": "arm"}},
+            "plan": {"reference": "arm", "primary": {"arm": "arm"}},
         }
     )
 

@@ -153,6 +153,16 @@ def test_holm_leaves_the_primary_contrast_alone_and_adjusts_the_rest(resampled):
     np.testing.assert_allclose(rest.p_holm, expected)
 
 
+def test_holm_corrects_the_families_of_the_plan(resampled):
+    primary, metrics = ("proposed", "accuracy"), ["accuracy", "auroc"]
+    for by_metric in (False, True):
+        gains = comparisons.gains(resampled, "basic", primary, metrics, by_metric)
+        assert gains[~gains.metric.isin(metrics)].p_holm.isna().all()
+        rest = gains[gains.metric.isin(metrics) & ~gains.primary]
+        for _, family in rest.groupby(rest.metric if by_metric else lambda row: "all"):
+            assert family.p_holm.min() == pytest.approx(min(1, len(family) * family.p_value.min()))
+
+
 def test_steps_compare_each_arm_with_its_predecessor(resampled):
     steps = comparisons.steps(resampled, [("he", "basic"), ("proposed", "he")]).set_index(["arm", "metric"])
     gains = comparisons.gains(resampled, "basic").set_index(["arm", "metric"])

@@ -45,7 +45,7 @@ TINY = {
         "cropped": {"initialisation": "random", "flip": "random", "stn": "crop"},
     },
     "training": {"input": [48, 48], "epochs": 3, "batch_size": 4, "checkpoint_seconds": 0.0, "device": "cpu"},
-    "evaluation": {"reference": "frozen"},
+    "plan": {"reference": "frozen"},
 }
 PREDICTIONS = Path("arms/proposed/1/predictions.parquet")
 TRAIN = """
@@ -184,7 +184,7 @@ def easy_study(folder: Path, permuted: bool) -> study.Study:
         "cohort": {"source": "manifest", "image_size": 32, "manifest": {"path": str(folder / "manifest.csv")}},
         "arms": {"basic": {"initialisation": "random"}},
         "training": TINY["training"] | {"input": [32, 32], "batch_size": 16, "epochs": 12},
-        "evaluation": {"primary": {"arm": "basic"}},
+        "plan": {"primary": {"arm": "basic"}},
     }
     return study.Study.model_validate(easy)
 

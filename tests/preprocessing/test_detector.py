@@ -89,7 +89,7 @@ def study_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **region: object) 
             "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 3}},
             "region": {"size": 48, "epochs": 1} | region,
             "arms": {"basic": {"region": "detected"}},
-            "evaluation": {"primary": {"arm": "basic"}},
+            "plan": {"primary": {"arm": "basic"}},
         }
     )
 

@@ -25,6 +25,7 @@ from foramen.figures import METRIC_NAMES
 from foramen.figures.style import Picture
 from foramen.report import catalogue, notebooks, pages, results
 from foramen.report import index as report
+from foramen.study import load
 from foramen.study.model import Arm, Study
 
 HOSTILE = '<img src=x onerror="alert(1)"> & {{ 7*7 }} \\alpha'
@@ -82,6 +83,12 @@ def executed(folder: Path, stem: str, title: str) -> None:
     nbformat.write(notebook, folder / f"{stem}.ipynb")
 
 
+def record_cohort(study: Study, **more: object) -> None:
+    """run.json of the cohort, drawn under the study's plan."""
+    drawn = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "plan": study.plan.hash}
+    write_json(study.paths.cohort / "run.json", {**drawn, "design": study.design, **more})
+
+
 def record_trainings(study: Study, record: dict, collapsed: tuple = ()) -> None:
     """run.json of every arm and seed; those named in `collapsed` have a collapsed transformer."""
     for run in product(study.arms, study.seeds):
@@ -110,8 +117,8 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
         executed(path.parent, path.stem, notebook.replace("_", " "))
     record = {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1.5, "code_version": "1 (abc)"}
     record |= {"peak_memory_mib": 10, "python": "3.11", "packages": {"torch": "2"}, "machine": "Linux, 2 cores"}
-    for key, folder in {"cohorthash": where.cohort, "evalkey": where.evaluation}.items():
-        write_json(folder / "run.json", {**record, "key": key})
+    record_cohort(study, **record, key="cohorthash")
+    write_json(where.evaluation / "run.json", {**record, "key": "evalkey"})
     record_trainings(study, {**record, "key": "armkey"}, collapsed)
     pd.DataFrame({"images_per_second": [40.0, 60.0]}).to_csv(where.arm("basic", 1) / "history.csv")
 
@@ -322,6 +329,34 @@ def test_long_tables_say_what_is_left_out(index):
     assert "10 further rows" in table.get_text()
 
 
+def test_the_first_line_says_whether_the_study_was_planned(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    deviation = {"date": "2026-01-03", "what": f"Lost a seed {HOSTILE}", "reason": "The disk was full."}
+    study = load(paths.PARAMS / "smoke.yaml", [f"plan.deviations={json.dumps([deviation])}"])
+    tables.save(result_rows(list(study.arms)), study.paths.tables, "results")
+    tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
+    record_trainings(study, {})
+    for plan, words, named in (
+        (
+            study.plan.hash,
+            f"Prespecified: the plan was in force when the cohort was drawn. Analysis plan {study.plan.hash}",
+            "prespecified",
+        ),
+        (
+            "0123456789ab",
+            "Exploratory: the plan was changed after the cohort was drawn (from 0123456789ab).",
+            "primary",
+        ),
+        ("", "Exploratory: no plan was in force when the cohort was drawn.", "primary"),
+    ):
+        record_cohort(study, plan=plan)
+        page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
+        first = " ".join(page.find("header").find().get_text().split())
+        assert first.startswith(words) and "date unknown; cohort drawn 2026-01-02" in first
+        assert f"the {named} comparison: 95" in page.find(class_="headline").get_text()
+        assert f"2026-01-03: Lost a seed {HOSTILE}" in page.find(id="plan").find_parent("section").get_text()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [
@@ -336,6 +371,7 @@ def test_headline_says_what_the_interval_allows(low, high, words, tmp_path, monk
     study = Study(name="words", arms={"basic": Arm(), "proposed": Arm()})
     tables.save(result_rows(["basic", "proposed"]), study.paths.tables, "results")
     tables.save(gain_rows(low, high), study.paths.tables, "gains")
+    record_cohort(study)
     record_trainings(study, {})
     page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
     assert words in page.find(class_="headline").get_text(" ", strip=True)

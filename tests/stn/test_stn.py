@@ -26,7 +26,7 @@ def study_of(**parameters: object) -> Study:
             "stn": {"localisation_size": 32} | parameters,
             "arms": {way: {"stn": way} for way in ways},
             "training": {"input": [32, 32]},
-            "evaluation": {"reference": "none", "primary": {"arm": "crop"}},
+            "plan": {"reference": "none", "primary": {"arm": "crop"}},
         }
     )
 

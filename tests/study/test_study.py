@@ -14,7 +14,8 @@ from foramen.core.errors import InputError
 from foramen.study.model import Training
 
 SMOKE = paths.PARAMS / "smoke.yaml"
-FILES = sorted(paths.PARAMS.glob("*.yaml"))
+PLANS = sorted(paths.PARAMS.glob("*.plan.yaml"))
+FILES = sorted(set(paths.PARAMS.glob("*.yaml")) - set(PLANS))
 
 
 def faults(*overrides: str, path: Path = SMOKE) -> list[str]:
@@ -57,7 +58,7 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
             "arms.basic.equalisation=global",
             "arms.basic.equalisation: unknown key; the nearest valid one is equalization",
         ),
-        ("evaluation.primary.metrics=f1", "evaluation.primary.metrics: unknown key; the nearest valid one is metric"),
+        ("plan.primary.metrics=f1", "plan.primary.metrics: unknown key; the nearest valid one is metric"),
         ("arms.basic.flip=cannonical", "the nearest valid one is canonical"),
         ("arms.basic.stn=selfsupervised", "the nearest valid one is self_supervised"),
         ("split.test=1.2", "split.test: should be less than 1 (given: 1.2)"),
@@ -74,9 +75,9 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
         ("arms.Basic={}", "arms.Basic: String should match pattern"),
         ("name=../elsewhere", "name: String should match pattern"),
         ("name=pretraining", "name: pretraining is the folder of the weights that all studies share; choose another"),
-        ("evaluation.reference=basik", "evaluation.reference: there is no arm 'basik'; the nearest valid one is basic"),
-        ("evaluation.steps=[[proposed]]", "evaluation.steps.0: write [arm, arm before it]"),
-        ("evaluation.steps=3", "evaluation.steps: should be a valid list"),
+        ("plan.reference=basik", "plan.reference: there is no arm 'basik'; the nearest valid one is basic"),
+        ("plan.steps=[[proposed]]", "plan.steps.0: write [arm, arm before it]"),
+        ("plan.steps=3", "plan.steps: should be a valid list"),
         ("evaluation.external=3", "evaluation.external: should be a valid dictionary"),
         ("evaluation.external={basic: reads.csv}", "evaluation.external.basic: an arm has that name, too"),
         ("split={test: 0.6, validation: 0.5}", "split: test and validation share add up to 1.1"),
@@ -99,16 +100,14 @@ def test_true_pose_needs_a_known_pose():
 
 def test_all_faults_come_at_once():
     """What is impossible by itself does not hide what contradicts something else, and makes no fault of its own."""
-    found = faults(
-        "split.test=1.2", "training.epoch=3", "arms.basic.flip=sideways", "seeds=[1, 1]", "evaluation.reference=x"
-    )
+    found = faults("split.test=1.2", "training.epoch=3", "arms.basic.flip=sideways", "seeds=[1, 1]", "plan.reference=x")
     assert len(found) == 5
-    found = faults("arms.basic=3", "arms.Third={}", "name=..", "evaluation.reference=x", "sweeps.one={arm: basic}")
+    found = faults("arms.basic=3", "arms.Third={}", "name=..", "plan.reference=x", "sweeps.one={arm: basic}")
     assert [fault.split(":")[0] for fault in found if "missing" not in fault] == [
         "name",
         "arms.basic",
         "arms.Third",
-        "evaluation.reference",
+        "plan.reference",
     ]
     assert len(found) == 6  # a sweep without its knobs and its control
 
@@ -137,9 +136,9 @@ def test_broken_file_gives_one_clear_line(text: str | bytes, fault: str, tmp_pat
 
 
 def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path):
-    path = tmp_path / "study.yaml"
-    path.write_bytes(b"\xef\xbb\xbf" + SMOKE.read_bytes().replace(b"\n", b"\r\n"))
-    assert study.load(path) == study.load(SMOKE)
+    for file in (SMOKE, SMOKE.with_suffix(".plan.yaml")):
+        (tmp_path / file.name).write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert study.load(tmp_path / SMOKE.name).hash == study.load(SMOKE).hash
 
 
 def test_unknown_file_names_the_nearest():
@@ -235,7 +234,9 @@ def test_make_takes_the_study_of_own_radiographs_for_a_cohort(given: str, chosen
         ("training.epochs=9", {"arm_basic", "arm_proposed"}),
         ("arms.basic.trainable=head", {"arm_basic", "evaluation"}),
         ("arms.basic.description=new words", {"evaluation"}),
-        ("evaluation.resamples=300", {"evaluation"}),
+        ("plan.resamples=300", {"evaluation"}),
+        ("plan.margin={accuracy: 1.0}", {"evaluation"}),
+        ("plan.deviations=[{date: 2026-01-02, what: none of note, reason: none of note}]", set()),
         ("seeds=[1, 2, 3]", {"evaluation"}),
         ("title=new", set()),
     ],
@@ -282,7 +283,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path):
     write(tmp_path, "first.yaml", SMOKE.read_text())
     text = "base: first.yaml\nname: second\ntraining: {epochs: 7}\narms: {basic: {}}\n"
-    text += "evaluation: {primary: {arm: basic}, steps: []}\n"
+    text += "plan: {primary: {arm: basic}, steps: []}\n"
     found = study.load(write(tmp_path, "second.yaml", text))
     first = study.load(SMOKE)
     assert (found.name, found.training.epochs, list(found.arms)) == ("second", 7, ["basic"])

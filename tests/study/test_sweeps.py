@@ -26,7 +26,7 @@ SWEPT = {
         "he_flip": {"equalization": "global", "flip": "canonical", "initialisation": "random"},
     },
     "training": {"input": [32, 32], "epochs": 1, "batch_size": 8},
-    "evaluation": {"reference": "he", "primary": {"arm": "he_flip"}, "resamples": 100},
+    "plan": {"reference": "he", "primary": {"arm": "he_flip"}, "resamples": 100},
     "sweeps": {
         "laterality": {
             "knobs": ["cohort.synthetic.laterality.right_share"],

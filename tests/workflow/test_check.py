@@ -26,7 +26,7 @@ SYNTHETIC = {
     "cohort": {"image_size": 48, "synthetic": {"patients": 24}},
     "split": {"test": 0.4, "validation": 0.25},
     "arms": {"basic": {}},
-    "evaluation": {"reference": "basic", "primary": {"arm": "basic"}},
+    "plan": {"reference": "basic", "primary": {"arm": "basic"}},
 }
 
 

@@ -59,7 +59,7 @@ STUDY = {
         "plain": {"initialisation": "random"},
         "sharp": {"initialisation": "random", "equalization": "clahe", "stn": "self_supervised"},
     },
-    "evaluation": {"reference": "plain", "primary": {"arm": "sharp"}},
+    "plan": {"reference": "plain", "primary": {"arm": "sharp"}},
 }
 TRAININGS = ["05_fine_tuning plain 1", "05_fine_tuning plain 2", "05_fine_tuning sharp 1", "05_fine_tuning sharp 2"]
 EVALUATIONS = [name for name in paths.NOTEBOOK_NAMES if name >= "06"]
@@ -178,7 +178,7 @@ def test_finished_study_does_nothing(finished: Place):
             "seeds=[1, 2, 3]",
             ["04_stn_training sharp 3", "05_fine_tuning plain 3", "05_fine_tuning sharp 3", *EVALUATIONS],
         ),
-        ("evaluation.resamples=300", EVALUATIONS),
+        ("plan.resamples=300", EVALUATIONS),
         ("title=another title", []),
         ("arms.third={initialisation: random}", [*THIRD, *EVALUATIONS]),
         (
@@ -219,13 +219,13 @@ def test_an_older_report_hides_nothing_that_was_interrupted(tmp_path: Path, fini
     page.parent.mkdir(parents=True)
     page.write_text("a report")
     assert place.planned() == []
-    code, output = place.run("training.epochs=3", "evaluation.resamples=300", STAND_IN_DIES="plain-2")
+    code, output = place.run("training.epochs=3", "plan.resamples=300", STAND_IN_DIES="plain-2")
     assert code == 1, output
     rest = ["05_fine_tuning plain 2", *EVALUATIONS]
-    assert place.planned("training.epochs=3", "evaluation.resamples=300") == rest
-    code, output = place.run("training.epochs=3", "evaluation.resamples=300", snakemake=TRAIN)
+    assert place.planned("training.epochs=3", "plan.resamples=300") == rest
+    code, output = place.run("training.epochs=3", "plan.resamples=300", snakemake=TRAIN)
     assert code == 0, output
-    assert place.planned("training.epochs=3", "evaluation.resamples=300") == EVALUATIONS
+    assert place.planned("training.epochs=3", "plan.resamples=300") == EVALUATIONS
 
 
 @pytest.mark.parametrize("how", ["FAILS", "DIES"])

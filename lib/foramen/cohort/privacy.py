@@ -85,6 +85,7 @@ def shown_parameters(study: Any) -> dict[str, Any]:
     if manifest:
         manifest["columns"] = {}
         manifest["labels"] = {f"({i + 1})": value for i, value in enumerate(manifest["labels"].values())}
+    del parameters["plan"]["file"]
     if "/" in parameters["pretraining"]["file"]:
         parameters["pretraining"]["file"] = OWN_PATH
     parameters["evaluation"]["external"] = dict.fromkeys(parameters["evaluation"]["external"], OWN_PATH)

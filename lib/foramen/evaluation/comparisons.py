@@ -6,7 +6,7 @@ Gains are in percentage points, and positive where the arm is better (for the Br
 number does not exist it is NaN, and `note` says "not estimable" and why.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +16,7 @@ from foramen.core.errors import InputError, raise_any
 from foramen.evaluation import bootstrap, intervals, metrics
 from foramen.evaluation.bootstrap import Resampled
 from foramen.evaluation.intervals import Spread
-from foramen.evaluation.multiple_testing import holm
+from foramen.evaluation.multiple_testing import holm, in_families
 from foramen.evaluation.results import ONE_SEED, no_interval, no_value
 
 #: Claimed gains of the proposed method over the basic ResNet50, in percentage points, as ranges: abstract of
@@ -113,12 +113,19 @@ def over(resampled: Resampled, reference: str) -> list[tuple[str, str]]:
     return [(arm, reference) for arm in resampled.arms if arm != reference]
 
 
-def gains(resampled: Resampled, reference: str, primary: tuple[str, str] | None = None) -> pd.DataFrame:
+def gains(
+    resampled: Resampled,
+    reference: str,
+    primary: tuple[str, str] | None = None,
+    metrics: Collection[str] | None = None,
+    by_metric: bool = False,
+) -> pd.DataFrame:
     """Gain of every arm over `reference`, in percentage points, beside the ranges that the paper claims.
 
     Columns `arm, metric, gain, low, high, p_value, paper_low, paper_high, paper_data, reference, primary, p_holm,
-    note`. `primary` (arm, metric) is the one prespecified contrast; its p-value stands as it is, Holm adjusts all
-    others together. The paper's ranges stand with the primary arm, which is its proposed method, and are NaN elsewhere.
+    note`. `primary` (arm, metric) is the one prespecified contrast; its p-value stands as it is, Holm adjusts the
+    others in families (`metrics`, `by_metric`: see `multiple_testing.in_families`). The paper's ranges stand with the
+    primary arm, which is its proposed method, and are NaN elsewhere.
     Interval and p-value agree: p < 0.05 exactly where the interval leaves out 0.
     """
     frame = differences(resampled, over(resampled, reference))
@@ -129,19 +136,24 @@ def gains(resampled: Resampled, reference: str, primary: tuple[str, str] | None 
     frame["primary"] = (frame.arm == arm) & (frame.metric == metric)
     if primary and not frame.primary.any():
         raise InputError(f"the primary contrast, {metric!r} of arm {arm!r} over {reference!r}, does not exist")
-    frame["p_holm"] = holm(frame.p_value, frame.primary)
+    frame["p_holm"] = in_families(frame, metrics, by_metric)
     claimed = [*paper, "paper_data", "reference", "primary", "p_holm"]
     return frame[["arm", "metric", "gain", "low", "high", "p_value", *claimed, "note"]]
 
 
-def steps(resampled: Resampled, ladder: Iterable[tuple[str, str]]) -> pd.DataFrame:
+def steps(
+    resampled: Resampled,
+    ladder: Iterable[tuple[str, str]],
+    metrics: Collection[str] | None = None,
+    by_metric: bool = True,
+) -> pd.DataFrame:
     """Each step of the ladder, the gain of an arm over its predecessor; `ladder` holds pairs of them.
 
-    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points. Holm over the steps within each
-    metric: the metrics say much the same of one step, so all of them together would be corrected far too much.
+    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points. Holm over the steps, by default
+    within each metric: the metrics say much the same of one step. `metrics`, `by_metric` as in `gains`.
     """
     frame = differences(resampled, ladder)
-    frame["p_holm"] = frame.groupby("metric").p_value.transform(holm)
+    frame["p_holm"] = in_families(frame, metrics, by_metric)
     return frame[["arm", "reference", "metric", "gain", "low", "high", "p_value", "p_holm", "note"]]
 
 

@@ -4,6 +4,8 @@ Holm 1979, Scandinavian Journal of Statistics 6, 65-70: the k-th smallest of m p
 no adjusted value is smaller than the one before it. The chance of any false positive in the family stays at 5 %.
 """
 
+from collections.abc import Collection
+
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
@@ -15,3 +17,14 @@ def holm(p_values: pd.Series, apart: pd.Series | None = None) -> pd.Series:
     if family.any():
         adjusted[family] = multipletests(p_values[family], method="holm")[1]
     return adjusted
+
+
+def in_families(table: pd.DataFrame, metrics: Collection[str] | None = None, by_metric: bool = False) -> pd.Series:
+    """Holm-adjusted p-values of a table of comparisons: its `p_value`, all together or those of each `metric`.
+
+    A comparison that is `primary` stands apart. Metrics outside `metrics` were not planned and get none.
+    """
+    planned = table.p_value if metrics is None else table.p_value.where(table.metric.isin(metrics))
+    apart = table.get("primary", pd.Series(False, table.index))
+    families = table.metric if by_metric else pd.Series("all", table.index)
+    return planned.groupby(families).transform(lambda family: holm(family, apart[family.index]))

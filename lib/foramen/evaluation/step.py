@@ -130,7 +130,7 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
         for seed in member.seeds:
             fine_tuning.prepare(member.run(arm, seed))
     frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
-    plan = study.evaluation
+    plan = study.plan
     return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
 
 
@@ -171,7 +171,7 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
     for arm in headed:
         found = [read_frame(study.paths.arm(arm, seed) / fine_tuning.ATTENTION) for seed in study.seeds]
         table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
-        plan, kept = study.evaluation, table[table["image_id"].isin(asked)]
+        plan, kept = study.plan, table[table["image_id"].isin(asked)]
         found_at = shortcuts.pointed(kept, openings, included["patient_id"], plan.resamples, plan.seed)
         rows.append({"arm": arm, **found_at})
     return pd.DataFrame(rows)

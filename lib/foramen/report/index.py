@@ -16,6 +16,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_text
 from foramen.figures import METRIC_NAMES
 from foramen.report import catalogue, notebooks, rendering, results, runs
+from foramen.study import prespecification
 from foramen.study.model import Study
 
 
@@ -30,6 +31,7 @@ def prepare(study: Study) -> Path:
     pages = notebooks.write(study, environment)
     page = environment.get_template("index.html.j2").render(
         study=study,
+        planned=prespecification.examine(study),
         headline=results.headline(study),
         results=results.results_table(study),
         comparison=results.comparison(study),

@@ -76,6 +76,6 @@ def find(study: Study) -> list[Page]:
         if path.exists():
             found.append(Page(path.stem, notebook, pages.title(path) or notebook, name, seed))
     kept: dict[str, Page] = {}
-    for page in sorted(found, key=lambda page: page.name != study.evaluation.primary.arm):
+    for page in sorted(found, key=lambda page: page.name != study.plan.primary.arm):
         kept.setdefault(page.notebook, page)
     return [replace(page, kept=page is kept[page.notebook]) for page in found]

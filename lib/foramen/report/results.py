@@ -48,12 +48,12 @@ def headline(study: Study) -> dict[str, Any]:
     A gain over a reference arm that does not beat chance for certain (AUROC) is marked as such, and so is an arm whose
     spatial transformer collapsed.
     """
-    primary, folder = study.evaluation.primary, study.paths.tables
+    primary, folder = study.plan.primary, study.paths.tables
     row = row_of(folder, "gains", primary.arm, primary.metric)
     size = row_of(folder, "results", primary.arm, primary.metric)
     facts: dict[str, Any] = {name: int(size[name]) for name in ("n_images", "n_patients", "n_seeds") if name in size}
     facts["detectable"] = row_of(folder, "detectable", primary.arm, primary.metric).get("detectable")
-    reference = row_of(folder, "results", study.evaluation.reference, "auroc")
+    reference = row_of(folder, "results", study.plan.reference, "auroc")
     if reference and not reference["low"] > 0.5:
         facts["reference_at_chance"] = "{estimate:.2f}, {low:.2f} to {high:.2f}".format(**reference)
     facts["collapsed"] = collapsed(study).get(primary.arm, "")
@@ -98,7 +98,7 @@ def comparison(study: Study) -> list[dict[str, Any]]:
     `p` is the p-value as it is for the primary metric, and Holm's for the others.
     """
     gains = read(study.paths.tables, "gains")
-    of_primary = gains[(gains["arm"] == study.evaluation.primary.arm) & gains["metric"].isin(METRIC_NAMES)]
-    own = of_primary["metric"] == study.evaluation.primary.metric
+    of_primary = gains[(gains["arm"] == study.plan.primary.arm) & gains["metric"].isin(METRIC_NAMES)]
+    own = of_primary["metric"] == study.plan.primary.metric
     of_primary = of_primary.assign(p=of_primary["p_value"].where(own, of_primary["p_holm"]), adjusted=~own)
     return sorted(rows(of_primary), key=lambda row: list(METRIC_NAMES).index(row["metric"]))

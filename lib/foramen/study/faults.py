@@ -57,19 +57,22 @@ def _names(study: Study) -> Iterator[str]:
     """Arms that are named but do not exist, duplicate names and seeds."""
     if study.name == paths.PRETRAINING:
         yield f"name: {study.name} is the folder of the weights that all studies share; choose another"
-    plan, arms = study.evaluation, list(study.arms)
-    named = {"evaluation.reference": plan.reference, "evaluation.primary.arm": plan.primary.arm}
+    plan, arms, external = study.plan, list(study.arms), study.evaluation.external
+    named = {"plan.reference": plan.reference, "plan.primary.arm": plan.primary.arm}
     for i, step in enumerate(plan.steps):
-        named |= {f"evaluation.steps.{i}.{j}": arm for j, arm in enumerate(step)}
+        named |= {f"plan.steps.{i}.{j}": arm for j, arm in enumerate(step)}
         if len(step) != 2:
-            yield f"evaluation.steps.{i}: write [arm, arm before it]"
+            yield f"plan.steps.{i}: write [arm, arm before it]"
+    if plan.primary.metric not in plan.metrics:
+        yield f"plan.metrics: {plan.primary.metric}, that of the primary comparison, is missing"
+    yield from (f"plan.{key}: missing; a plan with hypotheses has it" for key in plan.missing)
     trained = {f"sweeps.{name}.arm": sweep.arm for name, sweep in study.sweeps.items()}
     trained |= {f"sweeps.{name}.control": sweep.control for name, sweep in study.sweeps.items()}
-    for keys, known in ((named, [*arms, *plan.external]), (trained, arms)):  # of another system no training is repeated
+    for keys, known in ((named, [*arms, *external]), (trained, arms)):  # of another system no training is repeated
         yield from (
             f"{key}: there is no arm {arm!r}{nearest(arm, known)}" for key, arm in keys.items() if arm not in known
         )
-    yield from (f"evaluation.external.{name}: an arm has that name, too" for name in plan.external if name in arms)
+    yield from (f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms)
     if len(set(study.seeds)) < len(study.seeds):
         yield "seeds: duplicate seed"
 

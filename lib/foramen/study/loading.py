@@ -22,7 +22,7 @@ from foramen.study.model import Study
 def load(path: str | Path, overrides: list[str] | None = None) -> Study:
     """Read a study file; `overrides` are texts such as `training.epochs=3` (the value is YAML).
 
-    A file may name another one as its `base` and say only what differs.
+    A file may name another one as its `base` and say only what differs. Its plan may stand in a file of its own.
 
     Raises InputError that lists every fault with its key and, for an unknown key or value, the nearest valid
     one. Once a study of a user's own radiographs is loaded, this process and all that it starts write files that nobody
@@ -74,7 +74,7 @@ def find(path: str | Path) -> Path:
     for candidate in (Path(path), paths.ROOT / path):
         if candidate.is_file():
             return candidate
-    known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml"))
+    known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml") if "." not in p.stem)
     near = difflib.get_close_matches(str(path), known, 1, 0.3)
     raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
 
@@ -138,8 +138,8 @@ def _parse(path: Path) -> dict:
 
 
 def _resolved(path: Path, users: tuple[Path, ...] = ()) -> dict:
-    """The values of a study file laid over those of its base, a path from its own folder."""
-    values = _parse(path)
+    """The values of a study file and its plan laid over those of its base, a path from its own folder."""
+    values = _with_plan(path, _parse(path))
     base = values.pop("base", None)
     if base is None:
         return values
@@ -152,12 +152,22 @@ def _resolved(path: Path, users: tuple[Path, ...] = ()) -> dict:
     return _laid_over(_resolved(file, users), values)
 
 
+def _with_plan(path: Path, values: dict) -> dict:
+    """The values of a study file with those of `<study>.plan.yaml`, where that lies beside it."""
+    file = path.with_suffix(".plan.yaml")
+    if not file.is_file():
+        return values
+    if "plan" in values:
+        raise InputError(f"{path}: plan: stands in {file.name}, too; keep one of them")
+    return values | {"plan": _parse(file) | {"file": str(file.resolve())}}
+
+
 def _laid_over(base: dict, values: dict) -> dict:
-    """Sections are merged key by key; a value, a list, and the arms and sweeps as a whole take the base's place."""
+    """Sections are merged key by key; a value, a list, and arms, sweeps and plan as a whole take the base's place."""
     merged = dict(base)
     for key, value in values.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = _laid_over(base[key], value) if both and key not in ("arms", "sweeps") else value
+        merged[key] = _laid_over(base[key], value) if both and key not in ("arms", "sweeps", "plan") else value
     return merged
 
 

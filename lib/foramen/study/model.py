@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen.core import paths
 from foramen.core.files import digest, digest_file
+from foramen.study.plan import Plan
+from foramen.study.section import Section
 
 RegionSource = Literal["film", "fixed", "detected"]
 Equalization = Literal["none", "minmax", "global", "clahe"]
@@ -38,12 +40,6 @@ def _absolute(path: str) -> str:
 
 
 OwnPath = Annotated[str, AfterValidator(_absolute)]
-
-
-class Section(BaseModel):
-    """A part of a study file. An unknown key or a wrong type is a fault; defaults stand in the class."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ManifestCohort(Section):
@@ -213,21 +209,9 @@ class Training(Section):
     checkpoint_seconds: float = Field(60.0, ge=0, description="a checkpoint at the first epoch end after this time")
 
 
-class PrimaryContrast(Section):
-    """The one comparison that is tested without correction."""
-
-    arm: str = "proposed"
-    metric: Literal["accuracy", "f1", "specificity", "sensitivity", "balanced_accuracy", "auroc"] = "accuracy"
-
-
 class Evaluation(Section):
-    """What is compared with what (notebook 06)."""
+    """What is looked at besides the comparisons of the plan (notebooks 06 and 08)."""
 
-    reference: str = Field("basic", description="gains are over this arm")
-    primary: PrimaryContrast = PrimaryContrast()
-    steps: list[list[str]] = Field([], description="[arm, arm before it]: the steps of the ladder")
-    resamples: int = Field(2000, ge=100, le=100000, description="bootstrap resamples of patients")
-    seed: int = Field(0, ge=0)
     external: dict[str, OwnPath] = Field({}, description="arm name: predictions table of another system")
     saliency_images: int = Field(8, ge=0, le=200, description="test images to explain, chosen by rule")
 
@@ -258,6 +242,7 @@ class Study(Section):
     pretraining: Pretraining = Pretraining()
     arms: dict[Name, Arm] = Field(min_length=1)
     training: Training = Training()
+    plan: Plan = Plan()
     evaluation: Evaluation = Evaluation()
     sweeps: dict[Name, Sweep] = Field(
         {}, description="studies that differ from this one in a nuisance or another number"
@@ -271,7 +256,14 @@ class Study(Section):
     @property
     def hash(self) -> str:
         """Twelve hex digits that change with any parameter."""
-        return digest(self.model_dump())
+        return digest(self.model_dump(exclude={"plan": {"file"}}))
+
+    @property
+    def design(self) -> str:
+        """Twelve hex digits that change with what networks see and how they are trained, for a cohort that stays."""
+        arms = {name: self._arm_parameters(arm) for name, arm in self.arms.items()}
+        shared = self._sections("seeds", "region", "preprocessing")
+        return digest([arms, shared])
 
     def pretraining_key(self, content: list[str]) -> str:
         """Name of the pre-trained weights; `content` holds the digest of the given weights file, where there
@@ -326,7 +318,7 @@ class Study(Section):
             case "arm":
                 return self._arm_parameters(self.arms[name])
             case "evaluation":
-                return self._sections("evaluation", "arms", "seeds", "sweeps")
+                return self._sections("evaluation", "arms", "seeds", "sweeps") | {"plan": self.plan.analysis}
         raise KeyError(stage)
 
     def _sections(self, *names: str) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def write_run(
         "stage": stage,
         "study": study.name,
         "study_hash": study.hash,
+        "plan": study.plan.hash,
+        "design": study.design,
         "parameters": study.stage(stage),
         "inputs": [os.path.relpath(path, folder) for path in inputs],
         "wall_seconds": round(time.time() - started, 2),

@@ -36,8 +36,8 @@ def _member(study: Study, name: str, factor: float) -> Study:
         _multiply(values, knob, factor)
     values["name"] = f"{study.name}_{name}_{factor:g}".replace(".", "p")
     values["arms"] = {arm: values["arms"][arm] for arm in (sweep.control, sweep.arm)}
-    contrast = {"reference": sweep.control, "primary": {"arm": sweep.arm}, "steps": [], "external": {}}
-    values |= {"evaluation": values["evaluation"] | contrast, "sweeps": {}}
+    contrast = {"reference": sweep.control, "primary": {"arm": sweep.arm}, "resamples": study.plan.resamples}
+    values |= {"plan": contrast, "evaluation": values["evaluation"] | {"external": {}}, "sweeps": {}}
     try:
         return Study.model_validate(values)
     except ValidationError as error:
