@@ -110,7 +110,7 @@ def test_degenerate_images_give_a_value_or_a_reason(y, s, t, undefined):
 def test_threshold_calls_as_many_positive_as_are():
     for seed in range(6):
         y, s, _ = images(seed, n=40, digits=1 if seed % 2 else None)
-        off = abs(int((s >= operating_threshold(y, s)).sum()) - int(y.sum()))
+        off = abs(int((s >= operating_threshold(np.ones((1, 40)), y, s)).sum()) - int(y.sum()))
         assert off == min(abs(int((s >= t).sum()) - int(y.sum())) for t in [0, *s, 1.01])
         assert seed % 2 or off == 0
 
@@ -127,7 +127,23 @@ def test_threshold_calls_as_many_positive_as_are():
     ],
 )
 def test_threshold_ties_follow_the_stated_rule(y, s, expected):
-    assert operating_threshold(np.array(y), np.array(s)) == pytest.approx(expected, abs=1e-15)
+    assert operating_threshold(np.ones((1, len(y))), np.array(y), np.array(s)) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("digits", [None, 1])
+def test_threshold_of_a_resample_is_that_of_its_repeated_images(digits):
+    y, s, _ = images(3, n=40, digits=digits)
+    weights = np.random.default_rng(0).multinomial(40, np.full(40, 1 / 40), 50).astype(float)
+    drawn = [np.repeat(np.arange(40), w.astype(int)) for w in weights]
+    alone = [operating_threshold(np.ones((1, len(i))), y[i], s[i])[0] for i in drawn]
+    assert operating_threshold(weights, y, s).tolist() == alone
+
+
+def test_each_resample_can_have_its_own_threshold():
+    y, s, weights = images(2)
+    limits = [0.2, 0.4, 0.6, 0.8]
+    each = [evaluate(w[None], y, s, limit)[:, 0] for w, limit in zip(weights, limits, strict=True)]
+    np.testing.assert_allclose(evaluate(weights, y, s, np.array(limits)).T, each, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("digits", [None, 1])

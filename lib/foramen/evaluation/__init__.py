@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["bootstrap", "confident_errors", "curves", "intervals", "learning_curves", "paired_tests", "saliency"],
     submod_attrs={
         "baselines": ["baseline_estimates"],
-        "bootstrap": ["patient_weights", "resample"],
+        "bootstrap": ["patient_weights", "resample", "threshold_draws"],
         "comparisons": ["detectable", "differences", "equal_specificity", "gains", "over", "rank_swaps", "steps"],
         "factorial": ["factorial_effects", "is_full_factorial"],
         "intervals": ["percentile_interval"],

@@ -1,11 +1,12 @@
 """The patient-clustered bootstrap: every metric of every arm and seed under the same resampled patients (notebook 06).
 
 A resample draws patients with replacement within strata (all images negative, all positive, both), since the images of
-one patient are not independent. All arms and seeds are scored on the same draws, so differences between arms are
-paired. What the draws say of a mean over seeds is the subject of `intervals`.
+one patient are not independent: those of the test set, and those of the validation set, on which each arm and seed
+chooses its threshold again. All arms and seeds share the draws, so differences between arms are paired. What the draws
+say of a mean over seeds is the subject of `intervals`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 from foramen.core.errors import InputError, raise_any
 from foramen.evaluation import metrics
-from foramen.evaluation.predictions import thresholds
 
 Array = NDArray[np.float64]
 Run = tuple[str, int]  # arm and seed
+Measure = Callable[[Run, Array, slice], Array]  # of weights (rows, images) at these rows: (metrics, rows)
 
 #: Weights of about this many image-resamples are worked on at once: 0.8 MB, which a core's cache holds.
 _BLOCK = 100_000
@@ -119,18 +120,48 @@ class _TestImages(NamedTuple):
         return cls({run: scores[run].to_numpy() for run in runs}, images.label.to_numpy(), images.patient_id.to_numpy())
 
 
+def _as_drawn(images: pd.DataFrame, n_resamples: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """The stratum of each patient of some images, and weights (1 + resamples, patients), the first row all ones."""
+    strata, _ = patient_strata(images.patient_id.to_numpy(), images.label.to_numpy())
+    weights = patient_weights(strata, n_resamples, rng)
+    return strata, np.vstack([np.ones_like(weights, shape=(1, len(strata))), weights])
+
+
+def _blocks(weights: NDArray, patient_of_image: NDArray) -> Iterator[tuple[slice, Array]]:
+    """The rows of each block of resamples, and the weights (rows, images) there."""
+    step = max(1, _BLOCK // max(1, len(patient_of_image)))
+    for rows in (slice(i, i + step) for i in range(0, len(weights), step)):
+        yield rows, weights[rows, patient_of_image].astype(float)
+
+
+def threshold_draws(frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0) -> dict[Run, Array]:
+    """The operating threshold of each arm and seed (1 + resamples,): that of the validation rows as they are
+    (`predictions.thresholds`), then those of resampled validation patients; 0.5 without validation rows.
+    """
+    val = frame[frame.split == "val"]
+    images = val.drop_duplicates("image_id")
+    _, weights = _as_drawn(images, n_resamples, np.random.default_rng([seed, 1]))  # other draws than the test set's
+    patients = np.unique(images.patient_id)
+    limits = dict.fromkeys(zip(frame.arm, frame.seed.tolist(), strict=True), np.full(1 + n_resamples, 0.5))
+    for run, rows in val.groupby(["arm", "seed"]):
+        labels, scores = rows.label.to_numpy(), rows.score.to_numpy()
+        blocks = _blocks(weights, np.searchsorted(patients, rows.patient_id))
+        limits[run] = np.concatenate([metrics.operating_threshold(drawn, labels, scores) for _, drawn in blocks])
+    return limits
+
+
 def resample(
     frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0, names: tuple[str, ...] = metrics.METRICS
 ) -> Resampled:
     """Every metric of every arm and seed on the test images of a predictions table, under resampled patients.
 
-    Thresholds come from the table's validation rows (`predictions.thresholds`). `names` are the metrics wanted. Raises
-    InputError where the arms do not have the same test images or there are none.
+    Thresholds come from the table's validation rows, resampled as well (`threshold_draws`). `names` are the metrics
+    wanted. Raises InputError where the arms do not have the same test images or there are none.
     """
-    test, limits = _TestImages.of(frame), thresholds(frame).set_index(["arm", "seed"]).threshold
+    test, limits = _TestImages.of(frame), threshold_draws(frame, n_resamples, seed)
 
-    def measure(run: Run, weights: Array) -> Array:
-        return metrics.evaluate(weights, test.labels, test.scores[run], limits[run], names)
+    def measure(run: Run, weights: Array, rows: slice) -> Array:
+        return metrics.evaluate(weights, test.labels, test.scores[run], limits[run][rows], names)
 
     def why(run: Run, metric: str) -> str:
         return metrics.why_not_estimable(metric, test.labels, test.scores[run])
@@ -147,15 +178,15 @@ def resample_at_specificity_of(
     has there. Test labels choose these points, so they compare curves and are nobody's operating points. An arm with
     one seed is read at the specificity of each seed of the reference. Raises as `resample`.
     """
-    test, limits = _TestImages.of(frame), thresholds(frame).set_index(["arm", "seed"]).threshold
+    test, limits = _TestImages.of(frame), threshold_draws(frame, n_resamples, seed)
     seeds_of: dict[str, list[int]] = {}
     for arm, own in test.scores:
         seeds_of.setdefault(arm, []).append(own)
     at = [(arm, of) for arm, own in seeds_of.items() for of in seeds_of[reference] if of in own or len(own) == 1]
 
-    def measure(run: Run, weights: Array) -> Array:
+    def measure(run: Run, weights: Array, rows: slice) -> Array:
         scores = test.scores[run if run in test.scores else (run[0], seeds_of[run[0]][0])]
-        calls = test.scores[reference, run[1]] >= limits[reference, run[1]]
+        calls = test.scores[reference, run[1]] >= limits[reference, run[1]][rows, None]
         specificity = metrics.confusion_metrics(weights, test.labels, calls)["specificity"]
         return metrics.sensitivity_at(weights, test.labels, scores, specificity)[None]
 
@@ -169,25 +200,22 @@ def _measured(
     test: _TestImages,
     runs: list[Run],
     names: tuple[str, ...],
-    measure: Callable[[Run, Array], Array],
+    measure: Measure,
     why: Callable[[Run, str], str],
     n_resamples: int,
     seed: int,
 ) -> Resampled:
-    """What `measure` (arm and seed, weights (resamples, images) -> metrics (metrics, resamples)) gives on the images as
-    they are and on resampled patients, and `why` (arm and seed, metric) a value is NaN.
+    """What `measure` gives on the images as they are and on resampled patients, and `why` (arm and seed, metric) a
+    value is NaN.
     """
-    n = len(test.labels)
-    strata, patient_of_image = patient_strata(test.patients, test.labels)
-    weights = patient_weights(strata, n_resamples, np.random.default_rng(seed))
-    rows = max(1, _BLOCK // n)
-
+    _, patient_of_image = np.unique(test.patients, return_inverse=True)
+    images = pd.DataFrame({"patient_id": test.patients, "label": test.labels})
+    strata, weights = _as_drawn(images, n_resamples, np.random.default_rng(seed))
     scored: dict[str, dict[int, ScoredRun]] = {}
     for run in runs:
-        blocks = (weights[i : i + rows, patient_of_image].astype(float) for i in range(0, n_resamples, rows))
-        draws = np.concatenate([measure(run, block) for block in blocks], axis=1)
-        points = measure(run, np.ones((1, n)))[:, 0]
-        reasons = {name: why(run, name) for name, value in zip(names, points, strict=True) if np.isnan(value)}
-        scored.setdefault(run[0], {})[run[1]] = ScoredRun(points, draws, reasons)
+        blocks = _blocks(weights, patient_of_image)
+        values = np.concatenate([measure(run, drawn, rows) for rows, drawn in blocks], axis=1)
+        reasons = {name: why(run, name) for name, value in zip(names, values[:, 0], strict=True) if np.isnan(value)}
+        scored.setdefault(run[0], {})[run[1]] = ScoredRun(values[:, 0], values[:, 1:], reasons)
     carriers = {label: len(np.unique(test.patients[test.labels == label])) for label in (0, 1)}
-    return Resampled(names, scored, n, len(strata), len(np.unique(strata)), carriers)
+    return Resampled(names, scored, len(test.labels), len(strata), len(np.unique(strata)), carriers)

@@ -34,40 +34,47 @@ def direction(metric: str) -> int:
     return -1 if metric in LOWER_IS_BETTER else 1
 
 
-def operating_threshold(labels: NDArray, scores: NDArray) -> float:
-    """The threshold that calls as many of the given images positive as are positive; they must not be test images.
+def operating_threshold(weights: Array, labels: NDArray, scores: NDArray) -> Array:
+    """The threshold that calls as many of the weighted images positive as are positive: (resamples,).
 
-    An image is called positive where `score >= threshold`. Candidates are 0, the midpoints between neighbouring
-    distinct scores, and a value just above the largest score (all called negative). Where tied scores allow no exact
-    match the nearest counts; among equals the candidate nearest to 0.5 wins, then the lower one. With one class only
-    there is nothing to match: 0.5.
+    They must not be test images. An image is called positive where `score >= threshold`. Candidates are 0, the
+    midpoints between neighbouring distinct scores that the resample drew, and a value just above the largest (all
+    called negative). Where tied scores allow no exact match the nearest counts; among equals the candidate nearest to
+    0.5 wins, then the lower one. With one class only there is nothing to match: 0.5.
 
     Notebook 06. Predicted prevalence equal to observed (Freeman and Moisen 2008, doi:10.1016/j.ecolmodel.2008.05.015)
     moves little with the sample; the maximum of a curve, such as of balanced accuracy, jumps between its near-equal
     peaks on a few hundred images. Chosen on the test set it would be optimistic (Leeflang et al. 2008).
     """
-    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    labels, scores = np.asarray(labels, float), np.asarray(scores, float)
     if len(np.unique(labels)) < 2:
-        return 0.5
-    values = np.unique(scores)
-    candidates = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], np.inf)]])
-    called = len(scores) - np.searchsorted(np.sort(scores), candidates)
-    off = np.abs(called - (labels == 1).sum())
-    best = candidates[off == off.min()]
-    return float(best[np.lexsort((best, np.abs(best - 0.5)))[0]])
+        return np.full(len(weights), 0.5)
+    true, false = cumulated(weights, labels, scores)
+    positive, negative, each = true[:, -1], false[:, -1], np.arange(len(weights))
+    called = np.hstack([np.zeros((len(weights), 1)), true + false])  # (resamples, distinct scores + 1): at each cut
+    lowest = np.concatenate([[np.inf], np.unique(scores)[::-1], [-np.inf]])  # score called at each cut
+    enough = np.count_nonzero(called < positive[:, None], axis=1)  # the first cut that calls as many
+    fewer, more = called[each, enough - 1], called[each, enough]
+    above = lowest[np.count_nonzero(called < fewer[:, None], axis=1)]  # the neighbours that were drawn
+    middle, below = lowest[enough], lowest[np.count_nonzero(called <= more[:, None], axis=1)]
+    high = np.where(np.isinf(above), np.nextafter(middle, np.inf), (above + middle) / 2)
+    low = np.where(np.isinf(below), 0.0, (middle + below) / 2)
+    apart = positive - fewer - (more - positive)
+    nearer = np.where(apart == 0, np.abs(high - 0.5) < np.abs(low - 0.5), apart < 0)
+    return np.where((positive > 0) & (negative > 0), np.where(nearer, high, low), 0.5)
 
 
 def evaluate(
-    weights: Array, labels: NDArray, scores: NDArray, threshold: float, metrics: tuple[str, ...] = METRICS
+    weights: Array, labels: NDArray, scores: NDArray, threshold: float | Array, metrics: tuple[str, ...] = METRICS
 ) -> Array:
     """The metrics of one score vector under each row of weights: (metrics, resamples), NaN where undefined.
 
-    `labels` (images,) of 0/1, `scores` (images,) in 0-1, `threshold` from `operating_threshold`.
+    `labels` (images,) of 0/1, `scores` (images,) in 0-1, `threshold` from `operating_threshold`: one, or (resamples,).
     """
     labels, scores = np.asarray(labels, float), np.asarray(scores, float)
     values: dict[str, Array] = {}
     if set(metrics) & set(CONFUSION):
-        values |= confusion_metrics(weights, labels, scores >= threshold)
+        values |= confusion_metrics(weights, labels, scores >= np.reshape(threshold, (-1, 1)))
     if set(metrics) & set(RANKING):
         values |= ranking_metrics(weights, labels, scores)
     if "brier" in metrics:
@@ -78,13 +85,13 @@ def evaluate(
 
 
 def confusion_metrics(weights: Array, labels: Array, calls: NDArray[np.bool_]) -> dict[str, Array]:
-    """Metrics of the confusion matrix; `calls` says which images are called positive.
+    """Metrics of the confusion matrix; `calls` ((resamples or 1), images) says which are called positive.
 
     A ratio without a denominator is NaN, but MCC is 0 where all images are called alike (as in scikit-learn).
     """
-    positive = labels == 1
-    cells = np.stack([positive & calls, ~positive & ~calls, ~positive & calls, positive & ~calls], axis=1)
-    tp, tn, fp, fn = (weights @ cells.astype(float)).T
+    classes = np.stack([labels == 1, labels == 0], axis=1).astype(float)
+    (tp, fp), (positive, negative) = (weights * calls @ classes).T, (weights @ classes).T
+    tn, fn = negative - fp, positive - tp
     with np.errstate(divide="ignore", invalid="ignore"):
         sensitivity, specificity = tp / (tp + fn), tn / (tn + fp)
         spread = np.sqrt((tp + fp) * (tn + fn)) * np.sqrt((tp + fn) * (tn + fp))

@@ -114,7 +114,8 @@ def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (arm, seed), run in frame.groupby(["arm", "seed"], sort=False):
         val = run[run.split == "val"]
-        value, source = operating_threshold(val.label, val.score), "as many validation rows called positive as are"
+        value = operating_threshold(np.ones((1, len(val))), val.label, val.score)[0]
+        source = "as many validation rows called positive as are"
         if val.label.nunique() < 2:
             source = f"0.5, for want of {'one class among the ' if len(val) else ''}validation rows"
         rows.append((arm, seed, value, source))
