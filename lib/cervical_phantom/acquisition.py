@@ -24,6 +24,7 @@ MU_SOFT = np.array([0.285, 0.240, 0.217, 0.193]) / 10
 BEND_MM, BEND_LIMIT = 0.22, 0.6  # SD and limit of the irregularity of outlines on the detector (assumption)
 # Sizes in mm of the textures' structures: trabeculae, clusters of them, muscle and fat (assumption).
 TEXTURE_BANDS = ((0.55, 1.6), (1.5, 4.0), (5.0, 18.0))
+GRAIN_MM = 10.0  # path at which the texture of spongy bone has its nominal strength; along a longer one it averages out
 TRABECULAR_BONE = 0.42  # share of bone in the spongy part (assumption), the rest is marrow
 EFFECTIVE_ENERGY = 0.68  # mean energy behind the patient per kVp (assumption for 3 mm Al and a neck)
 
@@ -56,11 +57,11 @@ class Equipment:
 EQUIPMENT = {
     "A": Equipment(
         kvp=75.0, distance_mm=1800.0, photons=60_000, scatter=0.35, blur_mm=0.16, bits=14, slope=1.6,
-        toe=0.38, automatic=0.7, detail=0.7, latitude=0.25, marker_mm=11.0,
+        toe=0.38, automatic=0.7, detail=1.2, latitude=0.5, marker_mm=11.0,
     ),
     "B": Equipment(
         kvp=70.0, distance_mm=1500.0, photons=35_000, scatter=0.65, blur_mm=0.30, bits=12, slope=1.9,
-        toe=0.36, automatic=0.25, detail=0.3, latitude=0.0, marker_mm=15.0,
+        toe=0.36, automatic=0.25, detail=0.6, latitude=0.25, marker_mm=15.0,
     ),
 }  # fmt: skip
 
@@ -210,11 +211,12 @@ def line_integrals(
     body = coarse_path(soft_tissue(spine), view, grid, 5, False)[0]
     air = np.minimum(coarse_path(airway(spine), view, grid, 3, False)[0], body)
     fine, broad, clouds = (piece(texture_bank(grid.pitch, size, *band), rng, grid) for band in TEXTURE_BANDS)
-    grain = np.maximum(1 + strength * (0.09 * fine + 0.07 * broad), 0.2)
+    spongy = inner + marrow
+    grain = strength * (0.09 * fine + 0.07 * broad) * np.sqrt(GRAIN_MM * spongy)
     flesh = np.maximum(body - air - outer - jaw - (vault - brain), 0) * (1 + strength * (0.02 * clouds + 0.012 * broad))
     return {
         "cortex": (outer - inner + jaw - marrow) * np.maximum(1 + 0.06 * strength * broad, 0.2) + vault - brain,
-        "spongy": (inner + marrow) * grain,
+        "spongy": np.maximum(spongy + grain, 0.2 * spongy),
         "soft": flesh,
     }
 
@@ -281,7 +283,7 @@ def aperture(box: Sequence[float], rows: int, columns: int, pixel_mm: float) -> 
 
 
 TARGET_SIGNAL = 0.06  # share of the open beam behind a neck, which the sites expose for
-DETAIL_MM, LATITUDE_MM = 2.5, 12.0  # SD of the smoothing that parts fine from coarse structures (assumption)
+DETAIL_MM, LATITUDE_MM = 4.0, 16.0  # SD of the smoothing that parts fine from coarse structures (assumption)
 DISPLAY = (0.02, 0.975)  # the exposed area is nowhere quite black (fog) nor quite white, as the collimated border is
 CHAMBER_MM = (90.0, 60.0)  # height and width of the exposure meter's field on the detector
 

@@ -31,6 +31,8 @@ SPINOUS_SLOPE = np.radians([18.0, 22.0, 22.0, 22.0, 22.0, 18.0, 28.0, 38.0])
 BIFID = np.array([True, True, True, True, True, False, False, False])
 OUTLET = 5.0  # mm along the foramen's axis from the body's origin to its narrowest part (assumption)
 
+NEUTRAL = np.zeros((2, 7))  # no bend beyond the lordosis
+
 # What a solid belongs to (tag = 100 * group + vertebra or level).
 BONE, NEAR_LEFT, NEAR_RIGHT, SPUR_LEFT, SPUR_RIGHT, OTHER, PROCESS_LEFT, PROCESS_RIGHT = range(8)
 
@@ -85,6 +87,12 @@ def rotation_x(angle: float) -> np.ndarray:
     return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
 
 
+def rotation_y(angle: float) -> np.ndarray:
+    """Turns the rows (left, back, up) of a vertebra by `angle` radians to the left, about its axis to the back."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, -s], [0, 1.0, 0], [s, 0, c]])
+
+
 def unit(vector: ArrayLike) -> np.ndarray:
     """The vector scaled to length 1."""
     vector = np.asarray(vector, dtype=float)
@@ -99,9 +107,13 @@ def frame_along(axis: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
 
 
 class Spine:
-    """Positions of the vertebrae and foramina of a person with their disease, and the solids they are made of."""
+    """Positions of the vertebrae and foramina of a person with their disease, and the solids they are made of.
 
-    def __init__(self, person: Person, narrowing: Narrowing):
+    posture (2, 7): radians by which each vertebra, C2 first, is bent backwards and to the left on the one below, beyond
+    the person's lordosis.
+    """
+
+    def __init__(self, person: Person, narrowing: Narrowing, posture: ArrayLike = NEUTRAL):
         self.person, self.narrowing = person, narrowing
         s = person.scale
         self.half_width, self.half_depth = BODY_HALF_WIDTH * s, BODY_HALF_DEPTH * s
@@ -109,14 +121,17 @@ class Spine:
         self.healthy_disc = DISC_HEIGHT * s
         loss = np.append(narrowing.signs, 0.0)
         self.disc = self.healthy_disc * (1 - loss)
-        self._stack()
+        self._stack(np.asarray(posture))
         self._pedicles()
         self.foramina = {(level, side): self._foramen(level, side) for level in range(6) for side in (1, -1)}
 
-    def _stack(self) -> None:
+    def _stack(self, posture: np.ndarray) -> None:
         """Stack the vertebrae from C4 up and down along the lordotic curve."""
-        tilt = self.person.inclination + self.person.lordosis * (3 - np.arange(8)) / 5
-        self.axes = np.array([rotation_x(a) for a in tilt])
+        backwards, aside = (np.concatenate([np.cumsum(bent[::-1])[::-1], [0.0]]) for bent in posture)
+        tilt = self.person.inclination + self.person.lordosis * (3 - np.arange(8)) / 5 + backwards - backwards[2]
+        self.axes = np.array([
+            rotation_y(b) @ rotation_x(a) for a, b in zip(tilt, aside - aside[2], strict=True)
+        ])  # fmt: skip
         self.origin = np.zeros((8, 3))
         for v in range(2, 7):
             self.origin[v + 1] = self.origin[v] - self._step(v)
@@ -231,7 +246,7 @@ class Spine:
         edge, width = self.edge(v, self.person.angle[level]), self.person.width[level, k]
         if 1 <= v <= 6:
             where = self.at(v, side * (self.half_width[v] - 1.8 * s), 1.5 * s, self.half_height[v] + 0.6 * s)
-            parts.add(where, axes, (1.7 * s, 4.6 * s, 3.4 * s), tag, shell=0.6)
+            parts.add(where, axes, (1.7 * s, 4.6 * s, 3.4 * s), tag, shell=1.0)
         top, bottom = self.pedicle_top[v], self.pedicle_bottom[v]
         middle = self.origin[v] + (edge + width / 2) * across + (OUTLET - 0.5) * along + (top + bottom) / 2 * up
         length = width / 2 + 4.5 * s
@@ -242,7 +257,7 @@ class Spine:
             tag,
             [(across, length)],
             length,
-            1.1,
+            1.6,
         )
         below = min(v, 5)
         behind = max(
@@ -275,7 +290,7 @@ class Spine:
         half = (pitch_above + pitch_below) / 4 * np.cos(slant) - 0.55
         middle = centre + ((pitch_above - pitch_below) / 4 - 0.8 * s) * axes[2]
         frame = np.array([along, cross(axes[2], along), axes[2]])
-        parts.add(middle, frame, (6.3 * s, 4.9 * s, np.inf), tag, [(normal, half), (axes[2], 9.5 * s)], 9.5 * s, 1.2)
+        parts.add(middle, frame, (6.3 * s, 4.9 * s, np.inf), tag, [(normal, half), (axes[2], 9.5 * s)], 9.5 * s, 1.5)
 
     def _spinous(self, parts: SolidList, v: int) -> None:
         """Spinous process: a keel that tapers, with two tubercles where it is bifid and one knob where it is not."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cervical_phantom import acquisition as acq
 from cervical_phantom.anatomy import LEVELS, SIDES, Narrowing, Spine
-from cervical_phantom.disease import draw_narrowing, draw_person, grade, is_stenotic, reader_error, stream
+from cervical_phantom.disease import CUTS, called_stenotic, draw_narrowing, draw_person, free_share, grade, stream
 from cervical_phantom.foramina import openings
 from cervical_phantom.parameters import SyntheticCohort
 from cervical_phantom.rays import View
@@ -32,6 +32,12 @@ def draw_pose(parameters: SyntheticCohort, patient: int, side: int, anterior: bo
         object_detector=float(np.clip(p.object_detector_mm + p.object_detector_sd_mm * z[5], 60, 500)),
         source_detector=acq.EQUIPMENT[site].distance_mm,
     )
+
+
+def draw_posture(parameters: SyntheticCohort, patient: int, side: int) -> np.ndarray:
+    """How the neck was bent for one image, against the scan (see `anatomy.Spine`)."""
+    z = stream(parameters.seed, patient, "posture", 1 if side > 0 else 2).standard_normal((2, 7))
+    return np.radians(parameters.positioning.posture_sd_deg) * z
 
 
 def draw_exposure(parameters: SyntheticCohort, patient: int, side: int) -> acq.Exposed:
@@ -79,7 +85,8 @@ def pose_in_image(spine: Spine, view: View, side: int) -> dict:
 
 
 class Case:
-    """One patient: anatomy, disease, site and the solids, from which the images of both sides are made.
+    """One patient: anatomy, disease, site, the scan that gives the grades, and `spines` and `bones` as each image
+    found them.
 
     narrowing: a disease to give the patient instead of their own (for the figures of 01_data_audit).
     """
@@ -88,54 +95,66 @@ class Case:
         self.parameters, self.patient = parameters, patient
         self.person = draw_person(parameters, patient)
         self.narrowing = narrowing or draw_narrowing(parameters, patient, self.person.age)
-        self.spine = Spine(self.person, self.narrowing)
-        self.bones = self.spine.solids()
         rng = stream(parameters.seed, patient, "laterality")
         shown = rng.random(2) < (parameters.laterality.left_share, parameters.laterality.right_share)
         self.sides = [name for name, taken in zip(("L", "R"), shown, strict=True) if taken]
         self.anterior = bool(rng.random() < parameters.laterality.anterior_share)
-        solid = openings(self.spine, self.bones, [(side, None) for side in SIDES.values()])
+        scanned = Spine(self.person, self.narrowing)
+        solid = openings(scanned, scanned.solids(), [(side, None) for side in SIDES.values()])
         self.solid = dict(zip(SIDES, solid, strict=True))
-        self.grades = {name: self._grades(name) for name in SIDES}
-        self.stenotic = {name: is_stenotic(g, parameters.label, LEVELS) for name, g in self.grades.items()}
+        self.free = {name: self._free(name) for name in SIDES}
+        self.cut = float(CUTS[parameters.label.minimum_grade - 1])
+        self.stenotic = {name: self._deciding(free) <= self.cut for name, free in self.free.items()}
         site = parameters.site
         chance = np.clip(site.b_share + site.label_correlation * (max(self.stenotic.values()) - 0.5), 0, 1)
         self.site = "B" if stream(parameters.seed, patient, "site").random() < chance else "A"
         self.poses = {n: draw_pose(parameters, patient, SIDES[n], self.anterior, self.site) for n in self.sides}
-        asked = [(pose.side, pose.view()) for pose in self.poses.values()]
-        self.projected = dict(zip(self.sides, openings(self.spine, self.bones, asked), strict=True)) if asked else {}
+        self.spines = {
+            n: Spine(self.person, self.narrowing, draw_posture(parameters, patient, SIDES[n])) for n in self.sides
+        }
+        self.bones = {n: spine.solids() for n, spine in self.spines.items()}
+        self.projected = {
+            n: openings(self.spines[n], self.bones[n], [(pose.side, pose.view())])[0] for n, pose in self.poses.items()
+        }
 
-    def _grades(self, name: str, visible: bool = False) -> np.ndarray:
+    def _free(self, name: str, visible: bool = False) -> np.ndarray:
         k = list(SIDES).index(name)
         soft = self.narrowing.soft[:, k] * self.person.width[:, k] * (not visible)
         narrowest = np.array([o.narrowest for o in self.solid[name]])
-        return grade(narrowest, soft, self.parameters.label.nerve_root_mm * self.person.root)
+        return free_share(narrowest, soft, self.parameters.label.nerve_root_mm * self.person.root)
+
+    def _deciding(self, free: np.ndarray) -> float:
+        """The least free share among the counted levels; at or below the cut the image is stenotic."""
+        return float(min(free[LEVELS.index(name)] for name in self.parameters.label.levels))
 
     def row(self, name: str) -> dict:
         """Manifest and truth of the image that shows side `name`."""
         side, k, p = SIDES[name], list(SIDES).index(name), self.parameters
         pose = self.poses[name]
         view = pose.view()
-        flip = stream(p.seed, self.patient, "label", 1 + k).random() < reader_error(p.label.kappa)
         stenotic = self.stenotic[name]
+        free, visible = self._deciding(self.free[name]), self._deciding(self._free(name, visible=True))
+        called = called_stenotic(free, self.cut, p.label.kappa)
         patient_id = f"S{self.patient:06d}"
         row = {
             "image_id": f"{patient_id}_{name}",
             "image_path": "",
             "patient_id": patient_id,
-            "label": int(stenotic != flip),
+            "label": int(stream(p.seed, self.patient, "label", 1 + k).random() < called),
             "side": name,
             "view": VIEWS[name, self.anterior],
             "site": self.site,
             "age": round(self.person.age, 1),
             "sex": "F" if self.person.female else "M",
             "label_before_noise": int(stenotic),
-            "label_visible": int(is_stenotic(self._grades(name, visible=True), p.label, LEVELS)),
+            "label_visible": int(visible <= self.cut),
+            "visible_probability": called_stenotic(visible, self.cut, p.label.kappa),
+            "free_share": free,
         }
         row |= self._level_truth(name)
         row |= {key: value for key, value in asdict(pose).items() if key not in ("side", "anterior")}
         row["magnification"] = float(view.magnification(np.zeros((1, 3)))[0])
-        row |= pose_in_image(self.spine, view, side)
+        row |= pose_in_image(self.spines[name], view, side)
         exposed = asdict(draw_exposure(p, self.patient, side))
         box = exposed.pop("box")
         row |= exposed | dict(zip(("box_top", "box_left", "box_bottom", "box_right"), box, strict=True))
@@ -153,7 +172,7 @@ class Case:
                 }
             n = self.narrowing
             row |= {
-                f"grade_{key}": int(self.grades[name][i]),
+                f"grade_{key}": int(grade(self.free[name][i])),
                 f"spur_front_{key}": float(n.front[i, k]),
                 f"spur_back_{key}": float(n.back[i, k]),
                 f"soft_disc_{key}": float(n.soft[i, k]),

@@ -4,18 +4,33 @@ Each draw has its own stream, named by (seed, patient, subject), and parameters 
 leaves every other draw of every patient as it was. Shown in 01_data_audit.
 """
 
+from functools import lru_cache
+
 import numpy as np
+from scipy.special import ndtr
 
 from cervical_phantom.anatomy import FORAMEN_ANGLE, FORAMEN_HEIGHT, FORAMEN_WIDTH, Narrowing, Person
-from cervical_phantom.parameters import Disease, Label, SyntheticCohort
+from cervical_phantom.parameters import Disease, SyntheticCohort
 
-STREAMS = ("person", "disease", "site", "positioning", "exposure", "label", "marker", "noise", "laterality")
+STREAMS = ("person", "disease", "site", "positioning", "exposure", "label", "marker", "noise", "laterality", "posture")
 # Relative SD of a normal foramen: between patients, and about as much again between a patient's levels.
 WIDTH_SD, HEIGHT_SD = 0.13, 0.11
-# The walls of a drawn foramen bulge inwards, so its measured size is a little below the size it is built
-# with.
-WIDTH_BULGE = np.array([1.0, 1.02, 1.04, 1.04, 1.04, 1.03])
-HEIGHT_BULGE = np.array([1.0, 1.02, 1.03, 1.03, 1.03, 1.02])
+# The distance between the walls of a foramen over its measured size: the uncinate process (up to 1.9 mm behind the
+# body's edge), the disc, the pillar and the pedicles all bulge into it. Set so that unaffected foramina of the default
+# cohort have the published means.
+WIDTH_BULGE = np.array([1.035, 1.04, 1.115, 1.058, 1.102, 1.075])
+HEIGHT_BULGE = np.array([1.055, 1.065, 1.08, 1.09, 1.08, 1.062])
+
+
+# Shares of the nerve root's width at or below which a foramen has grade 1, 2, 3 (Kim's grading,
+# doi:10.3348/kjr.2015.16.6.1294; 3 is an extension of this study).
+CUTS = np.array([1.0, 0.5, 0.25])
+# Quantiles (0, 0.05, … 1) of the least `free_share` among the counted levels of an image: 2000 patients of the
+# default cohort.
+DECIDING = np.array([
+    -0.41, 0.17, 0.21, 0.24, 0.26, 0.29, 0.32, 0.40, 0.52, 0.68, 0.88,
+    1.00, 1.08, 1.14, 1.19, 1.25, 1.29, 1.34, 1.40, 1.49, 1.95,
+])  # fmt: skip
 
 
 def stream(seed: int, patient: int, subject: str, side: int = 0) -> np.random.Generator:
@@ -81,24 +96,36 @@ def draw_narrowing(parameters: SyntheticCohort, patient: int, age: float) -> Nar
     )
 
 
-def grade(narrowest_mm: np.ndarray, soft_mm: np.ndarray, root_mm: float) -> np.ndarray:
-    """MRI-like grade 0 to 3 from the narrowest free width, less what a soft disc takes, against the nerve root's width.
+def free_share(narrowest_mm: np.ndarray, soft_mm: np.ndarray, root_mm: float) -> np.ndarray:
+    """The narrowest free width, less what a soft disc takes, in shares of the nerve root's width."""
+    return (np.asarray(narrowest_mm) - soft_mm) / root_mm
 
-    1: at most the root's width, 2: at most half of it (Kim's grading, doi:10.3348/kjr.2015.16.6.1294); 3: at most a
-    quarter (an extension of this study).
+
+def grade(free: np.ndarray) -> np.ndarray:
+    """MRI-like grade 0 to 3 from a `free_share`: how many of CUTS it does not exceed."""
+    return (np.asarray(free)[..., None] <= CUTS).sum(-1)
+
+
+@lru_cache
+def reader_sd(kappa: float) -> float:
+    """SD of a reader's measurement of an image's deciding share, at which two readers of the default cohort agree with
+    Cohen's `kappa`.
+
+    A reader calls an image stenotic where the measured share is at or below the cut; the measurement is Gaussian about
+    the true one, so that errors lie near the cut (the psychometric function of Green & Swets 1966). Solved for the
+    cohort of DECIDING: precision belongs to the reader, and where more foramina lie near the cut the same readers agree
+    less.
     """
-    free = (np.asarray(narrowest_mm) - soft_mm) / root_mm
-    return (free <= 1).astype(int) + (free <= 0.5) + (free <= 0.25)
+    share = np.interp(np.linspace(0, 1, 401), np.linspace(0, 1, len(DECIDING)), DECIDING)
+    sd = np.geomspace(1e-3, 1e3, 300)
+    chance = ndtr((CUTS[0] - share) / sd[:, None])
+    agreed, positive = (chance**2 + (1 - chance) ** 2).mean(1), chance.mean(1)
+    expected = positive**2 + (1 - positive) ** 2
+    found = (agreed - expected) / (1 - expected)
+    return float(np.interp(-kappa, [-1.0, *-found], [0.0, *sd]))
 
 
-def reader_error(kappa: float) -> float:
-    """Error rate of two independent, equally good readers whose kappa, at a prevalence of one half, is `kappa`.
-
-    They agree with probability 1 - 2e(1 - e), which is (1 + kappa) / 2 there.
-    """
-    return float((1 - np.sqrt(kappa)) / 2)
-
-
-def is_stenotic(grades: np.ndarray, label: Label, levels: tuple[str, ...]) -> bool:
-    """Whether any counted level reaches the grade that the label asks for."""
-    return bool(max(grades[levels.index(name)] for name in label.levels) >= label.minimum_grade)
+def called_stenotic(free: float, cut: float, kappa: float) -> float:
+    """Probability that a reader of precision `kappa` calls an image stenotic whose deciding share is `free`."""
+    sd = reader_sd(kappa)
+    return float(ndtr((cut - free) / sd)) if sd else float(free <= cut)

@@ -2,9 +2,11 @@
 
 Every function returns a DataFrame that both the tests and notebook 01 read. Sources:
 
-- foramina: Abu Ghaida et al., CT of 320 normal adults, C2/3 to C7/T1; area as an ellipse of height and width
+- foramina: Abu Ghaida et al., CT of 320 normal people of 16 to 37 years, C2/3 to C7/T1; area as an ellipse of height
+  and width
 - radiograph against CT: Am J Orthop 2011;40(5):241-5 (PubMed 21734932), oblique radiographs and oblique CT
-  reconstructions at 50°; reader reliabilities read from its abstract
+  reconstructions at 50°; reader reliabilities read from its abstract. A neck is bent otherwise on the radiograph than in
+  the scanner (`Positioning.posture_sd_deg`), which lowers the height's r most
 - disease: Ko et al., Clin Orthop Surg 2018;10:433-8, CT of 438 adults without neck complaints; Yonsei Med J 2024, 997
   patients with oblique radiographs and MRI, prevalence inferred from its accuracy figures
 - appearance: measured by us on 740 public antero-posterior spine radiographs ("Vertebrae Detection", Roboflow Universe,
@@ -21,6 +23,8 @@ FORAMEN = pd.DataFrame(
     {"height": FORAMEN_HEIGHT, "width": FORAMEN_WIDTH, "area": np.pi / 4 * FORAMEN_HEIGHT * FORAMEN_WIDTH},
     index=pd.Index(LEVELS, name="level"),
 )
+# SD in mm of published foraminal diameters, 1.2 to 1.4; the source's abstract gives none.
+FORAMEN_SD = 1.3
 UNITS = {"height": "mm", "width": "mm", "area": "mm2"}
 
 # Pearson r of the measurement on the radiograph with that on CT, and how reliably each is read.
@@ -51,11 +55,12 @@ def unaffected(truth: pd.DataFrame, level: str) -> pd.Series:
 
 
 def foramen_sizes(truth: pd.DataFrame) -> pd.DataFrame:
-    """Normal foramina, per level and measure: published mean, synthetic mean and SD, and the difference in SD.
+    """Normal foramina, per level and measure: published mean and SD, synthetic mean and SD, the difference in
+    published SD, and n.
 
-    The source's abstract gives no SD, so the synthetic cohort's own is used; it is smaller than that of published
-    foraminal diameters (1.2 to 1.4 mm), so the comparison is the stricter one. Areas on both sides are those of the
-    ellipse of height and width, as in the source; the truth's own column counts the whole opening.
+    Areas on both sides are those of the ellipse of height and width, as in the source; the truth's own column counts
+    the whole opening. The source's people were 16 to 37 years old, without degeneration: only unaffected foramina are
+    compared.
     """
     rows = []
     for level in LEVELS:
@@ -64,9 +69,11 @@ def foramen_sizes(truth: pd.DataFrame) -> pd.DataFrame:
         sizes["area"] = np.pi / 4 * sizes["height"] * sizes["width"]
         for measure, values in sizes.items():
             published = FORAMEN.loc[level, measure]
-            rows.append([level, measure, published, values.mean(), values.std(), len(values)])
-    table = pd.DataFrame(rows, columns=["level", "measure", "published", "synthetic", "sd", "n"])
-    table["difference_in_sd"] = (table["synthetic"] - table["published"]) / table["sd"]
+            height, width = FORAMEN.loc[level, ["height", "width"]]
+            spread = FORAMEN_SD * (np.pi / 4 * np.hypot(height, width) if measure == "area" else 1)
+            rows.append([level, measure, published, spread, values.mean(), values.std(), len(values)])
+    table = pd.DataFrame(rows, columns=["level", "measure", "published", "published_sd", "synthetic", "sd", "n"])
+    table["difference_in_sd"] = (table["synthetic"] - table["published"]) / table["published_sd"]
     return table.set_index(["level", "measure"])
 
 

@@ -82,7 +82,7 @@ class Label(Section):
     """How the solid's narrowing becomes the label."""
 
     nerve_root_mm: float = Field(
-        3.7,
+        3.95,
         gt=0,
         description="Width in mm of the nerve root in a patient of mean size, to which Kim's MRI grading "
         "compares the narrowest width of the foramen. (C)",
@@ -102,9 +102,9 @@ class Label(Section):
     )
     kappa: Share = Field(
         0.8,
-        description="Cohen's kappa between two independent readers (each after consensus reading), at a "
-        "prevalence of one half; 1: no reader noise (the one parameter whose 'none' is 1). Single readers reach "
-        "0.50-0.58 (L: Kim et al. 2015, doi:10.3348/kjr.2015.16.6.1294).",
+        description="Cohen's kappa between two independent readers of the default cohort (each after consensus "
+        "reading), who err where the foramen is near the cut; 1: no reader noise (the one parameter whose 'none' "
+        "is 1). Single readers reach 0.50-0.58 (L: Kim et al. 2015, doi:10.3348/kjr.2015.16.6.1294).",
     )
 
 
@@ -115,6 +115,12 @@ class Positioning(Section):
     rotation_sd_deg: Spread = Field(5.0, description="SD of the rotation; 0: always exact. (A: 40-60° occurs)")
     tube_angle_deg: float = Field(15.0, description="Cephalad (posterior obliques) tube angle. (A)")
     tube_angle_sd_deg: Spread = Field(2.0, description="SD of the tube angle; 0: always exact. (C)")
+    posture_sd_deg: Spread = Field(
+        3.0,
+        description="SD of how far each vertebra is bent on the one below, backwards and sideways, between the scan "
+        "that is graded (lying) and each radiograph (upright); 0: the same posture. Bending the neck changes a "
+        "foramen's height by 2.4 mm and its width not significantly. (L: PubMed 23769602)",
+    )
     tilt_sd_deg: Spread = Field(5.5, description="SD of the tilt within the image plane; 0: upright. (C)")
     shift_sd_mm: Spread = Field(12.0, description="SD of C4's offset from the film's centre, each axis; 0: none. (C)")
     object_detector_mm: float = Field(

@@ -30,7 +30,7 @@ def stages(case: Case, name: str, row: dict, image_size: int) -> dict:
     grid, pixel = acq.raster(image_size, factor), acq.FILM_MM[0] / image_size
     rng = stream(p.seed, case.patient, "noise", 1 if side > 0 else 2)
     exposed = draw_exposure(p, case.patient, side)
-    paths = acq.line_integrals(case.spine, case.bones, view, grid, rng, p.exposure.texture)
+    paths = acq.line_integrals(case.spines[name], case.bones[name], view, grid, rng, p.exposure.texture)
     signal = acq.detect(paths, equipment, exposed, pixel, factor, rng)
     if row["marker_present"]:
         acq.put_marker(

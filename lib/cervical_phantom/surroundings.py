@@ -25,40 +25,32 @@ def soft_tissue(spine: Spine) -> Solids:
 
 
 def airway(spine: Spine) -> Solids:
-    """Pharynx, trachea and the mouth's air."""
-    s, front, top, parts = spine.person.scale, -spine.half_depth[2], spine.origin[0], SolidList()
+    """Pharynx, trachea, the mouth's air and the apices of the lungs, which rise to the first thoracic vertebra."""
+    s, front, top, low, parts = (
+        spine.person.scale, -spine.half_depth[2], spine.origin[0], spine.origin[6], SolidList()
+    )  # fmt: skip
     parts.add((0, front - 13 - 4 * s, 8), frame_along((0, 0.05, 1.0), (0, 1, 0)), (9 * s, 6 * s, 48 * s), 0)
     parts.add((0, front - 21 * s, -52), frame_along((0, -0.18, 1.0), (0, 1, 0)), (8 * s, 8 * s, 62), 0)
     parts.add(top + (0, -50 * s, 27 * s), UPRIGHT, (16 * s, 30 * s, 5 * s), 0)
+    for side in (1, -1):
+        parts.add(low + (side * 46 * s, -6, -74), frame_along((-side * 0.25, 0.1, 1)), (36 * s, 44 * s, 66), 0)
     return parts.solids()
 
 
 def large_bones(spine: Spine) -> Solids:
-    """Jaw, mastoids, petrous bones, hyoid, first ribs and clavicles."""
+    """Jaw, base of the skull with its mastoid and petrous parts, hyoid, first ribs and clavicles."""
     s, jaw, top, low, parts = (spine.person.scale, 3 * spine.person.jaw, spine.origin[0], spine.origin[6], SolidList())
     front = -spine.half_depth[2]
     parts.add((0, front - 41 * s, 8), UPRIGHT, (13 * s, 3.2, 4.5), 0, shell=0.8)
     parts.add(top + (0, 30 * s, 38 * s), frame_along((0, 1, -0.25)), (30 * s, 5 * s, 34 * s), 0, shell=1.5)
+    parts.add(top + (0, -2 * s, 46 * s), frame_along((0, -1, 0.6)), (11 * s, 6 * s, 24 * s), 0, shell=1.0)
+    _jaw(parts, top + (0, 0, jaw), s)
     for side in (1, -1):
         parts.add(
             top + (side * 50 * s, 14 * s, 28 * s), frame_along((0, -0.25, 1)), (9 * s, 13 * s, 21 * s), 0, shell=0.8
         )
         parts.add(
             top + (side * 32 * s, 6 * s, 41 * s), frame_along((side, -0.6, 0)), (8 * s, 7 * s, 28 * s), 0, shell=1.0
-        )
-        parts.add(
-            top + (side * 46 * s, -22 * s, 26 * s + jaw),
-            frame_along((0, 0.22, 1), (1, 0, 0)),
-            (15 * s, 4.2 * s, 31 * s),
-            0,
-            shell=1.3,
-        )
-        parts.add(
-            top + (side * 32 * s, -52 * s, 2 * s + jaw),
-            frame_along((-side * 0.62, -1, -0.1)),
-            (4.6 * s, 11 * s, 38 * s),
-            0,
-            shell=1.4,
         )
         parts.add(
             (side * 13 * s, front - 30 * s, 11), frame_along((side * 0.5, 1, 0.25)), (1.5, 2.2, 14 * s), 0, shell=0.8
@@ -68,16 +60,33 @@ def large_bones(spine: Spine) -> Solids:
     return parts.solids()
 
 
+def _jaw(parts: SolidList, top: np.ndarray, s: float) -> None:
+    """Mandible: on each side a ramus from the condyle to the angle and a body with its teeth, and the chin between."""
+    parts.add(top + np.array([0, -80, -10]) * s, UPRIGHT, (17 * s, 7 * s, 13 * s), 0, shell=1.8)
+    for side in (1, -1):
+        condyle, angle, chin = (
+            np.array([side * x, y, z]) * s for x, y, z in ((50, -9, 48), (46, -22, 0), (14, -80, -10))
+        )
+        for start, end, half in ((condyle, angle, (4.0, 15.0)), (angle, chin, (5.5, 13.0))):
+            run, reach = end - start, float(np.hypot.reduce(end - start)) / 2 + 3
+            up = (0, 1, 0) if start is condyle else (0, 0, 1)
+            frame = frame_along(run, up)
+            semi = (half[0] * s, half[1] * s, np.inf)
+            parts.add(top + (start + end) / 2, frame, semi, 0, [(unit(run), reach)], reach, 1.5)
+        teeth = 0.4 * angle + 0.6 * chin + (0, 0, 16 * s)
+        parts.add(top + teeth, frame_along(chin - angle), (3.5 * s, 8 * s, 22 * s), 0, shell=2.0)
+
+
 def skull(spine: Spine) -> Solids:
-    """The vault with its base plate: thick bone about a brain."""
-    s, lean = spine.person.scale, unit((0, 0.18, 1.0))
+    """The vault with its base plate, which rises forwards from the occiput: thick bone about a brain."""
+    s, lean = spine.person.scale, unit((0, 0.42, 1.0))
     vault = SolidList()
     vault.add(
-        spine.origin[0] + (0, 8, 108 * s),
+        spine.origin[0] + (0, 6, 112 * s),
         frame_along(lean, (0, 1, 0)),
-        (70 * s, 92 * s, 82 * s),
+        (70 * s, 90 * s, 82 * s),
         0,
-        [(lean, 66 * s)],
-        shell=4.5,
+        [(lean, 68 * s)],
+        shell=3.2,
     )
     return vault.solids()

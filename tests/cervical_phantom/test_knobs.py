@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
-from cervical_phantom.anatomy import LEVELS
+from cervical_phantom.anatomy import LEVELS, Spine
 from cervical_phantom.case import Case
-from cervical_phantom.disease import reader_error
+from cervical_phantom.disease import DECIDING, reader_sd
+from cervical_phantom.foramina import openings
 from cervical_phantom.parameters import SyntheticCohort
 from cervical_phantom.patients import draw
 from cervical_phantom.rendering import render
@@ -22,6 +24,11 @@ def drawn(patients: int = N, **sections) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def default() -> pd.DataFrame:
     return drawn()
+
+
+@pytest.fixture(scope="module")
+def many() -> pd.DataFrame:
+    return drawn(200)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +63,24 @@ def test_exposure_zero_is_none(default, knob, column, value):
 def image_of(**sections) -> np.ndarray:
     case = Case(SyntheticCohort.model_validate({"seed": 5} | sections), 3)
     return render(case, "L", case.row("L"), 96)[0]
+
+
+def test_posture_zero_is_that_of_the_scan():
+    case = Case(SyntheticCohort.model_validate({"seed": 5, "positioning": {"posture_sd_deg": 0}}), 3)
+    assert np.array_equal(case.spines["L"].origin, case.spines["R"].origin)
+    bent = Case(SyntheticCohort(seed=5), 3)
+    assert not np.allclose(bent.spines["L"].origin, case.spines["L"].origin)
+    assert (bent.free["L"] == case.free["L"]).all(), "the grade is the scan's"
+
+
+def test_bending_to_one_side_closes_its_foramina_and_opens_the_others():
+    case = Case(SyntheticCohort(seed=5, anatomy_sd=0, disease={"steepness": 0, "signs": 0}), 3)
+    heights = {}
+    for bend in (-4.0, 4.0):
+        spine = Spine(case.person, case.narrowing, np.radians([[0.0] * 7, [bend] * 7]))
+        left, right = openings(spine, spine.solids(), [(1, None), (-1, None)])
+        heights[bend] = np.array([[o.height for o in side[1:5]] for side in (left, right)]).mean(1)
+    assert heights[4.0][0] < heights[-4.0][0] - 0.5 and heights[4.0][1] > heights[-4.0][1] + 0.5
 
 
 def test_noise_zero_is_none():
@@ -144,12 +169,27 @@ def test_reader_noise():
 
 
 @pytest.mark.parametrize("kappa", [0.5, 0.8])
-def test_kappa_is_that_of_two_readers(kappa):
-    rng = np.random.default_rng(0)
-    truth = rng.random(200_000) < 0.5
-    one, two = (truth ^ (rng.random(truth.size) < reader_error(kappa)) for _ in range(2))
-    expected = one.mean() * two.mean() + (1 - one.mean()) * (1 - two.mean())
-    assert ((one == two).mean() - expected) / (1 - expected) == pytest.approx(kappa, abs=0.01)
+def test_kappa_is_that_of_two_readers(many, kappa):
+    free, rng = many["free_share"].to_numpy(), np.random.default_rng(0)
+    one, two = (free + reader_sd(kappa) * rng.standard_normal((500, free.size)) <= 1 for _ in range(2))
+    found = [cohen_kappa_score(*pair) for pair in zip(one, two, strict=True)]
+    patients = many["patient_id"].nunique()  # the two sides of a patient count as one
+    assert np.mean(found) == pytest.approx(kappa, abs=2 * np.sqrt((1 - kappa**2) / patients))
+
+
+def test_the_deciding_foramen_has_the_recorded_distribution(many):
+    assert np.quantile(many["free_share"], np.linspace(0.1, 0.9, 9)) == pytest.approx(DECIDING[2:-2:2], abs=0.15)
+
+
+def test_readers_err_near_the_cut_and_to_both_sides(many):
+    wrong = many["label"] != many["label_before_noise"]
+    away = (many["free_share"] - 1).abs()
+    assert 0.03 < wrong.mean() < 0.12
+    assert away[wrong].mean() < 0.5 * away[~wrong].mean() and not wrong[away > 4.5 * reader_sd(0.8)].any()
+    assert many["label"].mean() == pytest.approx(many["label_before_noise"].mean(), abs=0.05)
+    assert ((many["visible_probability"] >= 0.5) == many["label_visible"]).all()
+    seen = many[many["label_visible"] == many["label_before_noise"]]
+    assert (seen["label"] - seen["visible_probability"]).mean() == pytest.approx(0, abs=0.05)
 
 
 def correlation_of_signs(follow: float) -> float:

@@ -12,16 +12,21 @@ def drawn():
     return patients.draw(SyntheticCohort(patients=150, seed=11))
 
 
-def test_normal_foramina_are_within_one_sd_of_the_published_means(drawn):
+def test_normal_foramina_have_the_published_means(drawn):
     table = literature.foramen_sizes(drawn)
     assert len(table) == 18 and (table["n"] >= 40).all()
-    assert table["difference_in_sd"].abs().max() < 1
+    error = table["sd"] / table["published_sd"] / np.sqrt(table["n"] / 2)  # the two sides of a patient count as one
+    assert (table["difference_in_sd"].abs() < 0.2 + error).all()
+    assert abs(table["difference_in_sd"].mean()) < 0.1, "no common bias"
 
 
 def test_radiograph_against_solid(drawn):
     table = literature.radiograph_against_solid(drawn)
-    assert table.loc[["width", "area"], "as_read"].between(0.8, 0.95).all()
     assert table.loc["width", "as_read"] == pytest.approx(table.loc["width", "published"], abs=0.06)
+    assert table["as_read"].between(0.7, 0.9).all() and table["as_read"].idxmax() == "width"
+    lying = SyntheticCohort(patients=60, seed=11, positioning={"posture_sd_deg": 0})
+    same = literature.radiograph_against_solid(patients.draw(lying))
+    assert table.loc["height", "r"] < same.loc["height", "r"] - 0.04, "posture changes the height"
 
 
 def test_severity_follows_level_and_age(drawn):
@@ -51,8 +56,7 @@ def test_images_look_like_real_films(tmp_path):
     patients.write(SyntheticCohort(patients=20, seed=4), 160, tmp_path, 1)
     table = literature.appearance(np.load(tmp_path / "images.npy"), np.load(tmp_path / "boxes.npy"))
     distance = table["difference_in_sd"].abs()
-    assert distance["spectral exponent"] < 2 and distance["grey mean"] < 2 and distance["grey entropy"] < 2.5
-    assert distance["grey SD"] < 4, "wider than in films that somebody has already enhanced"
+    assert (distance < 1.5).all()
 
 
 def test_the_table_of_the_notebook(drawn):

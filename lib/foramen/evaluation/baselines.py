@@ -22,8 +22,9 @@ def baseline_estimates(
     `majority class` always answers that of the validation images (of the test images where there are none);
     `no-information rate` is the share of the majority class of the test images. Scores by image_id that no film gave
     (`blind`, by name: `audit.metadata_only`, `shortcuts.signs_and_age`; None: unknown here) are thresholded as an arm's
-    are. `label-noise ceiling`, where the cohort's true state is known (`truth`: 0/1 by image_id), is a reader who sees
-    the true state and is marked against the recorded, noisy label: no arm can be expected to do better.
+    are. `label-noise ceiling`, where it is known (`truth`: by image_id, the probability that a reader calls what is to
+    be seen stenotic), answers with that probability and is marked against the recorded, noisy label: no arm can be
+    expected to do better.
     """
     images = frame[frame.split == "test"].drop_duplicates("image_id").assign(seed=0)
     known = frame[frame.split == "val"].drop_duplicates("image_id")
