@@ -5,7 +5,7 @@ Every function returns a DataFrame that both the tests and notebook 01 read. Sou
 - foramina: Abu Ghaida et al., CT of 320 normal people of 16 to 37 years, C2/3 to C7/T1; area as an ellipse of height
   and width
 - radiograph against CT: Am J Orthop 2011;40(5):241-5 (PubMed 21734932), oblique radiographs and oblique CT
-  reconstructions at 50°; reader reliabilities read from its abstract. A neck is bent otherwise on the radiograph than in
+  reconstructions at 50°; reader reliabilities from its abstract. A neck is bent otherwise on the radiograph than in
   the scanner (`Positioning.posture_sd_deg`), which lowers the height's r most
 - disease: Ko et al., Clin Orthop Surg 2018;10:433-8, CT of 438 adults without neck complaints; Yonsei Med J 2024, 997
   patients with oblique radiographs and MRI, prevalence inferred from its accuracy figures
