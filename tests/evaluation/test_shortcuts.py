@@ -68,7 +68,7 @@ def test_within_fifths_of_the_signs_a_shortcut_knows_less():
     assert shortcuts.within_fifths(one_class, facts).auroc.isna().all()
 
 
-def test_signs_and_age_are_learned_from_training_images_alone():
+def test_a_baseline_from_facts_is_learned_from_training_images_alone():
     levels, rng = ["C4/5", "C5/6"], np.random.default_rng(2)
     keys = ["C4_5", "C5_6"]
     truth = pd.DataFrame({f"{sign}_{key}": rng.random(N) for sign in ("disc_loss", "osteophyte") for key in keys})
@@ -81,9 +81,13 @@ def test_signs_and_age_are_learned_from_training_images_alone():
     ).all()
     assert abs(np.corrcoef(found["signs"], truth["disc_loss_C4_5"])[0, 1]) > 0.9
     spoiled = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
-    scores, other = (shortcuts.signs_and_age(some, shortcuts.facts(some, truth, levels)) for some in (rows, spoiled))
+    scores, other = (
+        shortcuts.from_facts(some, shortcuts.facts(some, truth, levels), ["signs", "age"]) for some in (rows, spoiled)
+    )
     pd.testing.assert_series_equal(scores, other)
     assert scores[rows["label"].to_numpy() == 1].mean() > scores[rows["label"].to_numpy() == 0].mean() + 0.5
+    film = shortcuts.from_facts(rows, found, ["narrowness"])
+    assert abs(film.corr(found["narrowness"], method="spearman")) == pytest.approx(1), "narrowness and nothing else"
 
 
 def test_attention_on_the_narrowest_foramen_is_told_from_attention_at_random():

@@ -5,6 +5,8 @@ they predict the label; `narrowness`: how small the narrowest of their foramina 
 reads the foramen follows narrowness; one that takes a shortcut (Geirhos et al. 2020) follows the signs.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.stats import zscore
@@ -31,9 +33,12 @@ def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.Data
     return table.set_index(rows["image_id"])
 
 
-def signs_and_age(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
-    """The baseline that sees signs and age and no foramen: scores by image_id, fitted to the training images."""
-    given = known[["signs", "age"]]
+def from_facts(rows: pd.DataFrame, known: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """The baseline that knows some of the `facts` and no film: scores by image_id, fitted to the training images.
+
+    Signs and age see no foramen; narrowness alone is the film ceiling, what a measurement without noise reaches.
+    """
+    given = known[list(names)]
     training = (rows["split"] == "train").to_numpy()
     model = LogisticRegression(max_iter=1000).fit(given[training], rows["label"][training])
     return pd.Series(model.predict_proba(given)[:, 1], index=known.index)
