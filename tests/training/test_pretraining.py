@@ -52,12 +52,6 @@ def test_the_sample_grid_has_a_category_a_row():
     assert not np.array_equal(grid[0, 0], grid[0, 1])
 
 
-def test_learning_rate_rises_then_falls_to_nothing():
-    rates = [pretraining.learning_rate(step, 100) for step in range(100)]
-    assert rates[0] < rates[9] == max(rates) == 1.0
-    assert all(np.diff(rates[10:]) < 0) and rates[-1] < 0.01
-
-
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from foramen.core import compute
-from foramen.core.training_loop import fit
+from foramen.core.training_loop import fit, one_cycle_schedule
 from foramen.study.model import Pretraining
 from foramen.training import backbone, fractals
 from foramen.training.checkpoints import TrainingState
@@ -45,7 +44,7 @@ class FormulaPretraining:
         self.model = model.to(device).to(memory_format=torch.channels_last)
         groups = backbone.parameter_groups(self.model, given.learning_rate, 1.0, 1.0, WEIGHT_DECAY)
         self.optimizer = torch.optim.AdamW(groups, fused=True)
-        self.schedule = LambdaLR(self.optimizer, lambda step: learning_rate(step, self.steps))
+        self.schedule = one_cycle_schedule(self.optimizer, self.steps, WARMUP)
 
     def train(self, state: TrainingState) -> nn.Module:
         """The trained network; `state` says from where to go on, and holds the history."""
@@ -84,14 +83,6 @@ def batch(systems: np.ndarray, given: Pretraining, step: int) -> tuple[torch.Ten
     labels = rng.integers(given.classes, size=BATCH)
     images = fractals.render(systems[labels], given.image_size, rng)
     return torch.from_numpy(images)[:, None], torch.from_numpy(labels)
-
-
-def learning_rate(step: int, steps: int) -> float:
-    """Learning rate over its peak: linear rise over the first tenth of the steps, then half a cosine down to zero."""
-    warm = max(1, round(WARMUP * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def sample_grid(given: Pretraining, rows: int = 8, columns: int = 8) -> np.ndarray:
