@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch.optim.lr_scheduler import OneCycleLR
 
 from foramen.core import geometry
-from foramen.core.training_loop import fit
+from foramen.core.training_loop import fit, one_cycle_schedule
 from foramen.stn.transformer import SpatialTransformer
 from foramen.training.classifier import in_batches
 
 BATCH, AT_ONCE = 64, 256  # images of a step of training, and where nothing is trained
+WARMUP = 0.3  # share of the steps with a rising learning rate
 TRAINING_SHARE = 0.6  # of the limits: as far as images are transformed at random
 
 
@@ -59,7 +59,7 @@ def fit_localisation(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(transformer.localisation.parameters(), learning_rate, weight_decay=0.0)
     count = max(1, round(len(images) / BATCH))
-    schedule = OneCycleLR(optimizer, learning_rate, total_steps=rounds * epochs * count)
+    schedule = one_cycle_schedule(optimizer, rounds * epochs * count, WARMUP)
     history: list[dict[str, float]] = []
 
     def batches(epoch: int) -> tuple[torch.Tensor, ...]:
