@@ -58,6 +58,12 @@ def edit_table(folder: Path, column: str, value: object, rows: object = 3) -> No
     table.to_csv(folder / "manifest.csv", index=False)
 
 
+def edit_region(folder: Path, **edges: str) -> None:
+    """Give the film FILM, of 72 x 96 pixels, a box in the table."""
+    for name, value in ({"left": "20", "top": "30", "right": "52", "bottom": "62"} | edges).items():
+        edit_table(folder, f"region_{name}", value)
+
+
 def point_at(folder: Path, name: str) -> None:
     """Let the manifest section of the study point at another file."""
     manifest = yaml.safe_load((folder / "study.yaml").read_text())["cohort"]
@@ -315,6 +321,36 @@ def table_age_negative(folder):
 @case("row 5 ('sixty'): age is no age")
 def table_age_in_words(folder):
     edit_table(folder, "age", "sixty")
+
+
+@case("row 5 ('far'): region_left is no number of pixels")
+def table_region_in_words(folder):
+    edit_region(folder, left="far")
+
+
+@case("row 5 ('inf'): region_right is no number of pixels")
+def table_region_infinite(folder):
+    edit_region(folder, right="inf")
+
+
+@case("row 5: only some of region_left, region_top, region_right, region_bottom are filled")
+def table_region_in_part(folder):
+    edit_region(folder, bottom="")
+
+
+@case("row 5: region_left must be less than region_right")
+def table_region_inverted(folder):
+    edit_region(folder, left="50", right="20")
+
+
+@case("row 5: the region reaches beyond the film")
+def table_region_beyond_the_film(folder):
+    edit_region(folder, bottom="97")
+
+
+@case("row 5: the region is under 10% of the film")
+def table_region_too_small(folder):
+    edit_region(folder, right="29", bottom="39")
 
 
 @case("row 5 ('X'): side is neither L nor R")

@@ -116,7 +116,7 @@ def drawn(frame) -> dict[str, Figure]:
         columns=["arm", "metric", "subgroup", "value", "estimate", "low", "high", "n_images"],
     )
     places = pd.DataFrame({"x": 0.0, "y": [0.0, 0.1, 0.2], "half": 0.4, "confidence": [0.9, 0.8, 0.3]})
-    places["detected"] = places["confidence"] > 0.5
+    places = places.assign(detected=places["confidence"] > 0.5, given=[True, False, False])
     results = pd.DataFrame({"arm": ARMS, "metric": "auroc", "estimate": [0.7, 0.8, 0.9]})
     overlap = pd.DataFrame(
         [
@@ -135,7 +135,7 @@ def drawn(frame) -> dict[str, Figure]:
     arm, cohort = Arm(equalization="global", flip="canonical", stn="joint"), SyntheticCohort(patients=2)
     return {
         "cohort": figures.cohort(images, rows, n=2),
-        "regions": figures.regions(images[:3], places, (0.0, 0.1, 0.5)),
+        "regions": figures.regions(images[:3], places),
         "equalization": figures.equalization(images, {"global": (images // 257).astype(np.uint8)}, boxes),
         "one_equalization": figures.one_equalization(*(images[:2] // 257).astype(np.uint8), boxes[0]),
         "flip": figures.flip(

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
+import films
 from foramen.cohort import step as cohort
 from foramen.core import compute, paths
 from foramen.core.errors import InputError
 from foramen.preprocessing import detector, regions, step
+from foramen.study import load
 from foramen.study.model import Study
 
 
@@ -95,15 +98,16 @@ def study_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **region: object) 
 
 
 def test_a_study_cuts_its_films_once_where_its_detector_found_them(tmp_path, monkeypatch):
-    study = study_of(tmp_path, monkeypatch, confidence=0.0)
+    monkeypatch.setattr(step, "believed", lambda points, *_: np.ones(len(points), bool))
+    study = study_of(tmp_path, monkeypatch)
     variant, table = step.prepare(study, "detected", "none"), step.prepare_regions(study)
     assert variant.images.shape == (24, 48, 48) and variant.images.dtype == np.uint8
-    assert list(table.columns) == ["image_id", "x", "y", "half", "confidence", "detected"] and table["detected"].all()
-    films, before = cohort.load(study), (study.paths.regions / "run.json").stat().st_mtime_ns
-    found, sure = detector.detect(step.load_detector(study), step.small_films(films.images))
+    assert list(table.columns) == ["image_id", "x", "y", "half", "confidence", "detected", "given", "iou"]
+    made, before = cohort.load(study), (study.paths.regions / "run.json").stat().st_mtime_ns
+    found, sure = detector.detect(step.load_detector(study), step.small_films(made.images))
     np.testing.assert_allclose(regions.around_columns(found, 2.0), table[["x", "y", "half"]], atol=1e-6)
     np.testing.assert_allclose(sure, table["confidence"], atol=1e-6)
-    image, box = regions.cut(films.images[0], films.boxes[0], table.loc[0, ["x", "y", "half"]].to_numpy(float), 48)
+    image, box = regions.cut(made.images[0], made.boxes[0], table.loc[0, ["x", "y", "half"]].to_numpy(float), 48)
     top, left, bottom, right = variant.boxes[0]
     assert box.tolist() == variant.boxes[0].tolist()
     np.testing.assert_array_equal(variant.images[0][top:bottom, left:right], (image >> 8)[top:bottom, left:right])
@@ -119,6 +123,7 @@ def test_where_the_detector_is_not_sure_the_fixed_region_is_cut(tmp_path, monkey
     assert (table["confidence"] < 1).all()  # what it found is still told
     recorded = pd.read_json(paths.StudyPaths("places").regions / "run.json", typ="series")
     assert recorded["unsure"] == 24
+    assert "does not fit these films: on 24 of 24 (100%) it is not sure" in recorded["misfit"]
 
 
 def test_a_column_without_a_length_is_not_believed_however_sure_the_detector(tmp_path, monkeypatch):
@@ -129,26 +134,74 @@ def test_a_column_without_a_length_is_not_believed_however_sure_the_detector(tmp
     assert step.prepare(study, "detected", "none").images.any()
 
 
+def test_a_column_is_believed_where_the_detector_is_sure_and_the_length_is_one_that_was_taught():
+    upright = np.array([[0.0, -0.5], [0.0, 0.5]])
+    answers = np.stack([upright * scale for scale in (1.0, 1.0, 0.5, 1.25, 2.0)])
+    believed = detector.believed(answers, np.array([0.9, 0.7, 0.9, 0.9, 0.9]), upright[None], 0.8)
+    assert believed.tolist() == [True, False, False, True, False]
+
+
+def own_films(folder: Path, boxed: int) -> Study:
+    """A study of a folder of films, the first ones with a box in the table."""
+    box = {"region_left": 20, "region_top": 30, "region_right": 52, "region_bottom": 62}  # of 72 x 96 pixels
+    table = films.cohort_folder(folder, **box)
+    table.loc[boxed:, list(box)] = ""
+    table.to_csv(folder / "manifest.csv", index=False)
+    path = films.study_file(folder)
+    arms = {"arms": {"basic": {"region": "detected"}}, "region": {"size": 48, "epochs": 1}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | arms))
+    return load(path)
+
+
+def test_boxes_of_the_table_are_taken_and_teach_the_detector_for_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    study = own_films(tmp_path / "own", boxed=40)
+    cohort_made, table = cohort.prepare(study), step.prepare_regions(study)
+    assert table["given"].tolist() == [True] * 40 + [False] * 8
+    square = [(20 + 52 - 72) / 96, (30 + 62 - 96) / 96, 32 / 96]
+    np.testing.assert_allclose(table.loc[:39, ["x", "y", "half"]], [square] * 40)
+    assert table["iou"].notna().tolist() == table["given"].tolist()
+    learned, ends = step._lesson(study, cohort_made, tmp_path)
+    assert len(learned) == (table["given"] & (cohort_made.included["split"] == "train")).sum() < 40
+    np.testing.assert_allclose(
+        regions.around_columns(ends.numpy(), study.region.margin), [square] * len(ends), atol=1e-6
+    )
+    quality = step.detection_table(study, cohort_made).set_index("split")
+    assert quality["given"].between(0.5, 1).all() and quality["iou"].between(0, 1).all() and "holds" not in quality
+
+
+def test_a_detector_without_anything_to_learn_from_is_a_fault_of_the_cohort(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    with pytest.raises(InputError, match=r"no film has a box \(region_left, .*learned_from: phantom"):
+        cohort.prepare(own_films(tmp_path / "own", boxed=0))
+
+
+def test_own_films_are_shown_to_the_detector_even_where_no_arm_uses_it(tmp_path):
+    films.cohort_folder(tmp_path)
+    assert not load(films.study_file(tmp_path)).detects
+    assert load(films.study_file(tmp_path), ["region.learned_from=phantom"]).detects
+
+
 def test_only_training_films_are_learned_from(tmp_path, monkeypatch):
     study = study_of(tmp_path, monkeypatch)
-    films = cohort.prepare(study)
-    learned, ends = step._lesson(study, films, tmp_path)
-    assert len(learned) == len(ends) == (films.included["split"] == "train").sum() < len(films.included)
+    made = cohort.prepare(study)
+    learned, ends = step._lesson(study, made, tmp_path)
+    assert len(learned) == len(ends) == (made.included["split"] == "train").sum() < len(made.included)
 
 
 def test_no_known_pose_is_said_with_the_way_out(tmp_path, monkeypatch):
     study = study_of(tmp_path, monkeypatch)
-    films = cohort.prepare(study)
-    for poses in (None, films.poses.assign(pose_scale=np.nan)):
-        object.__setattr__(films, "poses", poses)
-        with pytest.raises(InputError, match=r"region\.learned_from: no pose is known here; phantom"):
-            step._lesson(study, films, tmp_path)
+    made = cohort.prepare(study)
+    for poses in (None, made.poses.assign(pose_scale=np.nan)):
+        object.__setattr__(made, "poses", poses)
+        with pytest.raises(InputError, match=r"region\.learned_from: no column is known here; phantom"):
+            step._lesson(study, made, tmp_path)
 
 
 def test_films_without_poses_are_found_by_what_was_learned_from_synthetic_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(step, "PHANTOM", step.PHANTOM.model_copy(update={"patients": 6}))
     study = study_of(tmp_path, monkeypatch, learned_from="phantom")
-    films = cohort.prepare(study)
-    learned, _ = step._lesson(study, films, tmp_path)
+    made = cohort.prepare(study)
+    learned, _ = step._lesson(study, made, tmp_path)
     assert learned.shape == (12, 1, step.FILM_SIZE, step.FILM_SIZE)
-    assert len(step.prepare_regions(study)) == len(films.included)
+    assert len(step.prepare_regions(study)) == len(made.included)

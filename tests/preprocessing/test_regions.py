@@ -52,6 +52,11 @@ def test_the_ends_of_a_column_give_its_region_and_its_place_there():
     np.testing.assert_allclose(seen, [[0.0, 0.5, 0.0, 0.0], [np.pi / 2, 0.5, 0.0, 0.0]], atol=1e-12)
 
 
+def test_upright_ends_within_a_region_give_that_region():
+    places = np.array([[0.1, 0.3, 0.4], [np.nan, np.nan, np.nan]])
+    np.testing.assert_allclose(regions.around_columns(regions.ends_within(places, 2.5), 2.5), places)
+
+
 def test_intersection_over_union():
     one = np.array([[0.0, 0.0, 0.5]] * 3)
     others = np.array([[0.0, 0.0, 0.5], [0.5, 0.0, 0.5], [2.0, 0.0, 0.5]])

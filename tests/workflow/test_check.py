@@ -16,6 +16,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
+from foramen.core.files import write_json
 from foramen.training import backbone, hub
 from foramen.workflow import check
 from foramen.workflow import run as workflow
@@ -205,3 +206,9 @@ def test_what_was_read_already_is_not_looked_at_again(place, monkeypatch):
     Path("other.csv").touch()
     with pytest.raises(InputError, match=r"other.csv: cannot be read"):
         check.before_run(given)
+
+
+def test_a_detector_that_does_not_fit_the_films_is_a_warning_once_that_is_known(place, capsys):
+    write_json(paths.StudyPaths("checked").regions / "run.json", {"misfit": "it does not fit"})
+    assert check.run("study.yaml") == 0
+    assert "warning region: it does not fit\n" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from foramen.cohort.adapters import Source
+from foramen.cohort.manifest import REGION
 from foramen.core.errors import first_few
 from radiographs import near_duplicates
 
@@ -26,6 +27,7 @@ SIDE_STATED = (  # column that states a side, the side by what it holds, and the
 )
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
+SMALLEST_REGION = 0.1  # of the film's longer side
 LISTED = 20  # lines for unreadable files with one and the same reason
 HINTS = {"leads out of the folder of the images": " (cohort.manifest.images can name another)"}
 
@@ -65,6 +67,7 @@ class Expectations:
     test_share: float  # of the patients
     unreadable_share: float = 0.0  # of the images, which may be left out
     canonical_arms: tuple[str, ...] = ()  # names of the arms that need a side, to flip by
+    teaches: bool = False  # is the detector of regions to learn from them?
 
 
 def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdict:
@@ -81,6 +84,7 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     usable = usable.assign(group=linked_patients(usable, pairs))
     found += [*near_identical(usable, pairs), *same_pictures(usable), *same_identifiers(usable)]
     found += [*sides(usable, expected.canonical_arms), *headers(usable), *private_data(usable)]
+    found += regions(usable, expected.teaches and source.keypoints is None)
     found += [*resolutions(usable, expected.image_size), *greys(usable)]
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
         found += [*classes(usable, expected.test_share), *splits(usable)]
@@ -182,6 +186,27 @@ def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding
         if column in rows:
             stated = given[column].astype(str).str.upper().map(sides_of)
             yield from _about(given[stated.notna() & (stated != given["side"])], severity, "side", text)
+
+
+def regions(rows: pd.DataFrame, needed: bool = False) -> Iterator[Finding]:
+    """Boxes of the table that are none, or lie beyond the film; `needed`: that there is one at all."""
+    given = rows[list(REGION)].notna()
+    left, top, right, bottom = (rows[name] for name in REGION)
+    box = (left < right) & (top < bottom)
+    odd = [
+        (given.any(axis=1) & ~given.all(axis=1), f"only some of {', '.join(REGION)} are filled"),
+        (given.all(axis=1) & ~box, "region_left must be less than region_right, region_top less than region_bottom"),
+    ]
+    if "width" in rows:
+        sides, longer = np.maximum(right - left, bottom - top), rows[["width", "height"]].max(axis=1)
+        beyond = (left < 0) | (top < 0) | (right > rows["width"]) | (bottom > rows["height"])
+        odd += [(box & beyond, "the region reaches beyond the film (it is in pixels of the file)")]
+        odd += [(box & (sides < SMALLEST_REGION * longer), f"the region is under {SMALLEST_REGION:.0%} of the film")]
+    for which, text in odd:
+        yield from _about(rows[which], "fault", "region", text)
+    if needed and not given.any(axis=None):
+        text = "nothing tells where the column is; region.learned_from: phantom learns from synthetic films"
+        yield Finding("fault", "region", f"no film has a box ({', '.join(REGION)}) or keypoints: {text}")
 
 
 def headers(rows: pd.DataFrame) -> Iterator[Finding]:

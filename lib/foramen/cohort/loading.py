@@ -25,6 +25,7 @@ class Cohort:
     truth: pd.DataFrame | None
     masks: np.ndarray | None  # (N, S, S) uint8, one bit a level; memory-mapped
     poses: pd.DataFrame | None  # image_id and POSE_COLUMNS, where known (synthetic, CSXA)
+    regions: pd.DataFrame | None  # x, y, half (see preprocessing.regions) of the boxes that a user's table gives
     acquisition: pd.DataFrame
     audit: dict
     folder: Path
@@ -60,6 +61,7 @@ def load_cohort(folder: Path) -> Cohort:
         truth=truth,
         masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
         poses=optional("poses.parquet", read_frame) if truth is None else truth[["image_id", *POSE_COLUMNS]],
+        regions=optional("regions.parquet", read_frame),
         acquisition=read_frame(folder / "acquisition.parquet"),
         audit=read_json(folder / "audit.json"),
         folder=folder,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -18,7 +19,8 @@ from foramen.cohort.table_files import ZERO_WIDTH
 from foramen.core.errors import first_few, raise_any
 
 REQUIRED = ("image_path", "patient_id", "label")
-OPTIONAL = ("image_id", "side", "view", "site", "age", "sex", "split", "excluded")
+REGION = ("region_left", "region_top", "region_right", "region_bottom")  # a box in pixels of the file
+OPTIONAL = ("image_id", "side", "view", "site", "age", "sex", "split", "excluded", *REGION)
 COLUMNS = (*REQUIRED, *OPTIONAL)
 
 T = TypeVar("T")
@@ -138,16 +140,21 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
         "image_id": [once, clean, *identifying],
         "age": [pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")],
     }
+    number = pa.Check(lambda cells: (cells == "") | np.isfinite(_numbers(cells)), error="is no number of pixels")
+    checks |= {name: [number] for name in REGION}
     for name, (known, error) in _meanings(labels).items():
         checks[name] = [pa.Check(lambda cells, known=known: _spelling(cells).isin(known), error=error)]
     return pa.DataFrameSchema({name: pa.Column(str, must) for name, must in checks.items()})
 
 
 def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
-    """A faultless table with typed columns: label int8, age float (NaN unknown), excluded text (the reason or "")."""
+    """A faultless table with typed columns: label int8; age and region_* float, NaN where unknown; excluded text (the
+    reason or "").
+    """
     typed = {name: _spelling(table[name]).map(known) for name, (known, _) in _meanings(labels).items()}
     reason = table["excluded"].where(~table["excluded"].str.lower().isin(NOT_EXCLUDED), "")
     reason = reason.mask(reason.str.lower().isin(("1", "yes", "y", "true")), "by the table")
+    typed |= {name: _numbers(table[name]) for name in REGION}
     return table.assign(**typed, age=_years(table["age"]), excluded=reason).astype({"label": "int8"})
 
 
@@ -165,6 +172,10 @@ def _meanings(labels: dict[str, int]) -> dict[str, tuple[dict[str, Any], str]]:
 def _spelling(column: pd.Series) -> pd.Series:
     """Cells in lower case, 1.0 as 1: Excel and parquet tend to write it so."""
     return column.str.replace(r"^(\d+)\.0+$", r"\1", regex=True).str.lower()
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column, errors="coerce").astype(float)
 
 
 def _years(column: pd.Series) -> pd.Series:

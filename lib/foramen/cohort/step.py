@@ -16,6 +16,7 @@ from foramen.cohort import adapters, findings, privacy, split
 from foramen.cohort.adapters import Source
 from foramen.cohort.findings import Expectations, Verdict
 from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
+from foramen.cohort.manifest import REGION
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import digest_file, read_frame, replacing, write_frame, write_json
 from foramen.study import provenance
@@ -63,7 +64,8 @@ def expectations(study: Study) -> Expectations:
     """What the study asks of its radiographs."""
     canonical = sorted(name for name, arm in study.arms.items() if arm.flip == "canonical")
     allowed = study.cohort.manifest.unreadable_share
-    return Expectations(study.cohort.image_size, study.split.test, allowed, tuple(canonical))
+    teaches = study.detects and study.region.learned_from == "cohort"
+    return Expectations(study.cohort.image_size, study.split.test, allowed, tuple(canonical), teaches)
 
 
 def learned_from(study: Study, cohort: Cohort) -> np.ndarray:
@@ -144,10 +146,12 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     manifest, key = privacy.pseudonymise(source.table, privacy.salt(study.paths.runs))
     write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     image_ids = manifest.loc[kept.index, "image_id"]
-    for name in ("truth.parquet", "masks.npy"):  # of a synthetic cohort that this study had before
+    for name in ("truth.parquet", "masks.npy", "poses.parquet", "regions.parquet"):  # that this study had before
         (folder / name).unlink(missing_ok=True)
     if source.keypoints is not None:
         write_frame(folder / "poses.parquet", source.poses(kept).assign(image_id=image_ids))
+    if kept["region_left"].notna().any():
+        write_frame(folder / "regions.parquet", _regions(kept).assign(image_id=image_ids))
     seen = facts.loc[facts["modified"] > 0, "modified"]
     files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
     provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
@@ -177,6 +181,14 @@ def _audit(study: Study, source: Source, facts: pd.DataFrame, verdict: Verdict) 
         ],
         "linked_patients": int(kept["patient_id"].nunique() - kept["group"].nunique()),
     }
+
+
+def _regions(kept: pd.DataFrame) -> pd.DataFrame:
+    """The square about the box of each row, in its longer side: x, y, half (see preprocessing.regions), or NaN."""
+    left, top, right, bottom = (kept[name] for name in REGION)
+    longer = kept[["width", "height"]].max(axis=1)
+    x, y = (left + right - kept["width"]) / longer, (top + bottom - kept["height"]) / longer
+    return pd.DataFrame({"x": x, "y": y, "half": np.maximum(right - left, bottom - top) / longer})
 
 
 def _path_fault(source: Source, name: str) -> str:

@@ -1,7 +1,5 @@
 """Figures of notebook 02: the region of each film, and what each contrast treatment does to its grey values."""
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -24,29 +22,28 @@ def distribution(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 @captioned
-def regions(films: np.ndarray, places: pd.DataFrame, fixed: Sequence[float]) -> Figure:
+def regions(films: np.ndarray, places: pd.DataFrame) -> Figure:
     """Regions of interest.
 
-    Whole films with the region that was detected (orange), and how sure the detector is; dashed: the fixed region,
-    which is taken where it is not sure (red).
+    Whole films, from the one on which the detector is least sure to the surest, with the region that is seen of each:
+    orange, detected; blue, given by the table; dotted, the fixed one, because the detector is not sure.
 
     Used by notebook 02. `films` (n, S, S); a row of `places` each: x, y, half (-1 to 1 over the film), confidence,
-    detected; `fixed` is x, y, half of the fixed region.
+    detected, given.
     """
-    figure, cells = panels(len(films), 4, 1.0, 0.2)
+    figure, cells = panels(len(films), 6, 1.0, 0.2)
     size = films.shape[-1]
     for axes, film, found in zip(cells, films, places.itertuples(), strict=True):
         picture(axes, film, f"{found.confidence:.2f}")
-        color = ORANGE if found.detected else VERMILION
-        for (x, y, half), line in ((fixed, "w:"), ((found.x, found.y, found.half), "-")):
-            left, right, top, bottom = (np.array([x - half, x + half, y - half, y + half]) + 1) / 2 * size - 0.5
-            axes.plot([left, right, right, left, left], [top, top, bottom, bottom, top], line)
-        axes.lines[-1].set_color(color)
+        color = SKY if found.given else ORANGE if found.detected else VERMILION
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * found.half + [found.x, found.y]
+        axes.plot(*((corners + 1) / 2 * size - 0.5).T, "-" if found.given or found.detected else ":", color=color)
         axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    unsure = int((~places["detected"]).sum())
-    figure.set_label(f"""{len(films)} whole films with the region that was detected on each; how sure the detector is
-        runs from {places["confidence"].min():.2f} to {places["confidence"].max():.2f}, and {unsure} of them keep the
-        fixed region.""")
+    given = int(places["given"].sum())
+    unsure = int((~places["detected"] & ~places["given"]).sum())
+    figure.set_label(f"""{len(films)} whole films with the region that is seen of each; how sure the detector is runs
+        from {places["confidence"].min():.2f} to {places["confidence"].max():.2f}; {unsure} of them keep the fixed
+        region, {given} have one of their own.""")
     return figure
 
 

@@ -134,3 +134,14 @@ def detect(detector: ColumnDetector, films: torch.Tensor) -> tuple[np.ndarray, n
     answers = [read_heatmaps(detector(batch / 255.0)) for batch in films.split(64)]
     points, sure = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
     return points, sure.min(axis=1)
+
+
+def believed(points: np.ndarray, sure: np.ndarray, learned: np.ndarray, least: float) -> np.ndarray:
+    """Which answers (N,) bool are columns: at least so sure, and as long as those that were learned from.
+
+    `points` (N, 2, 2) and `sure` (N,) are of `detect`, `learned` (n, 2, 2) the ends in the detector's lesson, which
+    were zoomed there.
+    """
+    lengths, known = (np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) for ends in (points, learned))
+    zoom = np.exp(CHANGES[1])
+    return (sure >= least) & (lengths >= known.min() / zoom) & (lengths <= known.max() * zoom)

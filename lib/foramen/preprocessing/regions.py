@@ -12,13 +12,19 @@ import torch
 from foramen.core import geometry
 
 FILM = (0.0, 0.0, 1.0)
-SMALLEST = 0.1  # of the film's side; a smaller region is no column, whatever the detector says
 
 
 def around_columns(ends: np.ndarray, margin: float) -> np.ndarray:
     """Regions (N, 3) of `margin` lengths of the column a side, centred on it; `ends` (N, 2, 2): upper and lower."""
     half = margin / 2 * np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
     return np.column_stack([ends.mean(axis=1), half])
+
+
+def ends_within(places: np.ndarray, margin: float) -> np.ndarray:
+    """The inverse of `around_columns` for upright columns: regions (N, 3) to ends (N, 2, 2)."""
+    run = np.zeros((len(places), 2))
+    run[:, 1] = places[:, 2] / margin
+    return np.stack([places[:, :2] - run, places[:, :2] + run], axis=1)
 
 
 def column_ends(poses: np.ndarray) -> np.ndarray:

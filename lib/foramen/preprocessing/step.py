@@ -14,10 +14,11 @@ from foramen.cohort import split
 from foramen.cohort import step as cohort
 from foramen.cohort.loading import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
+from foramen.core.display import readings
 from foramen.core.errors import InputError
 from foramen.core.files import read_frame, replacing, write_frame
 from foramen.preprocessing import regions
-from foramen.preprocessing.detector import ColumnDetector, detect, fit_detector
+from foramen.preprocessing.detector import ColumnDetector, believed, detect, fit_detector
 from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equalize
 from foramen.study.model import RegionSource, Study
 from foramen.study.step import make
@@ -26,6 +27,7 @@ from radiographs import parallel
 FILM_SIZE = 128  # pixels of the films that the detector sees, at the most
 PHANTOM = SyntheticCohort(patients=600, seed=31)  # patients whose films it learns from where no pose is known
 WEIGHTS = "detector.safetensors"
+DOUBTFUL = 0.2  # share of unsure films above which the detector does not fit a cohort
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +95,13 @@ def masks(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) 
 
 
 def prepare_regions(study: Study) -> pd.DataFrame:
-    """The detected region of each film: image_id, x, y, half, confidence, detected; made where missing or stale.
+    """The region of each film: image_id, x, y, half, confidence, detected, given, iou; made where missing or stale.
 
-    The detector learns from training films alone. Where it is less sure than `region.confidence`, or finds no length,
-    `detected` is false and the region is the fixed one. Beside regions.parquet lie detector.safetensors and history.csv
-    (epoch, loss).
+    The detector learns from training films alone. Where it is less sure than `region.confidence`, or finds a length
+    that it was not taught (`believed`), `detected` is false and the region is the fixed one. Where the user's table
+    has a box, `given` is true and the region is the square about it. `iou` is what the detector alone reaches there,
+    and where the pose is known. Beside regions.parquet lie detector.safetensors and history.csv (epoch, loss);
+    `misfit` of run.json says so where the detector does not fit the cohort.
     """
     films, folder, given = cohort.prepare(study), study.paths.regions, study.region
 
@@ -108,38 +112,42 @@ def prepare_regions(study: Study) -> pd.DataFrame:
         history = fit_detector(detector, learned, ends, given.epochs, given.seed)
         points, confidence = detect(detector, small_films(films.images))
         found = regions.around_columns(points, given.margin)
-        sure = (confidence >= given.confidence) & (found[:, 2] >= regions.SMALLEST)
+        sure = believed(points, confidence, ends.numpy(), given.confidence)
         found = np.where(sure[:, None], found, place(study, films, "fixed"))
-        table = pd.DataFrame(found, columns=["x", "y", "half"]).assign(confidence=confidence, detected=sure)
+        overlap = regions.iou(found, regions.around_columns(_known_ends(study, films), given.margin))
+        boxes = _boxes(films)
+        own = np.isfinite(boxes[:, 2])
+        table = pd.DataFrame(np.where(own[:, None], boxes, found), columns=["x", "y", "half"])
+        table = table.assign(confidence=confidence, detected=sure, given=own, iou=overlap)
         table.insert(0, "image_id", films.included["image_id"])
         weights.save(detector, folder / WEIGHTS)
         write_frame(folder / "history.csv", history)
         write_frame(folder / "regions.parquet", table)
-        facts |= {"films": len(learned), "learned_from": given.learned_from, "unsure": int((~sure).sum())}
+        unsure, asked = int((~sure & ~own).sum()), int((~own).sum())
+        facts |= {"films": len(learned), "learned_from": given.learned_from, "unsure": unsure}
+        facts["misfit"] = readings("preprocessing").misfit(unsure, asked) if unsure > DOUBTFUL * asked else ""
 
     make(folder, study, "regions", [films.folder], work)
     return read_frame(folder / "regions.parquet")
 
 
 def detection_table(study: Study, films: Cohort) -> pd.DataFrame:
-    """How the detector did, a row a split: split, films, detected (share), confidence (mean).
+    """How the detector did, a row a split: split, films, detected (share), confidence (mean), given (share).
 
-    Where poses are known, iou: intersection over union with the region of the true column (mean). Where foramina are,
-    holds, holds_fixed: share of the films on which the region, or the fixed one, holds all that the label is about.
+    Where columns are known, iou: intersection over union with the region about them (mean). Where foramina are, holds,
+    holds_fixed: share of the films on which the region, or the fixed one, holds all that the label is about.
     """
     table, fixed = prepare_regions(study), place(study, films, "fixed")
     found = table[["x", "y", "half"]].to_numpy()
-    if films.poses is not None:
-        ends = regions.column_ends(films.poses[POSE_COLUMNS].to_numpy())
-        table["iou"] = regions.iou(found, regions.around_columns(ends, study.region.margin))
     if films.masks is not None:
         counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
         for name, places in (("holds", found), ("holds_fixed", fixed)):
             table[name] = regions.holds((mask & counted for mask in films.masks), places)
     means = table.drop(columns=["image_id", "x", "y", "half"]).groupby(films.included["split"]).mean()
     means.insert(0, "films", films.included["split"].value_counts())
-    columns = ["films", "detected", "confidence", "iou", "holds", "holds_fixed"]
-    return means.filter(columns).reindex(list(split.NAMES)).rename_axis("split").reset_index()
+    columns = ["films", "detected", "confidence", "given", "iou", "holds", "holds_fixed"]
+    means = means.filter(columns).dropna(axis=1, how="all").drop(columns=[] if table["given"].any() else "given")
+    return means.reindex(list(split.NAMES)).rename_axis("split").reset_index()
 
 
 def load_detector(study: Study) -> ColumnDetector:
@@ -173,11 +181,26 @@ def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, to
             patients.write(PHANTOM, FILM_SIZE, drawn, parallel.available())
             known = read_frame(Path(drawn) / "truth.parquet")
             small = small_films(np.load(Path(drawn) / "images.npy"))
+            ends = regions.column_ends(known[POSE_COLUMNS].to_numpy())
     else:
-        poses = films.poses if films.poses is not None else pd.DataFrame(columns=POSE_COLUMNS)
-        known = poses[poses["pose_scale"].notna() & (films.included["split"] == "train").reindex(poses.index)]
-        if known.empty:
-            raise InputError("region.learned_from: no pose is known here; phantom learns from synthetic films")
-        small = small_films(films.images[known.index.to_numpy()])
-    ends = regions.column_ends(known[POSE_COLUMNS].to_numpy())
+        ends = _known_ends(study, films)
+        known = np.flatnonzero(np.isfinite(ends).all(axis=(1, 2)) & (films.included["split"] == "train"))
+        if not len(known):
+            raise InputError("region.learned_from: no column is known here; phantom learns from synthetic films")
+        small, ends = small_films(films.images[known]), ends[known]
     return small, torch.from_numpy(ends.astype(np.float32))
+
+
+def _known_ends(study: Study, films: Cohort) -> np.ndarray:
+    """Ends (N, 2, 2) of each film's column, from the box that the table gives, else from its pose; NaN if unknown."""
+    ends = regions.ends_within(_boxes(films), study.region.margin)
+    if films.poses is None:
+        return ends
+    return np.where(np.isfinite(ends), ends, regions.column_ends(films.poses[POSE_COLUMNS].to_numpy()))
+
+
+def _boxes(films: Cohort) -> np.ndarray:
+    """Regions (N, 3) that the user's table gives; NaN where it gives none."""
+    if films.regions is None:
+        return np.full((len(films.included), 3), np.nan)
+    return films.regions[["x", "y", "half"]].to_numpy()

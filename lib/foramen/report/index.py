@@ -18,6 +18,7 @@ from foramen.figures import METRIC_NAMES
 from foramen.report import catalogue, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
+from foramen.study.provenance import read_run
 
 
 def prepare(study: Study) -> Path:
@@ -42,8 +43,9 @@ def prepare(study: Study) -> Path:
         links={page.notebook: page.href for page in pages if page.kept},
         parameters=json.dumps(privacy.shown_parameters(study), indent=1),
         runs=runs.runs(study),
-        cohort=runs.read(study.paths.cohort),
-        evaluated=runs.read(study.paths.evaluation),
+        cohort=read_run(study.paths.cohort),
+        evaluated=read_run(study.paths.evaluation),
+        misfit=read_run(study.paths.regions).get("misfit"),
     )
     write_text(study.paths.report_page, page)
     return study.paths.report_page

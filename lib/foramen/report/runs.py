@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from foramen.core import paths
-from foramen.core.files import read_json
 from foramen.study.model import Study
+from foramen.study.provenance import read_run
 
 SHOWN = ("finished", "wall_seconds", "peak_memory_mib", "code_version", "key", "machine", "device")
 
@@ -24,15 +24,10 @@ def runs(study: Study) -> list[dict[str, Any]]:
     return [{"what": what, **_shown(folder)} for what, folder in folders.items() if (folder / "run.json").exists()]
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The run.json of a folder; empty where there is none."""
-    return read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-
-
 def _pretraining(study: Study) -> Path:
     """The folder of the pre-trained weights, which studies share: the trainings name it as input."""
     for run in study.runs:
-        for inputs in (run.folder / name for name in read(run.folder).get("inputs", [])):
+        for inputs in (run.folder / name for name in read_run(run.folder).get("inputs", [])):
             if inputs.resolve().parent == paths.pretraining("").resolve():
                 return inputs.resolve()
     return study.paths.pretraining
@@ -40,6 +35,6 @@ def _pretraining(study: Study) -> Path:
 
 def _shown(folder: Path) -> dict[str, Any]:
     """What the page shows of one run.json."""
-    made, history = read(folder), folder / "history.csv"
+    made, history = read_run(folder), folder / "history.csv"
     speeds = pd.read_csv(history).get("images_per_second") if history.exists() else None
     return {name: made.get(name, "") for name in SHOWN} | {"speed": "" if speeds is None else f"{speeds.mean():.0f}"}

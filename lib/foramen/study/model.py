@@ -115,7 +115,7 @@ class Region(Section):
     )
     learned_from: Literal["cohort", "phantom"] = Field(
         "cohort",
-        description="films that the detector learns from: the training films whose poses are known, or synthetic ones",
+        description="films that the detector learns from: the training films with a known column, or synthetic ones",
     )
     epochs: int = Field(4, ge=1, le=1000, description="passes of the detector over the films that it learns from")
     confidence: float = Field(
@@ -278,8 +278,9 @@ class Study(Section):
 
     @property
     def detects(self) -> bool:
-        """Does some arm see a detected region?"""
-        return any(arm.region == "detected" for arm in self.arms.values())
+        """Is a detector taught: for an arm, or to show what it makes of a user's films before one relies on it?"""
+        shown = self.cohort.source == "manifest" and self.region.learned_from == "phantom"
+        return shown or any(arm.region == "detected" for arm in self.arms.values())
 
     def image_size(self, region: RegionSource) -> int:
         """Pixels along each side of the images of a region."""

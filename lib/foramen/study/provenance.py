@@ -34,10 +34,9 @@ def key(study: Study, stage: str, inputs: list[Path], content: str = "") -> str:
 
 def is_current(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bool:
     """True where `folder` holds a complete result of this stage for these parameters, inputs and outside files."""
-    record = folder / "run.json"
-    if not record.exists() or changed_outside(folder):
+    made = read_run(folder)
+    if not made or changed_outside(folder):
         return False
-    made = read_json(record)
     return made.get("key") == key(study, stage, inputs, made.get("content", ""))
 
 
@@ -72,6 +71,14 @@ def write_run(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(folder / "run.json", {**facts, **made, **environment()})
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The run.json of a result; empty where there is none."""
+    try:
+        return read_json(folder / "run.json")
+    except FileNotFoundError:
+        return {}
 
 
 def environment() -> dict[str, Any]:

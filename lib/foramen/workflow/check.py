@@ -23,7 +23,7 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     """
     try:
         study = load(study_path, list(overrides))
-        looks: list[Look] = [_sweeps, lambda study: _radiographs(study, pixels), _weights, _other_systems]
+        looks: list[Look] = [_sweeps, lambda study: _radiographs(study, pixels), _regions, _weights, _other_systems]
         found, name = _all(study, looks), study.name
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
@@ -95,6 +95,12 @@ def _radiographs(study: Study, pixels: bool = False) -> list[Line]:
 
     with bar:
         return [(f.severity, f"{f.subject}: {f.message}") for f in check.check(study, pixels, progress)]
+
+
+def _regions(study: Study) -> list[Line]:
+    """What notebook 02 found, where it has run."""
+    misfit = provenance.read_run(study.paths.regions).get("misfit")
+    return [("warning", f"region: {misfit}")] if misfit else []
 
 
 def _weights(study: Study) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 from foramen.core.files import read_json
 from foramen.core.terminal import escaped
 from foramen.study.model import Study
+from foramen.study.provenance import read_run
 
 HEARTBEAT = 60.0  # seconds between two lines about the running jobs, where there is no terminal
 STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
@@ -147,6 +148,9 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
                 last = now
                 for line in news:
                     say(console, f"{line} · {whole}")
+            if "misfit" not in told and (misfit := read_run(study.paths.regions).get("misfit")):
+                told.add("misfit")
+                say(console, f"warning: {misfit}")
             if running:
                 time.sleep(0.5)
 
