@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import images, rendering, resampling, training
+from benchmarks import detection, images, rendering, resampling, training
 
 
 def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -22,6 +22,11 @@ def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkey
 def test_files_of_every_kind_are_read_both_ways(kind: str):
     row = images.measure(kind, 2, 1, size=32, rounds=1)
     assert row["decoding_alone_per_s"] > 0 and row["whole_preparation_per_s"] > 0
+
+
+def test_detection_is_timed_in_each_of_its_parts():
+    found = detection.rates(32)
+    assert len(found) == 4 and min(found.values()) > 0
 
 
 def test_rendering_counts_every_stage():
