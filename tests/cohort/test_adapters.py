@@ -160,6 +160,25 @@ def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):
         prepare(root, path=str(root), adapter="csxa")
 
 
+@pytest.mark.parametrize(
+    ("shapes", "fault"),
+    [
+        ("", "no keypoints in labelme's layout"),
+        ("[" * 10_000, "no keypoints in labelme's layout"),
+        ('{"shapes": [{"points": [[1, 1%s]]}]}' % ("0" * 400), "no keypoints in labelme's layout"),
+        ('{"shapes": [{"points": [[1, 2]]}]}', "1 keypoints, 23 are expected"),
+        ('{"shapes": [{"points": [%s [1, 1e6]]}]}' % ("[1, 2]," * 22), "cannot lie in an image"),
+        ('{"shapes": [{"points": [%s [1, NaN]]}]}' % ("[1, 2]," * 22), "cannot lie in an image"),
+    ],
+)
+def test_csxa_with_keypoints_that_are_none(tmp_path, shapes, fault):
+    csxa(tmp_path)
+    path = tmp_path / "datasets-JSON/000424.json"
+    path.write_text(shapes)
+    with pytest.raises(InputError, match=f"{path.name}: .*{fault}"):
+        adapters.read(ManifestCohort(path=str(tmp_path), adapter="csxa"))
+
+
 def test_an_adapter_of_ones_own(tmp_path):
     root = tmp_path / "films"
     for number in range(40):

@@ -545,6 +545,11 @@ def identifier_date_of_american_excel(folder):
     edit_table(folder, "patient_id", "03/01/2024")
 
 
+@case("row 5 ('2024/3/1'): patient_id is a date")
+def identifier_date_of_japanese_excel(folder):
+    edit_table(folder, "patient_id", "2024/3/1")
+
+
 @case("row 5 ('01-Mar'): patient_id is a date")
 def identifier_short_date(folder):
     edit_table(folder, "patient_id", "01-Mar")
@@ -556,6 +561,21 @@ def identifier_date_in_a_workbook(folder):
     table.loc[3, "patient_id"] = pd.Timestamp("2024-03-01")
     table.to_excel(folder / "manifest.xlsx", index=False)
     point_at(folder, "manifest.xlsx")
+
+
+@case("row 5 ('2024-03-01 00:00:00'): patient_id is a date")
+def identifier_date_in_parquet(folder):
+    table = pd.read_csv(folder / "manifest.csv", dtype=object)
+    table["patient_id"] = pd.Timestamp("2024-02-27") + pd.to_timedelta(table.index, "D")
+    table.to_parquet(folder / "manifest.parquet")
+    point_at(folder, "manifest.parquet")
+
+
+@case("row 5: image_path: several files whose names differ only in how accented letters are composed")
+def two_files_whose_names_look_alike(folder):
+    for name in ("films/caf\u00e9.png", "films/cafe\u0301.png"):
+        shutil.copy(folder / FILM, folder / name)
+    edit_table(folder, "image_path", "films/caf\u00e9.png")
 
 
 @case("row 5 ('1.23457E+11'): patient_id is a rounded number")
@@ -917,7 +937,7 @@ def test_each_gives_a_clear_line(name, folder, tmp_path, monkeypatch, capfd):
 
 
 def test_the_corpus_is_large_enough():
-    assert len(CASES) >= 128
+    assert len(CASES) >= 132  # and 62 in tests/radiographs/test_bad_files.py
 
 
 def test_the_clean_cohort_is_clean(folder, capfd):

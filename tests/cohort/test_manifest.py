@@ -162,7 +162,9 @@ def test_identifiers_that_are_different_are_not_taken_for_one(tmp_path, one, oth
     assert manifest.validate(table, {}, tmp_path)[0] == []
 
 
-@pytest.mark.parametrize("name", ["NA12", "nano", "Unknown-7", "2024-123", "1.2.24", "MAR-01", "12E3", "Nonell", "#12"])
+@pytest.mark.parametrize(
+    "name", ["NA12", "nano", "Unknown-7", "2024-123", "1.2.24", "MAR-01", "12E3", "Nonell", "#12", "2024-01-12"]
+)
 def test_identifiers_that_only_resemble_placeholders_and_dates(tmp_path, name):
     assert manifest.validate(patients(name, "P2"), {}, tmp_path)[0] == []
 

@@ -41,5 +41,10 @@ def test_names_that_are_no_unicode_can_be_printed(capsys):
     assert capsys.readouterr().out == "m\\udcfcller.png\n"
 
 
+def test_a_long_text_keeps_its_beginning_and_its_end():
+    (fault,) = InputError(f"table.csv: {'a' * 200_000}: no such column").faults
+    assert fault.startswith("table.csv: aaa") and fault.endswith("aaa: no such column") and len(fault) < 4010
+
+
 def test_what_prints_stays_as_it_is():
     assert escaped("Zoë, 椎間孔, C:\\films ✓") == "Zoë, 椎間孔, C:\\films ✓"

@@ -1,5 +1,6 @@
 """Predictions tables: what is read, what is refused, and where thresholds come from."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -128,10 +129,59 @@ def test_read_names_file_column_and_lines(frame, tmp_path):
     with pytest.raises(InputError) as raised:
         predictions.read(path)
     assert raised.value.faults == [
-        f"{path}: patient_id is empty: line 5",
-        f"{path}: label is not a whole number: line 4",
-        f"{path}: score is not a number: line 3",
+        f"{path}: patient_id is empty: row 5 ('')",
+        f"{path}: label is not a whole number: row 4 ('0.5')",
+        f"{path}: score is not a number: row 3 ('high')",
     ]
+
+
+HEADING = "image_id,patient_id,split,label,score\n"
+ROW = "i4,p2,test,0,.25\n"
+LEGIBLE = {
+    "Excel's line that states the separator": b"sep=;\r\n" + (HEADING + ROW).replace(",", ";").encode(),
+    "UTF-16": (HEADING + ROW).encode("utf-16"),
+    "byte order mark, blank lines": ("\ufeff" + HEADING + "\n" + ROW + ",,,,\n").encode(),
+    "tabs": (HEADING + ROW).replace(",", "\t").encode(),
+}
+ILLEGIBLE = {
+    "holds a null character: row 2 ('i\\x004')": (HEADING + ROW.replace("i4", "i\0" + "4")).encode(),
+    "delete what stands above the heading": ("Scores of system X\n" + HEADING + ROW).encode(),
+    "line 2 is not UTF-8 text": (HEADING + ROW.replace("p2", "M\xfcller")).encode("latin-1"),
+    "Expected 5 fields in line 3, saw 6": (HEADING + ROW + "i5,p2,test,0,0,25\n").encode(),
+    "duplicate column 'score'": (HEADING.replace("label", "label,score") + ROW.replace("0", "0,1")).encode(),
+    "label is not a whole number: row 2 ('1e30')": (HEADING + ROW.replace("0", "1e30")).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LEGIBLE)
+def test_a_table_of_another_system_is_read_like_a_cohort(tmp_path, name):
+    (tmp_path / "other.csv").write_bytes(LEGIBLE[name])
+    assert predictions.read(tmp_path / "other.csv", "x").to_numpy().tolist() == [["i4", "p2", "test", "x", 0, 0, 0.25]]
+
+
+@pytest.mark.parametrize("fault", ILLEGIBLE)
+def test_a_table_of_another_system_that_cannot_be_read(tmp_path, fault):
+    (tmp_path / "other.csv").write_bytes(ILLEGIBLE[fault])
+    with pytest.raises(InputError) as raised:
+        predictions.read(tmp_path / "other.csv", "x")
+    assert fault in str(raised.value)
+
+
+def test_a_table_of_another_system_in_excel_or_with_bytes_in_it(frame, tmp_path):
+    frame.to_excel(tmp_path / "other.xlsx", index=False)
+    pd.testing.assert_frame_equal(predictions.read(tmp_path / "other.xlsx"), frame.reset_index(drop=True))
+    frame.assign(image_id=b"\xff").to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match=r"other.parquet: not readable as parquet"):
+        predictions.read(tmp_path / "other.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_scores_are_read_to_the_last_digit(tmp_path, suffix):
+    scores = np.random.default_rng(0).random(1000)
+    frame = pd.DataFrame({"image_id": "i", "patient_id": "p", "split": "test", "label": 0, "score": scores})
+    path = tmp_path / f"other.{suffix}"
+    frame.to_csv(path) if suffix == "csv" else frame.to_parquet(path)
+    assert (predictions.read(path, "x")["score"] == scores).all()
 
 
 def test_missing_columns_are_all_named(frame, tmp_path):

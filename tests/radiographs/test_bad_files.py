@@ -380,6 +380,10 @@ def nothing_but_zeros(path):
 # Tests ------------------------------------------------------------------------------------------------------
 
 
+def test_the_corpus_is_large_enough():
+    assert len(CASES) >= 62  # and 132 in tests/cohort/test_bad_input.py
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_each_is_told_in_one_line(name, tmp_path):

@@ -1,5 +1,6 @@
 """The network: weights adapted or refused, stages, what trains and how fast."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_damaged_missing_and_empty_files_are_refused(model, tmp_path):
     (tmp_path / "empty.pth").touch()
     refusal(tmp_path / "empty.pth")
     assert "no table" in refusal(written(tmp_path / "list.pth", [torch.zeros(3)]))
+
+
+@pytest.mark.parametrize(
+    "pickled", [b"\x80\x02ccollections\nOrderedDict\nq\x00R.", b"\x80\x02X\x05\0", b"\x80\x02h\x07."]
+)
+def test_a_damaged_pickle_is_refused(tmp_path, pickled):
+    torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "whole.pth")
+    with zipfile.ZipFile(tmp_path / "whole.pth") as whole, zipfile.ZipFile(tmp_path / "damaged.pth", "w") as damaged:
+        for name in whole.namelist():
+            damaged.writestr(name, pickled if name.endswith("data.pkl") else whole.read(name))
+    assert "damaged.pth: not readable as a weights file" in refusal(tmp_path / "damaged.pth")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -126,14 +126,14 @@ def spoilt(table: pd.DataFrame, **cells: object) -> pd.DataFrame:
     ("spoil", "fault"),
     [
         (lambda t: t.drop(columns="score"), "column 'score' is missing"),
-        (lambda t: spoilt(t, score="high"), "score is not a number: line 2"),
+        (lambda t: spoilt(t, score="high"), "score is not a number: row 2 ('high')"),
         (lambda t: spoilt(t, score=1.5), "score outside 0 to 1"),
         (lambda t: spoilt(t, image_id="nobody"), "image is not in the manifest"),
         (lambda t: spoilt(t, label=1 - t["label"][0]), "label contradicts the manifest"),
         (lambda t: t[1:], "image of the test split is missing"),
         (lambda t: pd.concat([t, t[:1]]), "more than one row for image"),
         (lambda t: t.assign(split="train"), "image of the training split"),
-        (lambda t: t[:0], "other.csv: holds no rows"),
+        (lambda t: t[:0], "other.csv: the table has no rows"),
     ],
 )
 def test_a_table_of_another_system_that_would_fail_later(place, capsys, spoil, fault):
@@ -142,7 +142,7 @@ def test_a_table_of_another_system_that_would_fail_later(place, capsys, spoil, f
 
 
 def test_a_table_of_another_system_that_is_missing_or_right(place, capsys):
-    assert "other.csv: cannot be read" in faults(capsys, "evaluation.external.other=other.csv")[0]
+    assert "other.csv: no such table" in faults(capsys, "evaluation.external.other=other.csv")[0]
     predictions(study.load("study.yaml")).to_csv("other.csv", index=False)
     assert check.run("study.yaml", ["evaluation.external.other=other.csv"]) == 0
 
@@ -155,6 +155,22 @@ def test_a_table_of_another_system_whose_image_id_went_through_excel(place, made
     if made:
         cohort.prepare(given)
     predictions(given).assign(image_id=lambda t: t["image_id"] + ".0").to_csv("other.csv", index=False)
+    assert check.run(path, ["evaluation.external.other=other.csv"]) == 0
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_file_names_that_a_mac_has_decomposed(place, made):
+    films.cohort_folder(place / "own", patients=16)
+    path, table = films.study_file(place / "own"), place / "own/manifest.csv"
+    (place / "own/films").rename(place / "own/Ro\u0308ntgen")
+    (place / "own/Ro\u0308ntgen/003_R.png").rename(place / "own/Ro\u0308ntgen/cafe\u0301.png")
+    table.write_text(table.read_text().replace("films/", "R\u00f6ntgen/").replace("003_R", "caf\u00e9"))
+    given = study.load(path)
+    if made:
+        assert len(cohort.prepare(given).included) == 32
+    other = predictions(given)
+    assert other["image_id"].str.contains("o\u0308").all()
+    other.assign(image_id=other["image_id"].str.normalize("NFC")).to_csv("other.csv", index=False)
     assert check.run(path, ["evaluation.external.other=other.csv"]) == 0
 
 
@@ -204,7 +220,7 @@ def test_what_was_read_already_is_not_looked_at_again(place, monkeypatch):
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "pandas", "numpy"} & set(loaded)
     Path("other.csv").touch()
-    with pytest.raises(InputError, match=r"other.csv: cannot be read"):
+    with pytest.raises(InputError, match=r"other.csv: empty file"):
         check.before_run(given)
 
 

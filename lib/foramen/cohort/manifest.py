@@ -45,8 +45,9 @@ NO_IDENTIFIER = {  # what an identifier cannot be, and how that looks
         r"\W*(nan|none|null|nil|n\W?a|unk|unknown|undefined|missing|anonym\w*|tbd|not (available|known|applicable))\W*",
         r"#.+[!?]",
     ),
-    "is a date (Excel makes one of 3-1; format the cells as text)": (
-        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T][\d:.]+)?",
+    "is a date (Excel makes one of 3-1; format the cells as text; write a date that is meant as 2024-01-31)": (
+        # 2024-01-31 may be meant: Excel's date cells have a time of day, and its CSV has another form of date
+        r"(?!\d{4}-\d\d-\d\d\Z)\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T][\d:.]+)?",
         r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}",
         rf"\d{{1,2}}(-|\. ?){MONTH}(-\d{{2,4}})?",
         rf"{MONTH}[- ]\d{{2,4}}",

@@ -161,7 +161,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     size = parquet.ParquetFile(path).metadata
     if size.num_rows * size.num_columns > MOST_CELLS:
         raise InputError(f"{path}: more than {MOST_CELLS:,} cells")
-    table = read_frame(path).astype("string").fillna("")
+    table = read_frame(path).astype(object).astype("string").fillna("")
     yield 1, [str(name) for name in table.columns]
     yield from enumerate(table.itertuples(index=False, name=None), 2)
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from timm.models import adapt_input_conv
@@ -30,8 +29,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(f"{path}: holds more than tensors or is damaged; not loaded, so no code was run") from None
-    except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a weights file: {' '.join(str(error).split())[:120]}") from None
+    except Exception as error:  # a damaged archive or pickle raises anything, a MemoryError, too
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"{path}: not readable as a weights file: {reason}") from None
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

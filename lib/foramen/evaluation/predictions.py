@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError, first_few, raise_any
-from foramen.core.files import read_frame
+from foramen.cohort.table_files import read_table
+from foramen.core.errors import first_few, raise_any
 from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
@@ -21,50 +21,35 @@ _NUMBERS = ("seed", "label", "score")
 
 
 def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
-    """Read a predictions table (.csv or .parquet) into the columns of `COLUMNS`.
+    """Read a predictions table, of any kind that `cohort.table_files` reads, into the columns of `COLUMNS`.
 
     `arm` names the arm of a table of another system, which then needs no `arm` column; a table without `seed`
     gets seed 0. Identifiers are read as text, so that `007` stays `007`. Raises InputError naming file,
     column and rows.
     """
     path = Path(path)
-    frame = _load(path)
-    if frame.empty:
-        raise InputError(f"{path}: holds no rows")
+    frame = read_table(path)
     if arm is not None:
         frame["arm"] = arm
     if "seed" not in frame:
-        frame["seed"] = 0
-    found = ", ".join(map(str, frame.columns))
+        frame["seed"] = "0"
     missing = [column for column in COLUMNS if column not in frame]
-    raise_any([f"{path}: column {column!r} is missing (columns found: {found})" for column in missing])
-    frame = frame[list(COLUMNS)].reset_index(drop=True)
-    wrong = {}
-    for column in _TEXT:
-        frame[column] = frame[column].astype("string").fillna("").astype(object)
-        wrong[f"{column} is empty"] = frame[column] == ""
-    for column in _NUMBERS:
-        frame[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
-        whole = column != "score"
-        sound = np.isfinite(frame[column]) & ((frame[column] % 1 == 0) if whole else True)
-        wrong[f"{column} is not a {'whole ' if whole else ''}number"] = ~sound
-    first, place = (2, "line") if path.suffix.lower() == ".csv" else (1, "row")
-    lines = {what: [f"{place} {i + first}" for i in np.flatnonzero(at)] for what, at in wrong.items()}
-    raise_any([f"{path}: {what}: {first_few(where)}" for what, where in lines.items() if where])
-    return frame.astype({"seed": int, "label": int})
+    raise_any([f"{path}: column {column!r} is missing (columns found: {', '.join(frame)})" for column in missing])
+    numbers = frame[list(_NUMBERS)].apply(_as_numbers)
+    wrong = {(column, "is empty"): frame[column] == "" for column in _TEXT}
+    wrong |= {(column, "holds a null character"): frame[column].str.contains("\0", regex=False) for column in _TEXT}
+    whole = (numbers % 1 == 0) & (numbers.abs() < 2**53)
+    wrong |= {(column, "is not a whole number"): ~whole[column] for column in ("seed", "label")}
+    wrong |= {("score", "is not a number"): ~np.isfinite(numbers["score"])}
+    held = {key: [f"row {row} ({text[:40]!r})" for row, text in frame[key[0]][at].items()] for key, at in wrong.items()}
+    raise_any([f"{path}: {column} {what}: {first_few(rows)}" for (column, what), rows in held.items() if rows])
+    kept = frame[list(_TEXT)].join(numbers.astype({"seed": int, "label": int}))
+    return kept[list(COLUMNS)].reset_index(drop=True)
 
 
-def _load(path: Path) -> pd.DataFrame:
-    """The raw table; whatever a reader's file can have wrong with it becomes an InputError."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return read_frame(path)
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read: {reason}") from error
-    raise InputError(f"{path}: a predictions table is a .csv or .parquet file")
+def _as_numbers(cells: pd.Series) -> pd.Series:
+    """Cells as numbers, to the last digit; NaN where they hold none."""
+    return cells.where(pd.to_numeric(cells, errors="coerce").notna(), "nan").astype(float)
 
 
 def validate(frame: pd.DataFrame, manifest: pd.DataFrame) -> None:

@@ -72,8 +72,10 @@ def check(study: Study) -> None:
 def _external(path: str, arm: str, known: Iterable[str]) -> pd.DataFrame:
     """The table of another system, its image_id written as in the cohort's own table (`manifest.identifier`)."""
     table = predictions.read(path, arm)
+    ours = {identifier(name): name for name in known}
     names = table["image_id"]
-    return table.assign(image_id=names.where(names.isin(list(known)), names.map(identifier)))
+    written = names.map(identifier).map(ours).fillna(names)
+    return table.assign(image_id=names.where(names.isin(list(ours.values())), written))
 
 
 def collapsed(study: Study) -> set[tuple[str, int]]:

@@ -5,8 +5,12 @@ it, and name your file in the study: `cohort.manifest.adapter: my_adapter.py`. U
 `read`.
 """
 
+import contextlib
+import functools
 import importlib
 import importlib.util
+import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.core.errors import InputError, raise_any
+from foramen.core.errors import InputError, first_few, raise_any
 from foramen.study.model import ManifestCohort
 
 Item = TypeVar("Item")
@@ -69,7 +73,11 @@ def read(section: ManifestCohort) -> Source:
     if source.table.index.name != "row":  # no file of rows that faults could name: they are counted from 1
         source.table = source.table.set_axis(pd.RangeIndex(1, len(source.table) + 1, name="row"))
     source.table = manifest.tidy(source.table.reindex(columns=manifest.COLUMNS, fill_value="").astype(str))
+    source.table["image_path"], twins = _as_on_disk(source.table["image_path"], source.images)
     source.faults, good = manifest.validate(source.table, source.labels, source.origin)
+    if len(twins):
+        text = "image_path: several files whose names differ only in how accented letters are composed; rename them"
+        source.faults.append(f"{source.origin}: {first_few(f'row {row}' for row in twins)}: {text}")
     source.table = manifest.normalise(source.table.loc[good], source.labels)
     return source
 
@@ -92,6 +100,32 @@ def each(items: Iterable[Item], made: Callable[[Item], Made]) -> list[Made]:
             faults += error.faults
     raise_any(faults)
     return results
+
+
+def _as_on_disk(names: pd.Series, root: Path) -> tuple[pd.Series, pd.Index]:
+    """Image paths as the disk spells them: a Mac decomposes the letters of file names (NFD), most tables do not.
+
+    And the rows of which the disk has more than one spelling.
+    """
+    composed = functools.partial(unicodedata.normalize, "NFC")
+
+    @functools.cache
+    def spellings(folder: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        with contextlib.suppress(OSError, ValueError):  # no folder, or no possible name: the file will be missed
+            for name in os.listdir(folder):
+                found.setdefault(composed(name), []).append(name)
+        return found
+
+    def on_disk(name: str) -> list[Path]:
+        places = [Path()]
+        for part in Path(name).parts:
+            places = [p / spelt for p in places for spelt in spellings(str(root / p)).get(composed(part), [part])]
+        return places
+
+    places = names[~names.map(str.isascii)].map(on_disk)
+    twins = places.index[places.map(len) > 1]
+    return places.drop(twins).map(lambda only: str(only[0])).reindex(names.index).fillna(names), twins
 
 
 def _own(path: Path, section: ManifestCohort) -> Source:
