@@ -159,6 +159,32 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
+def test_an_older_file_in_the_place_of_another_makes_what_read_it_stale(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    table, path = tmp_path / "other.csv", tmp_path / "study.yaml"
+    table.touch()
+    path.write_text(yaml.safe_dump(STUDY | {"evaluation": STUDY["evaluation"] | {"external": {"other": str(table)}}}))
+    chosen = study.load(path)
+    recorded = chosen.paths.parameters("evaluation")
+    workflow.write_parameters(chosen)
+    before = recorded.stat().st_ino
+    workflow.write_parameters(chosen)
+    assert recorded.stat().st_ino == before
+    os.utime(table, (1, 1))
+    workflow.write_parameters(chosen)
+    assert recorded.stat().st_ino != before
+
+
+def test_a_clock_that_was_put_back_is_told(place):
+    marker = paths.done_marker(place.runs / "arms/plain/1")
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    os.utime(marker, (time.time() + 3600,) * 2)
+    code, output = place.run()
+    assert code == 1 and re.search(r"dated (59|60) minutes ahead of the clock", output), output
+    assert not (place.runs / "parameters").exists()
+
+
 def test_finished_study_does_nothing(finished: Place):
     code, output = finished.run()
     assert code == 0, output

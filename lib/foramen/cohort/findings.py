@@ -85,7 +85,7 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     found += [*near_identical(usable, pairs), *same_pictures(usable), *same_identifiers(usable)]
     found += [*sides(usable, expected.canonical_arms), *headers(usable), *private_data(usable)]
     found += regions(usable, expected.teaches and source.keypoints is None)
-    found += [*resolutions(usable, expected.image_size), *greys(usable)]
+    found += [*resolutions(usable, expected.image_size), *greys(usable), *keypoints(usable, source)]
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
         found += [*classes(usable, expected.test_share), *splits(usable)]
     return Verdict(found + [Finding("note", "source", note) for note in source.notes], usable)
@@ -247,6 +247,14 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
     depths = rows["bits"].dropna().astype(int).value_counts().sort_index().rename("{} bits".format)
     if len(depths) > 1:
         yield Finding("note", "resolution", f"mixed depths: {_counts(depths)}")
+
+
+def keypoints(rows: pd.DataFrame, source: Source) -> Iterator[Finding]:
+    """Keypoints that do not lie in their image, as those of another size of it do."""
+    if source.keypoints and "width" in rows:
+        given = rows[rows["image_path"].isin(list(source.keypoints))]
+        text = "keypoints outside the image (of another size of it?); the pose of the spine counts as unknown"
+        yield from _about(given[~source.located(given)], "warning", "pose", text)
 
 
 def greys(rows: pd.DataFrame) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from foramen.study.model import Study
 from foramen.workflow import check, progress
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
+CLOCKS_DIFFER = 60.0  # seconds, between a machine and its file server
 TRAININGS = ("--until", "fine_tuning")  # all that the study of another cohort is asked for
 
 
@@ -49,6 +50,7 @@ def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
     """Let Snakemake make what is missing or stale of one study."""
     started = time.time()
     with locked(chosen):
+        _refuse_the_future(chosen)
         if check.has_new_films(chosen):
             paths.done_marker(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
         write_parameters(chosen)
@@ -84,13 +86,27 @@ def locked(chosen: Study) -> Iterator[None]:
         raise InputError(f"study {chosen.name}: another process is running it") from None
 
 
+def _refuse_the_future(chosen: Study) -> None:
+    """InputError where the clock was put back: what is stale is told by times."""
+    made = [marker.stat().st_mtime for marker in chosen.paths.runs.rglob(paths.done_marker(Path()).name)]
+    ahead = max(made, default=0.0) - time.time()
+    if ahead > CLOCKS_DIFFER:
+        text = f"holds results dated {ahead / 60:.0f} minutes ahead of the clock, so what is stale cannot be told"
+        raise InputError(f"{chosen.paths.runs}: {text}; set the clock right, or remove this folder")
+
+
 def write_parameters(chosen: Study) -> None:
-    """Write the resolved study, and for each stage what it depends on; an unchanged file is left alone."""
+    """Write the resolved study, and for each stage what it depends on; an unchanged file is left alone.
+
+    That includes when a reader's own files were changed: one that replaces another may be older than the result.
+    """
     write_if_changed(chosen.paths.study_file, study.dump(chosen))
     variants = [f"variant_{variant}" for variant in chosen.variants]
     arms = [f"arm_{arm}" for arm in chosen.arms]
+    own = {"pretraining": [chosen.pretraining.file], "evaluation": chosen.evaluation.external.values()}
     for stage in ("cohort", "regions", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
-        text = json.dumps(chosen.stage(stage), indent=1, sort_keys=True)
+        changed = {path: os.stat(path).st_mtime_ns for path in own.get(stage, []) if os.path.isfile(path)}
+        text = json.dumps(chosen.stage(stage) | changed, indent=1, sort_keys=True)
         write_if_changed(chosen.paths.parameters(stage), text + "\n")
 
 

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -42,9 +42,19 @@ class Source:
     faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
     keypoints: dict[str, np.ndarray] | None = None  # by image_path, (n, 2) x and y in pixels of the stored image
 
+    def located(self, rows: pd.DataFrame) -> pd.Series:
+        """True for each of `rows` (image_path, width, height) that has keypoints, all of them within the image."""
+        known = self.keypoints or {}
+
+        def within(row: Any) -> bool:
+            points = known.get(row.image_path, np.empty((0, 2)))
+            return len(points) > 1 and bool(((points >= 0) & (points <= [row.width, row.height])).all())
+
+        return pd.Series([within(row) for row in rows.itertuples()], rows.index, dtype=bool)
+
     def poses(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Pose of the spine in each of `rows` (image_path, width, height) from its keypoints; NaN where it
-        has none.
+        """Pose of the spine in each of `rows` (image_path, width, height) from its keypoints; NaN where none are
+        `located`.
 
         As in the synthetic truth, in normalised coordinates of the square image (-1 to 1, x right, y down):
         `pose_x, pose_y` the keypoints' centre, `pose_angle` (radians) from the vertical, clockwise, to their
@@ -52,7 +62,7 @@ class Source:
         """
         known = self.keypoints or {}
         poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_angle", "pose_scale", "pose_x", "pose_y"])
-        for row in rows[rows["image_path"].isin(list(known))].itertuples():
+        for row in rows[self.located(rows)].itertuples():
             points = (known[row.image_path] - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
             centre = points.mean(0)
             axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]

@@ -21,7 +21,6 @@ from foramen.study.model import ManifestCohort
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
 LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}
 KEYPOINTS = 23
-FARTHEST = 1e5  # pixels from an image's corner; no radiograph is as large
 UNLABELLED = "curvature class without a label"
 
 
@@ -82,8 +81,6 @@ def _keypoints(root: Path, frame: pd.DataFrame) -> dict[str, np.ndarray]:
             raise InputError(f"{path}: no keypoints in labelme's layout") from None
         if points.shape != (KEYPOINTS, 2):
             raise InputError(f"{path}: {len(points)} keypoints, {KEYPOINTS} are expected")
-        if not (abs(points) < FARTHEST).all():  # nor NaN
-            raise InputError(f"{path}: a keypoint that cannot lie in an image")
         return points
 
     known = [name for name in frame["image_path"] if Path(name).stem in files]
