@@ -563,7 +563,7 @@ def identifier_date_in_a_workbook(folder):
     point_at(folder, "manifest.xlsx")
 
 
-@case("row 5 ('2024-03-01 00:00:00'): patient_id is a date")
+@case("row 6 ('2024-03-02 00:00:00') and 27 more: patient_id is a date")
 def identifier_date_in_parquet(folder):
     table = pd.read_csv(folder / "manifest.csv", dtype=object)
     table["patient_id"] = pd.Timestamp("2024-02-27") + pd.to_timedelta(table.index, "D")
