@@ -470,3 +470,17 @@ def test_a_reference_at_chance_is_said_beside_the_gain(tmp_path, monkeypatch, lo
     page = report.prepare(study).read_text(encoding="utf-8")
     assert ("may be no better than chance" in page) == said
     assert (f"AUROC {low + 0.04:.2f}, {low:.2f} to 0.88" in page) == said
+
+
+def test_a_detector_that_does_not_fit_the_films_is_said_beside_the_arms(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = load(paths.PARAMS / "smoke.yaml")
+    tables.save(result_rows(list(study.arms)), study.paths.tables, "results")
+    tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
+    record_trainings(study, {})
+    record_cohort(study, plan="")
+    for misfit in ("", f"no fit {HOSTILE}"):
+        write_json(study.paths.regions / "run.json", {"misfit": misfit})
+        page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
+        said = [line.get_text() for line in page.find_all("strong")]
+        assert [line for line in said if "fit" in line] == [misfit] * bool(misfit)

@@ -23,7 +23,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.core.files import read_json
+from foramen.core.files import read_json, write_json
 from foramen.workflow import notebook_job, progress
 from foramen.workflow import run as workflow
 
@@ -506,6 +506,14 @@ def test_table_shows_epoch_and_time_left(tmp_path: Path):
     console.print(progress.table(study.load(path), known, progress.summary(known, 2, 25)))
     text = console.export_text()
     assert "05_fine_tuning plain" in text and "epoch 1/3, 0:40 left" in text and "failed" in text
+
+
+def test_a_detector_that_does_not_fit_the_films_is_told_while_the_study_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    running = study.Study.model_validate(STUDY)
+    write_json(running.paths.regions / "run.json", {"misfit": "it does not fit"})
+    progress.watch(running, subprocess.Popen(["true"]), 0.0, 1)
+    assert capsys.readouterr().out.count("warning: it does not fit") == 1
 
 
 @pytest.mark.parametrize("asked_for", [False, True])
