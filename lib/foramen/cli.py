@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         say(*error.faults, file=sys.stderr)
         return 1
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        say(f"could not run: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         processes.end_descendants(os.getpid())
         say("interrupted; the same command goes on from here", file=sys.stderr)

@@ -36,6 +36,12 @@ def test_the_command_line_prints_faults_escaped(capsys):
     assert line.startswith("none\\x1b[2K\\nown: 0 faults.yaml: no such study file")
 
 
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["exercises", str(tmp_path / "file/below")]) == 2
+    assert "could not run" in capsys.readouterr().err
+
+
 def test_names_that_are_no_unicode_can_be_printed(capsys):
     say(b"m\xfcller.png".decode("utf-8", "surrogateescape"))
     assert capsys.readouterr().out == "m\\udcfcller.png\n"

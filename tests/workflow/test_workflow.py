@@ -163,7 +163,7 @@ def test_an_older_file_in_the_place_of_another_makes_what_read_it_stale(tmp_path
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     table, path = tmp_path / "other.csv", tmp_path / "study.yaml"
     table.touch()
-    path.write_text(yaml.safe_dump(STUDY | {"evaluation": STUDY["evaluation"] | {"external": {"other": str(table)}}}))
+    path.write_text(yaml.safe_dump(STUDY | {"evaluation": {"external": {"other": str(table)}}}))
     chosen = study.load(path)
     recorded = chosen.paths.parameters("evaluation")
     workflow.write_parameters(chosen)

@@ -4,9 +4,9 @@
 both), since the images of one patient are not independent. The intervals are therefore conditional on the
 test set's mix of classes. Validation patients are drawn as well, and each draw chooses its threshold: held fixed, 116
 of them leave sensitivity and specificity intervals that cover 83 to 85 %. All arms and seeds are scored on the same
-draws, so differences between arms are paired. A bootstrap of n patients in h strata understates a variance by about (n - h) / n and ignores that the
-variance is estimated; both are corrected, as in the expanded percentile interval (Hesterberg 2015,
-doi:10.1080/00031305.2015.1089789).
+draws, so differences between arms are paired. A bootstrap of n patients in h strata understates a variance by about
+(n - h) / n and ignores that the variance is estimated; both are corrected, as in the expanded percentile interval
+(Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
 
 **Seeds.** An estimate is the mean over k seeds. Its error has two parts: what the seeds share, because they
 are tested on the same patients, and what each has of its own. To draw seeds with replacement along with the
