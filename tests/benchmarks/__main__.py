@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("detection", "images", "rendering", "resampling", "training")
+NAMES = ("detection", "images", "rendering", "resampling", "share", "training")
 
 
 def main() -> int:

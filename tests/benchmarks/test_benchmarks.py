@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import detection, images, rendering, resampling, training
+from benchmarks import detection, images, rendering, resampling, share, training
+from foramen.core.files import write_json
+from foramen.study import Study
+
+PLAN = {"reference": "basic", "primary": {"arm": "basic"}}
 
 
 def test_every_loop_trains_and_is_set_against_its_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -41,6 +46,17 @@ def test_resampling_prints_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     resampling.main()
     line = capsys.readouterr().out
     assert line.startswith("20 resamples, 4 runs, 60 images") and line.count("\n") == 1
+
+
+def test_the_share_of_the_machine_is_that_of_the_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = Study.model_validate({"name": "short", "seeds": [1, 2], "arms": {"basic": {}}, "plan": PLAN})
+    with pytest.raises(FileNotFoundError):
+        share.share(study, 2)
+    for run, finished in zip(study.runs, ("10:00:40", "10:01:20"), strict=True):
+        write_json(run.folder / "run.json", {"finished": f"2026-01-01T{finished}+0000", "wall_seconds": 40})
+        pd.DataFrame({"seconds": [10.0, 30.0]}).to_csv(run.folder / "history.csv")
+    assert share.share(study, 2) == {"wall": 80, "floor": 40, "share": 0.5}
 
 
 def test_an_unknown_benchmark_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
