@@ -1,6 +1,8 @@
 """`foramen check`: what it finds in a cohort that can be read, and how it says so."""
 
+import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -65,6 +67,14 @@ def all_dicom(folder, **tags):
 
 def test_a_clean_cohort_has_no_findings(folder):
     assert found(folder) == {"fault": [], "warning": [], "note": []}
+
+
+def test_a_disk_that_is_full_or_cannot_be_written(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(check.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(check.os, "access", lambda path, mode: mode != os.W_OK)
+    full, unwritable = found(folder, pixels=False)["fault"]
+    assert full == "disk: the decoded cohort needs about 1.2 MB, 1.0 MB are free"
+    assert unwritable == f"disk: {tmp_path} cannot be written"
 
 
 def test_without_pixels_it_says_what_stays_unseen(folder):

@@ -145,6 +145,7 @@ LEGIBLE = {
 }
 ILLEGIBLE = {
     "holds a null character: row 2 ('i\\x004')": (HEADING + ROW.replace("i4", "i\0" + "4")).encode(),
+    "score is not a number: row 2 ('.2\\x005')": (HEADING + ROW.replace(".25", ".2\0" + "5")).encode(),
     "delete what stands above the heading": ("Scores of system X\n" + HEADING + ROW).encode(),
     "line 2 is not UTF-8 text": (HEADING + ROW.replace("p2", "M\xfcller")).encode("latin-1"),
     "Expected 5 fields in line 3, saw 6": (HEADING + ROW + "i5,p2,test,0,0,25\n").encode(),

@@ -3,6 +3,7 @@
 It reads study file, table and every image's header (with `pixels` every pixel) and writes nothing.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 
@@ -43,7 +44,7 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
 
 
 def _room(study: Study, images: int) -> list[Finding]:
-    """Disk space for the decoded cohort and its contrast treatments."""
+    """A disk that cannot be written, or has no room for the decoded cohort and its contrast treatments."""
     films, cut = study.cohort.image_size**2, study.region.size**2
     sides = [films if name.startswith("film") else cut for name in study.variants]
     needed = images * (4 * films + sum(sides))
@@ -51,7 +52,10 @@ def _room(study: Study, images: int) -> list[Finding]:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    if needed <= free:
-        return []
-    text = f"the decoded cohort needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
-    return [Finding("fault", "disk", text)]
+    found = []
+    if needed > free:
+        text = f"the decoded cohort needs about {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free"
+        found.append(Finding("fault", "disk", text))
+    if not os.access(folder, os.W_OK):
+        found.append(Finding("fault", "disk", "results cannot be written", f"{folder} cannot be written"))
+    return found

@@ -142,7 +142,7 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
         "age": [pa.Check(_possible_age, error=f"is no age between 0 and {OLDEST} years")],
     }
     number = pa.Check(lambda cells: (cells == "") | np.isfinite(_numbers(cells)), error="is no number of pixels")
-    checks |= {name: [number] for name in REGION}
+    checks |= {name: [clean, number] for name in REGION}
     for name, (known, error) in _meanings(labels).items():
         checks[name] = [pa.Check(lambda cells, known=known: _spelling(cells).isin(known), error=error)]
     return pa.DataFrameSchema({name: pa.Column(str, must) for name, must in checks.items()})

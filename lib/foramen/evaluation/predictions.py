@@ -49,7 +49,8 @@ def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
 
 def _as_numbers(cells: pd.Series) -> pd.Series:
     """Cells as numbers, to the last digit; NaN where they hold none."""
-    return cells.where(pd.to_numeric(cells, errors="coerce").notna(), "nan").astype(float)
+    numbers = pd.to_numeric(cells, errors="coerce").notna() & ~cells.str.contains("\0", regex=False)
+    return cells.where(numbers, "nan").astype(float)
 
 
 def validate(frame: pd.DataFrame, manifest: pd.DataFrame) -> None:
