@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -269,6 +270,19 @@ def test_the_synthetic_cohort_has_the_same_form(output):
     for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence):
         assert isinstance(table(made), pd.DataFrame)
     assert "is synthetic" in readings("cohort").questions(made, audit.prevalence(made)).splitlines()[0]
+
+
+def test_copies_in_a_synthetic_cohort_are_found_and_look_alikes_called_false_alarms(output):
+    made = cohort.prepare(study.load("params/smoke.yaml", ["cohort.synthetic.patients=12", "cohort.image_size=48"]))
+    before = audit.leakage(made).set_index("check")
+    copied = made.images.copy()
+    copied[2] = copied[0]  # of the second patient
+    after = audit.leakage(replace(made, images=copied)).set_index("check")
+    alike = "pairs of synthetic patients whose pictures look like copies"
+    assert before.loc["identical pictures"].tolist() == [0, "clean"]
+    assert after.loc["identical pictures"].tolist() == [1, "LEAK"]
+    assert after.found[alike] > before.found[alike] and after.verdict[alike].startswith("false alarms, ")
+    assert audit.lookalikes(made)[1] == 24 * 22 // 2
 
 
 def test_run_json_is_written_last(folder):

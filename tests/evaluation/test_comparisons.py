@@ -3,17 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
-from sklearn.metrics import roc_curve
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from foramen.core.errors import InputError
-from foramen.evaluation import comparisons, metrics, paired_tests, predictions
+from foramen.evaluation import comparisons, incremental, learning_curves, metrics, paired_tests, predictions
 from foramen.evaluation.baselines import baseline_estimates
 from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
+from foramen.evaluation.calibration import recalibrate
 from foramen.evaluation.factorial import factorial_effects
-from foramen.evaluation.intervals import pooled
+from foramen.evaluation.intervals import Error, pooled
 from foramen.evaluation.results import estimates, percentages
-from foramen.evaluation.subgroups import subgroup_estimates
+from foramen.evaluation.subgroups import interactions
 
 FEW = 200  # resamples: these tests are about structure; test_coverage.py is about truth
 
@@ -28,7 +30,7 @@ def table(
     """Predictions of arms that separate the classes by so much; a third of the patients validate."""
     rng = np.random.default_rng(seed)
     ids = np.arange(patients * images)
-    labels = ids // 3 % 2
+    labels = ids // 5 % 2  # both classes in each split
     shared = rng.normal(size=patients).repeat(images) * 0.5 + rng.normal(size=len(ids)) * 0.5
     split = np.where(ids // images % 3 == 0, "val", "test")
     return pd.concat(
@@ -178,14 +180,39 @@ def test_unknown_arms_and_contrasts_are_input_errors(resampled):
         comparisons.gains(resampled, "basic", ("proposed", "calibration_slope"))
 
 
-def test_detectable_difference_has_the_power_it_states(resampled):
-    """Of normal estimates with the stated standard error, 80 % are significant."""
-    rows = comparisons.detectable(resampled, "basic").set_index(["arm", "metric"])
-    gains = comparisons.gains(resampled, "basic").set_index(["arm", "metric"])
-    row = rows.loc["proposed", "accuracy"]
-    half = (gains.high - gains.low)["proposed", "accuracy"] / 2
-    estimates = np.random.default_rng(0).normal(row.detectable, row.standard_error, 40000)
-    assert (estimates > half).mean() == pytest.approx(0.8, abs=0.01)
+@pytest.mark.parametrize("freedom", [2, 3.7, 12, 400])
+def test_detectable_difference_has_the_power_it_states(freedom):
+    """Estimates with a standard error that is estimated, too: 80 % are significant."""
+    known, rng = 1.3, np.random.default_rng(0)
+    wanted = Error(known, freedom).detectable()
+    found = rng.normal(wanted, known, 40000)
+    errors = known * np.sqrt(rng.chisquare(freedom, 40000) / freedom)
+    significant = [Error(own, freedom).p_value(size) < 0.05 for size, own in zip(found[:4000], errors, strict=False)]
+    assert np.mean(significant) == pytest.approx(0.8, abs=0.02)
+
+
+def test_two_arms_are_equivalent_where_both_one_sided_tests_say_so():
+    """Arms that differ by the margin are called equivalent in 5 %, equal ones often; without a margin nothing is."""
+    rng, freedom = np.random.default_rng(0), 30
+    errors = 0.6 * np.sqrt(rng.chisquare(freedom, 4000) / freedom)
+    for true, (least, most) in {2.0: (0.04, 0.06), -2.0: (0.04, 0.06), 0.0: (0.85, 1.0)}.items():
+        table = pd.DataFrame({"metric": "auroc", "gain": rng.normal(true, 0.6, 4000), "standard_error": errors})
+        p_values = comparisons.equivalence(table.assign(freedom=freedom), {"auroc": 2.0})
+        assert least < (p_values < 0.05).mean() < most
+    assert comparisons.equivalence(table.assign(freedom=freedom), {"accuracy": 2.0}).isna().all()
+
+
+def test_the_variance_of_two_seeds_is_pooled_over_arms_that_vary(frame):
+    two = resample(frame[frame.seed < 3], FEW, 0, ("accuracy",))
+    values = [two.points(arm, "accuracy") for arm in LADDER]
+    shared = two.between("accuracy")
+    assert (shared.variance, shared.freedom) == (pytest.approx(np.mean([v.var(ddof=1) for v in values])), 3)
+    row = comparisons.differences(two, [("he", "basic")]).iloc[0]
+    assert row.note == "" and row.freedom >= 3
+    pair = resample(frame[(frame.seed < 3) & (frame.arm != "proposed")], FEW, 0, ("accuracy",))
+    assert pair.between("accuracy") is None
+    told = [comparisons.differences(pair, [("he", "basic")]), estimates(pair)]
+    assert all((table.note == "two seeds cannot tell how much trainings differ").all() for table in told)
 
 
 def test_detectable_difference_matches_the_textbook_for_independent_pairs():
@@ -208,7 +235,7 @@ def test_detectable_difference_matches_the_textbook_for_independent_pairs():
             for arm in "ab"
         ]
     )
-    row = comparisons.detectable(resample(frame, 2000, 0, ("accuracy",)), "a").iloc[0]
+    row = comparisons.detectable(resample(frame, 2000, 0, ("accuracy",)), [("b", "a")]).iloc[0]
     assert row.detectable == pytest.approx(5.3, abs=0.2)
 
 
@@ -274,7 +301,8 @@ def test_seeds_that_only_one_arm_has_are_left_out_of_the_gain_and_said():
     resampled = resample(frame[(frame.arm == "a") | (frame.seed < 3)], FEW, 0, ("accuracy",))
     row = comparisons.gains(resampled, "a").iloc[0]
     expected = resampled.points("b", "accuracy").mean() - resampled.points("a", "accuracy")[:2].mean()
-    assert (row.gain, row.note) == (pytest.approx(100 * expected), "from the seeds in common: 1, 2")
+    said = "from the seeds in common: 1, 2; two seeds cannot tell how much trainings differ"
+    assert (row.gain, row.note) == (pytest.approx(100 * expected), said)
     other = resample(
         frame[(frame.arm == "a") == (frame.seed < 3)].pipe(lambda f: pd.concat([f, f[f.arm == "b"].assign(seed=4)])),
         FEW,
@@ -295,21 +323,78 @@ def test_subgroups_partition_the_test_images(frame):
             "site": ["A", None] * (len(images) // 2),
         }
     )
-    found = subgroup_estimates(frame, metadata, n_resamples=50, names=("accuracy", "auroc"))
+    found = interactions(frame, metadata, ("he", "basic"), n_resamples=50)
     sizes = found.drop_duplicates(["subgroup", "value"]).groupby("subgroup").n_images.sum()
-    assert sizes.to_dict() == {"all": 80, "side": 80, "age_band": 80, "severity": 80, "site": 40}
+    assert sizes.to_dict() == {"side": 80, "age_band": 80, "severity": 80}  # all at one site: nothing to compare
     assert found[found.subgroup == "age_band"].value.unique().tolist() == ["0-44", "45-54", "55-64", "65-74", "75+"]
     assert found[found.subgroup == "severity"].value.nunique() == 4
-    whole = estimates(resample(frame, 50, 0, ("accuracy", "auroc")))
-    pd.testing.assert_frame_equal(found[found.subgroup == "all"].iloc[:, 2:], whole)
+    alone = found[(found.subgroup == "side") & (found.metric == "accuracy")].set_index("value")
+    assert alone.interaction["L"] == pytest.approx(alone.gain["L"] - alone.gain["R"])
+    assert alone.low["L"] < alone.gain["L"] < alone.high["L"] and np.isnan(alone.interaction["R"])
+    left = frame[(frame.split == "val") | frame.image_id.isin(metadata.image_id[metadata.side == "L"])]
+    expected = comparisons.differences(resample(left, 50, 0, ("accuracy",)), [("he", "basic")]).gain[0]
+    assert alone.gain["L"] == pytest.approx(expected)
 
 
 def test_subgroup_with_one_class_says_so(frame):
     images = frame.drop_duplicates("image_id")
     metadata = images[["image_id"]].assign(severity=np.where(images.label == 1, "severe", "none"))
-    found = subgroup_estimates(frame, metadata, n_resamples=50).set_index(["value", "arm", "metric"]).note
-    assert found["none", "basic", "auroc"].startswith("not estimable: no image with label 1")
-    assert not found["severe", "basic", "sensitivity"]
+    found = interactions(frame, metadata, ("he", "basic"), n_resamples=50).set_index(["value", "metric"]).note
+    assert found["none", "auroc"].startswith("not estimable: no image with label 1")
+    assert not found["severe", "accuracy"]
+
+
+def test_an_interaction_is_found_where_there_is_one_and_not_elsewhere():
+    """An arm that is better on left images only, and equal on right ones."""
+    frame, rng = table({"basic": 1.0, "he": 1.0}, patients=300), np.random.default_rng(0)
+    images = frame.image_id.unique()
+    metadata = pd.DataFrame({"image_id": images, "side": rng.choice(["L", "R"], len(images))})
+    metadata["sex"] = rng.choice(["F", "M"], len(images))
+    better = (frame.arm == "he") & frame.image_id.isin(images[metadata.side == "L"])
+    frame["score"] = frame.score.where(~better, (frame.score + 2 * frame.label) / 3)
+    found = interactions(frame, metadata, ("he", "basic"), ("auroc",), FEW).set_index(["subgroup", "value"])
+    assert found.interaction_low["side", "L"] > 10 and found.p_holm["side", "L"] < 0.001
+    assert found.interaction_low["sex", "F"] < 0 < found.interaction_high["sex", "F"]
+
+
+def test_the_gain_at_factor_1_of_a_sweep_is_that_of_the_step(frame, resampled):
+    names = learning_curves.METRICS
+    other = resample(table(LADDER, seed=1), FEW, 0, names)
+    curve = learning_curves.gain_curve(
+        {0.5: other, 1.0: resample(frame, FEW, 0, names)}, "he", "basic", {"accuracy": 2.0}
+    )
+    step = comparisons.steps(resampled, [("he", "basic")], {"accuracy": 2.0}).set_index("metric")
+    own = curve[curve.factor == 1].set_index("metric")
+    columns = ["gain", "low", "high", "p_value", "p_equivalence"]
+    pd.testing.assert_frame_equal(own[columns], step.loc[list(names), columns])
+    assert own.p_equivalence.notna().tolist() == [True, False]
+
+
+def test_recalibration_undoes_a_temperature_and_keeps_the_order(frame):
+    bold = frame.assign(score=expit(3 * logit(frame.score)))
+    one, other = recalibrate(frame), recalibrate(bold)
+    np.testing.assert_allclose(one.score, other.score, atol=1e-6)
+    before, after = (estimates(resample(t, 20, 0)).set_index(["metric", "arm"]).estimate for t in (bold, other))
+    assert after["auroc"].to_dict() == pytest.approx(before["auroc"].to_dict())
+    assert after["accuracy"].to_dict() == pytest.approx(before["accuracy"].to_dict())
+    np.testing.assert_allclose(recalibrate(one).score, one.score, atol=1e-6)
+    assert (after["calibration_slope"] > before["calibration_slope"]).all()
+
+
+def test_a_score_adds_what_the_facts_do_not_know():
+    frame = table({"useful": 3.0, "useless": 0.0}, seeds=(1, 2), patients=240)
+    images = frame.drop_duplicates("image_id").set_index("image_id")
+    rng = np.random.default_rng(0)
+    known = pd.DataFrame({"age": images.label + rng.normal(size=len(images)), "side": rng.integers(0, 2, len(images))})
+    both = incremental.joined(frame, known)
+    val, test = (images.index[images.split == split] for split in ("val", "test"))
+    alone = LogisticRegression(max_iter=1000).fit(known.loc[val], images.label[val]).decision_function(known.loc[test])
+    resampled = resample(both, FEW, 0, ("auroc",))
+    found = estimates(resampled).set_index("arm").estimate
+    assert found[incremental.ALONE] == pytest.approx(roc_auc_score(images.label[test], alone), abs=1e-3)
+    added = comparisons.differences(resampled, comparisons.over(resampled, incremental.ALONE)).set_index("arm")
+    assert added.low["useful"] > 0 > added.low["useless"]
+    assert incremental.joined(frame[frame.split == "test"], known).empty
 
 
 def test_baselines_the_majority_class_and_the_label_noise_ceiling(frame):
@@ -410,7 +495,7 @@ def test_degenerate_inputs_give_numbers_or_say_why_not(case):
     tables = {
         "results": (estimates(resampled), ["estimate", "low", "high"]),
         "gains": (comparisons.gains(resampled, "b"), ["gain", "low", "high", "p_value"]),
-        "detectable": (comparisons.detectable(resampled, "b"), ["detectable"]),
+        "detectable": (comparisons.detectable(resampled, [("a", "b")]), ["detectable"]),
         "tests": (paired_tests.compare_pairs(frame, [("a", "b")]), ["difference", "p_value"]),
     }
     for name, (found, numbers) in tables.items():

@@ -23,6 +23,13 @@ def difference(gain: float, low: float, high: float, **more: object) -> pd.Serie
     [
         (difference(5, 1, 9), "a **gain**"),
         (difference(5, -1, 11), "the interval includes zero, so we claim no gain"),
+        (
+            difference(5, -1, 11, p_equivalence=0.3),
+            "no difference is not shown either (two one-sided tests, p = 0.300)",
+        ),
+        (difference(1, -1, 2, p_equivalence=0.01), "**equivalent** within the margin (two one-sided tests, p = 0.010)"),
+        (difference(5, -1, 11, p_equivalence=np.nan), "so we claim no gain"),
+        (difference(5, 1, 9, note="two seeds cannot tell"), "a **gain** (two seeds cannot tell)"),
         (difference(-5, -9, -1), "a **loss**"),
         (difference(5, 1, 9, p_holm=0.2), "a gain on its own, **not significant after Holm correction** (p = 0.200)"),
         (difference(-5, -9, -1, p_holm=0.2), "a loss on its own, **not significant after Holm correction**"),
@@ -59,16 +66,16 @@ def test_an_arm_that_metadata_alone_could_match_is_named():
     assert "Majority class: 56.0. Metadata alone: 65.0, not clearly exceeded by `basic`." in text
 
 
-def test_subgroups_where_the_arm_is_below_the_reference_are_named_and_every_grade_is_given():
-    cells = {("all", "all"): (0.6, 0.7), ("severity", "1"): (0.54, 0.49), ("severity", "2"): (0.6, 0.7)}
+def test_an_interaction_is_told_with_its_correction_and_every_grade_is_given():
+    row = {"metric": "accuracy", "interaction": -8.0, "interaction_low": -15.0, "interaction_high": -1.0}
     rows = [
-        {"subgroup": group, "value": value, "arm": arm, "metric": "accuracy", "estimate": estimate}
-        for (group, value), pair in cells.items()
-        for arm, estimate in zip(("basic", "proposed"), pair, strict=True)
+        {"subgroup": "severity", "value": grade, "gain": gain, "p_value": p, "p_holm": 2 * p, **row}
+        for grade, gain, p in (("1", -5.0, 0.03), ("2", 10.0, 0.4))
     ]
-    text = said_of("subgroups", pd.DataFrame(rows), "basic", "proposed")
-    assert "above `basic` in 1 of 2 subgroups; furthest below in severity 1 (-5.0 pp)" in text
+    text = said_of("subgroups", pd.DataFrame(rows))
+    assert "Of 2 interactions in accuracy, 1 have p < 0.05 and 0 after Holm correction; the smallest" in text
     assert "grade 1 -5.0 pp, grade 2 +10.0 pp" in text
+    assert said_of("subgroups", pd.DataFrame()) == "No interaction is estimable."
 
 
 def test_a_useless_score_is_useful_at_no_threshold():

@@ -112,12 +112,11 @@ def drawn(frame) -> dict[str, Figure]:
         columns=["arm", "metric", "gain", "low", "high", "p_value", "paper_low", "paper_high"],
     )
     subgroups = pd.DataFrame(
-        [(arm, "auroc", "side", side, 0.8, 0.7, 0.9, 50) for arm in ARMS for side in "LR"],
-        columns=["arm", "metric", "subgroup", "value", "estimate", "low", "high", "n_images"],
-    )
+        [("L", 5.0, 1.0, 9.0, 2.0, -4.0, 8.0), ("R", 3.0, -1.0, 7.0, None, None, None)],
+        columns=["value", "gain", "low", "high", "interaction", "interaction_low", "interaction_high"],
+    ).assign(metric="accuracy", subgroup="side", n_images=50)
     places = pd.DataFrame({"x": 0.0, "y": [0.0, 0.1, 0.2], "half": 0.4, "confidence": [0.9, 0.8, 0.3]})
     places = places.assign(detected=places["confidence"] > 0.5, given=[True, False, False])
-    results = pd.DataFrame({"arm": ARMS, "metric": "auroc", "estimate": [0.7, 0.8, 0.9]})
     overlap = pd.DataFrame(
         [
             ("basic", "Grad-CAM layer4", "pointing_game", 0.5, 0.4, 0.6, 0.1),
@@ -166,8 +165,13 @@ def drawn(frame) -> dict[str, Figure]:
         "gains": figures.gains(gains),
         "gain_curves": figures.gain_curves(swept),
         "learning_curves": figures.learning_curves(learned),
-        "subgroups": figures.subgroups(subgroups, results, ["basic", "proposed"]),
+        "subgroups": figures.subgroups(subgroups, 4.0),
     }
+
+
+def test_a_study_without_an_estimable_gain_has_a_figure_that_says_so():
+    nothing = pd.DataFrame({"arm": ["he"], "metric": ["accuracy"], "gain": [np.nan]})
+    assert "No gain over basic is estimable" in figures.gains(nothing.assign(low=np.nan, high=np.nan)).get_label()
 
 
 def test_every_figure_is_drawn_here_exported_and_has_a_caption(drawn):

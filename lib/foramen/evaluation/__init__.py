@@ -7,10 +7,21 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["bootstrap", "confident_errors", "curves", "intervals", "learning_curves", "paired_tests", "saliency"],
+    submodules=[
+        "bootstrap",
+        "confident_errors",
+        "curves",
+        "incremental",
+        "intervals",
+        "learning_curves",
+        "metrics",
+        "paired_tests",
+        "saliency",
+    ],
     submod_attrs={
         "baselines": ["baseline_estimates"],
         "bootstrap": ["patient_weights", "resample", "threshold_draws"],
+        "calibration": ["recalibrate"],
         "comparisons": ["detectable", "differences", "equal_specificity", "gains", "over", "rank_swaps", "steps"],
         "factorial": ["factorial_effects", "is_full_factorial"],
         "intervals": ["percentile_interval"],
@@ -18,6 +29,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "paired_tests": ["clustered_mcnemar", "compare_pairs", "sign_flip"],
         "predictions": ["drop_collapsed", "thresholds"],
         "results": ["estimates", "percentages"],
-        "subgroups": ["subgroup_estimates"],
+        "subgroups": ["interactions"],
     },
 )

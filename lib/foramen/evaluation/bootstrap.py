@@ -6,7 +6,7 @@ chooses its threshold again. All arms and seeds share the draws, so differences 
 say of a mean over seeds is the subject of `intervals`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from foramen.core.errors import InputError, raise_any
-from foramen.evaluation import metrics
+from foramen.evaluation import intervals, metrics
 
 Array = NDArray[np.float64]
 Run = tuple[str, int]  # arm and seed
@@ -60,6 +60,17 @@ class Resampled:
         """The share of the variance between patients that a bootstrap within strata shows."""
         return self.freedom / self.n_patients
 
+    def between(self, metric: str) -> intervals.Spread | None:
+        """The variance between trainings of an arm, where two seeds do not tell it: pooled over the arms that vary.
+
+        They are taken to vary alike. None with more seeds, where each arm's own is used, and with fewer than three
+        such arms.
+        """
+        own = [self.points(arm, metric) for arm in self.arms]
+        varying = [points for points in own if np.ptp(points) > 0]
+        two = len(varying) >= 3 and max(map(len, own)) == 2
+        return intervals.pooled(varying) if two else None
+
     def points(self, arm: str, metric: str, seeds: Iterable[int] | None = None) -> Array:
         """The metric of each seed: (seeds,). `seeds` chooses and orders; a single-seed arm is repeated."""
         return np.array([run.points[self.metrics.index(metric)] for run in self._runs(arm, seeds)])
@@ -97,14 +108,15 @@ def patient_weights(strata: NDArray, n_resamples: int, rng: np.random.Generator)
 
 
 class _TestImages(NamedTuple):
-    """Scores (images,) of each arm and seed on the test images, their labels and patients (images,)."""
+    """Scores (images,) of each arm and seed on the test images, their labels and patients, and which are counted."""
 
     scores: dict[Run, Array]
     labels: NDArray
     patients: NDArray
+    counted: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> "_TestImages":
+    def of(cls, frame: pd.DataFrame, only: Collection[str] | None = None) -> "_TestImages":
         """The test images of a predictions table; raises as `resample`."""
         test = frame[frame.split == "test"]
         if not len(test):
@@ -117,7 +129,9 @@ class _TestImages(NamedTuple):
         name = "arm {!r}, seed {}: {} images of the test split are missing"
         raise_any([name.format(*run, count) for run, count in missing.items() if count])
         images = test.drop_duplicates("image_id").sort_values("image_id")
-        return cls({run: scores[run].to_numpy() for run in runs}, images.label.to_numpy(), images.patient_id.to_numpy())
+        counted = images.image_id.isin(images.image_id if only is None else only)
+        facts = (images.label.to_numpy(), images.patient_id.to_numpy(), counted.to_numpy())
+        return cls({run: scores[run].to_numpy() for run in runs}, *facts)
 
 
 def _as_drawn(images: pd.DataFrame, n_resamples: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
@@ -151,20 +165,26 @@ def threshold_draws(frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0)
 
 
 def resample(
-    frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0, names: tuple[str, ...] = metrics.METRICS
+    frame: pd.DataFrame,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    names: tuple[str, ...] = metrics.METRICS,
+    only: Collection[str] | None = None,
 ) -> Resampled:
     """Every metric of every arm and seed on the test images of a predictions table, under resampled patients.
 
     Thresholds come from the table's validation rows, resampled as well (`threshold_draws`). `names` are the metrics
-    wanted. Raises InputError where the arms do not have the same test images or there are none.
+    wanted. Where `only` some images count, all patients are drawn still, so that parts of a test set share the draws.
+    Raises InputError where the arms do not have the same test images or there are none.
     """
-    test, limits = _TestImages.of(frame), threshold_draws(frame, n_resamples, seed)
+    test, limits = _TestImages.of(frame, only), threshold_draws(frame, n_resamples, seed)
 
     def measure(run: Run, weights: Array, rows: slice) -> Array:
-        return metrics.evaluate(weights, test.labels, test.scores[run], limits[run][rows], names)
+        scores = test.scores[run][test.counted]
+        return metrics.evaluate(weights, test.labels[test.counted], scores, limits[run][rows], names)
 
     def why(run: Run, metric: str) -> str:
-        return metrics.why_not_estimable(metric, test.labels, test.scores[run])
+        return metrics.why_not_estimable(metric, test.labels[test.counted], test.scores[run][test.counted])
 
     return _measured(test, list(test.scores), names, measure, why, n_resamples, seed)
 
@@ -213,9 +233,11 @@ def _measured(
     strata, weights = _as_drawn(images, n_resamples, np.random.default_rng(seed))
     scored: dict[str, dict[int, ScoredRun]] = {}
     for run in runs:
-        blocks = _blocks(weights, patient_of_image)
+        blocks = _blocks(weights, patient_of_image[test.counted])
         values = np.concatenate([measure(run, drawn, rows) for rows, drawn in blocks], axis=1)
         reasons = {name: why(run, name) for name, value in zip(names, values[:, 0], strict=True) if np.isnan(value)}
         scored.setdefault(run[0], {})[run[1]] = ScoredRun(values[:, 0], values[:, 1:], reasons)
-    carriers = {label: len(np.unique(test.patients[test.labels == label])) for label in (0, 1)}
-    return Resampled(names, scored, len(test.labels), len(strata), len(np.unique(strata)), carriers)
+    patients, labels = patient_of_image[test.counted], test.labels[test.counted]
+    carriers = {label: len(np.unique(patients[labels == label])) for label in (0, 1)}
+    present = np.unique(patients)
+    return Resampled(names, scored, len(labels), len(present), len(np.unique(strata[present])), carriers)

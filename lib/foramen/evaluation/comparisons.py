@@ -11,13 +11,14 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from foramen.core.errors import InputError, raise_any
 from foramen.evaluation import bootstrap, intervals, metrics
 from foramen.evaluation.bootstrap import Resampled
 from foramen.evaluation.intervals import Spread
 from foramen.evaluation.multiple_testing import holm, in_families
-from foramen.evaluation.results import ONE_SEED, no_interval, no_value
+from foramen.evaluation.results import ONE_SEED, TWO_SEEDS, no_interval, no_value
 
 #: Claimed gains of the proposed method over the basic ResNet50, in percentage points, as ranges: abstract of
 #: Park J., Yang J., Park S., Kim J., Electronics 2023, 12(1), 195, doi:10.3390/electronics12010195. On other
@@ -25,7 +26,7 @@ from foramen.evaluation.results import ONE_SEED, no_interval, no_value
 PAPER_GAINS = {"accuracy": (5.3, 6.9), "f1": (5.2, 6.5), "specificity": (5.4, 9.2), "sensitivity": (0.8, 4.3)}
 #: Metrics of which a difference is a gain; those of calibration have an ideal value, not a direction.
 GAIN_METRICS = tuple(metric for metric in metrics.METRICS if metric not in metrics.CALIBRATION)
-FOUND = ["gain", "low", "high", "p_value", "detectable", "standard_error"]
+FOUND = ["gain", "low", "high", "p_value", "detectable", "standard_error", "freedom"]
 _NOTHING = 1e-12
 _SAME = "the same in every resample"
 _LONE_SEED = "one seed of {}: its variation between trainings is left out"
@@ -37,7 +38,9 @@ def contrast(
     """A linear contrast of arms (coefficients that sum to 0), paired over patients and seeds; positive means better.
 
     With {arm: 1, reference: -1} it is a gain. `gain, low, high, p_value, detectable` (the smallest true gain that is
-    significant with 80 % probability), `standard_error`, in points, and `note`. `between` as in `intervals.error`.
+    significant with 80 % probability), `standard_error`, in points, its `freedom`, and `note`. `between` is the
+    contrast's variance between seeds where it is known better than from these seeds; with two, that of the arms
+    (`Resampled.between`) is.
     """
     arms, row = list(coefficients), dict.fromkeys(FOUND, np.nan)
     seeds = resampled.seeds_in_common(arms)
@@ -51,12 +54,16 @@ def contrast(
     draws = np.sum([factor * resampled.draws(arm, metric, seeds) for arm, factor in signed.items()], axis=0)
     if not draws.any():  # arms that never differ
         between = None
+    elif between is None and (own := resampled.between(metric)):
+        varying = [factor for arm, factor in signed.items() if np.ptp(resampled.points(arm, metric)) > 0]
+        between = Spread(own.variance * sum(factor**2 for factor in varying), own.freedom)
     error = intervals.error(points, draws, resampled.freedom, resampled.understated, between)
     estimate = float(points.mean())
     if error.standard_error >= _NOTHING:
         gain, half, power = 100 * estimate, 100 * error.half_width(), 100 * error.detectable()
         found = [gain, gain - half, gain + half, error.p_value(estimate), power, 100 * error.standard_error]
-        return dict(zip(FOUND, found, strict=True)) | {"note": _seed_note(resampled, arms, seeds)}
+        notes = [_seed_note(resampled, arms, seeds), TWO_SEEDS if len(seeds) == 2 and between is None else ""]
+        return dict(zip(FOUND, [*found, error.freedom], strict=True)) | {"note": "; ".join(filter(None, notes))}
     if abs(estimate) < _NOTHING:
         return row | {"gain": 0.0, "low": 0.0, "high": 0.0, "p_value": 1.0, "note": _SAME}
     return row | {"note": "not estimable: every resample gives the same difference"}
@@ -96,12 +103,12 @@ def differences(
     resampled: Resampled, pairs: Iterable[tuple[str, str]], between: Mapping[str, Spread | None] | None = None
 ) -> pd.DataFrame:
     """The gain of the first arm of each pair over the second: `arm, reference, metric, gain, low, high, p_value,
-    detectable, standard_error, note`, in points.
+    detectable, standard_error, freedom, note`, in points.
 
     `between` has the variance between seeds of each metric's gain where it was pooled over studies alike
     (`intervals.pooled`). Raises InputError for an arm without predictions.
     """
-    pairs = [(arm, reference) for arm, reference in pairs]
+    pairs = list(dict.fromkeys(pairs))
     unknown, known = {arm for pair in pairs for arm in pair} - set(resampled.arms), ", ".join(resampled.arms)
     raise_any([f"no predictions of arm {arm!r} (arms: {known})" for arm in sorted(unknown)])
     wanted = [({"arm": arm, "reference": reference}, {arm: 1, reference: -1}) for arm, reference in pairs]
@@ -141,20 +148,33 @@ def gains(
     return frame[["arm", "metric", "gain", "low", "high", "p_value", *claimed, "note"]]
 
 
+def equivalence(table: pd.DataFrame, margin: Mapping[str, float]) -> pd.Series:
+    """The p-value of two one-sided tests (Schuirmann 1987, doi:10.1007/BF01068419) that a difference lies within the
+    `margin` of its metric, in points; NaN without a margin or an estimate. `table` is from `differences`.
+
+    Below 0.05 the two arms are equivalent; "not significant" alone is no sign of that.
+    """
+    inside = table.metric.map(margin).astype(float) - table.gain.abs()
+    return pd.Series(stats.t.sf(inside / table.standard_error, table.freedom), table.index)
+
+
 def steps(
     resampled: Resampled,
     ladder: Iterable[tuple[str, str]],
+    margin: Mapping[str, float] = {},
     metrics: Collection[str] | None = None,
     by_metric: bool = True,
 ) -> pd.DataFrame:
     """Each step of the ladder, the gain of an arm over its predecessor; `ladder` holds pairs of them.
 
-    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, note`, in points. Holm over the steps, by default
-    within each metric: the metrics say much the same of one step. `metrics`, `by_metric` as in `gains`.
+    Columns `arm, reference, metric, gain, low, high, p_value, p_holm, p_equivalence, note`, in points. Holm over the
+    steps, by default within each metric: the metrics say much the same of one step. `metrics`, `by_metric` as in
+    `gains`, `margin` as in `equivalence`.
     """
     frame = differences(resampled, ladder)
-    frame["p_holm"] = in_families(frame, metrics, by_metric)
-    return frame[["arm", "reference", "metric", "gain", "low", "high", "p_value", "p_holm", "note"]]
+    frame["p_holm"], frame["p_equivalence"] = in_families(frame, metrics, by_metric), equivalence(frame, margin)
+    tested = ["p_value", "p_holm", "p_equivalence"]
+    return frame[["arm", "reference", "metric", "gain", "low", "high", *tested, "note"]]
 
 
 def equal_specificity(frame: pd.DataFrame, reference: str, n_resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -187,15 +207,15 @@ def seed_gains(resampled: Resampled, arm: str, reference: str, metric: str) -> n
     return metrics.direction(metric) * apart
 
 
-def detectable(resampled: Resampled, reference: str) -> pd.DataFrame:
-    """The smallest true gain over `reference`, in points, that is significant with 80 % probability.
+def detectable(resampled: Resampled, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """The smallest true gain of each pair (arm, reference), in points, that is significant with 80 % probability.
 
     Columns `arm, reference, metric, detectable, standard_error, n_images, n_patients, n_seeds, note`. It
     follows from the observed variance of the paired difference (patients and seeds), not from the observed
     gain.
     """
-    table = differences(resampled, over(resampled, reference)).drop(columns=["gain", "low", "high", "p_value"])
-    seeds = [len(resampled.seeds_in_common([arm, reference])) for arm in table.arm]
+    table = differences(resampled, pairs).drop(columns=["gain", "low", "high", "p_value", "freedom"])
+    seeds = [len(resampled.seeds_in_common(pair)) for pair in zip(table.arm, table.reference, strict=True)]
     table = table.assign(n_images=resampled.n_images, n_patients=resampled.n_patients, n_seeds=seeds)
     table["note"] = table.pop("note").replace(_SAME, "not estimable: the arms give the same value in every resample")
     return table

@@ -8,7 +8,8 @@ from scipy import stats
 
 from foramen.evaluation import intervals
 from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.comparisons import differences, seed_gains
+from foramen.evaluation.comparisons import differences, equivalence, seed_gains
+from foramen.evaluation.multiple_testing import holm
 from foramen.evaluation.results import estimates
 from foramen.study.model import Sweep
 
@@ -16,17 +17,19 @@ METRICS = ("accuracy", "auroc")
 SHARE = "training.share"  # a sweep of this number alone is a learning curve
 _OWN = ["estimate", "estimate_low", "estimate_high"]
 _REFERENCE = ["reference_estimate", "reference_low", "reference_high"]
-COLUMNS = ["factor", "arm", "reference", "metric", "gain", "low", "high", "p_value", *_OWN, *_REFERENCE]
+_TESTED = ["gain", "low", "high", "p_value", "p_equivalence"]
+COLUMNS = ["factor", "arm", "reference", "metric", *_TESTED, *_OWN, *_REFERENCE]
 
 
-def gain_curve(at: Mapping[float, Resampled], arm: str, control: str) -> pd.DataFrame:
+def gain_curve(at: Mapping[float, Resampled], arm: str, control: str, margin: Mapping[str, float] = {}) -> pd.DataFrame:
     """The results of an arm and its control at each factor of a sweep, and the gain of the one over the other.
 
-    `at` holds the resampled predictions (of `METRICS`) at each factor. Columns `factor, arm, reference, metric, gain,
-    low, high, p_value` (in points, paired, 95 %), `estimate, estimate_low, estimate_high` of the arm,
-    `reference_estimate, reference_low, reference_high` of its control, `n_images` (tested on), `note`. With two or
-    three seeds the variance between them is hardly known, so that of a gain is pooled over the factors, which are taken
-    to share it.
+    `at` holds the resampled predictions (of `METRICS`) at each factor. Columns `factor, arm, reference, metric,
+    gain, low, high, p_value` (in points, paired, 95 %), `p_equivalence` (`comparisons.equivalence`), `estimate,
+    estimate_low, estimate_high` of the arm, `reference_estimate, reference_low, reference_high` of its control,
+    `n_images` (tested on), `note`. With two or three seeds the variance between them is hardly known, so that of a
+    gain is pooled over the factors, which are taken to share it; at factor 1, the study itself, the interval is the
+    study's own.
     """
     between = {
         metric: intervals.pooled(gains for one in at.values() if (gains := seed_gains(one, arm, control, metric)).any())
@@ -34,7 +37,8 @@ def gain_curve(at: Mapping[float, Resampled], arm: str, control: str) -> pd.Data
     }
     tables = []
     for factor, resampled in at.items():
-        table = differences(resampled, [(arm, control)], between)
+        table = differences(resampled, [(arm, control)], between if factor != 1 else None)
+        table["p_equivalence"] = equivalence(table, margin)
         own = estimates(resampled).set_index("arm")[["estimate", "low", "high"]]
         table[_OWN], table[_REFERENCE] = own.loc[[arm]].to_numpy(), own.loc[[control]].to_numpy()
         tables.append(table.assign(factor=factor, n_images=resampled.n_images))
@@ -48,7 +52,8 @@ def learning(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFram
 
 def trends(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFrame:
     """Does a gain grow with its nuisance? The slope of the gain over the factor: `sweep, metric, slope, low, high,
-    p_value`, in points for each size of the study's own nuisance; learning curves and single points are left out.
+    p_value, p_holm` (over all of them), in points for each size of the study's own nuisance; learning curves and single
+    points are left out.
 
     Least squares, each gain with the standard error that its interval implies. No weights: with few seeds an error is
     known too badly for that, and points whose seeds agree by chance would count most. The gains are taken as
@@ -64,7 +69,8 @@ def trends(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFrame:
             slope = (share * part["gain"]).sum()
             p_value = 2 * stats.norm.sf(stats.norm.ppf(0.975) * abs(slope) / half)
             rows.append((sweep, metric, slope, slope - half, slope + half, p_value))
-    return pd.DataFrame(rows, columns=["sweep", "metric", "slope", "low", "high", "p_value"])
+    table = pd.DataFrame(rows, columns=["sweep", "metric", "slope", "low", "high", "p_value"])
+    return table.assign(p_holm=holm(table["p_value"]))
 
 
 def at_zero(measured: pd.DataFrame, sweeps: Mapping[str, Sweep]) -> pd.DataFrame:

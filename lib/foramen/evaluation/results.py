@@ -14,6 +14,7 @@ from foramen.evaluation.bootstrap import Resampled
 
 COLUMNS = ["arm", "metric", "estimate", "low", "high", "n_images", "n_patients", "n_seeds", "note"]
 ONE_SEED = "one seed: the interval leaves out the variation between trainings"
+TWO_SEEDS = "two seeds cannot tell how much trainings differ"
 _LOST_RESAMPLES = 0.05
 
 
@@ -50,7 +51,10 @@ def _estimate(resampled: Resampled, arm: str, metric: str) -> tuple[float, float
     kept = int((~np.isnan(draws).any(axis=0)).sum())
     if kept < draws.shape[1]:
         notes.append(f"interval from the {kept} of {draws.shape[1]} resamples in which it exists")
-    ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated)
+    between = None if alike else resampled.between(metric)
+    if len(points) == 2 and not alike and between is None:
+        notes.append(TWO_SEEDS)
+    ends = intervals.percentile_interval(points, draws, resampled.freedom, resampled.understated, between)
     low, high = np.clip(ends, *metrics.BOUNDS[metric])
     return estimate, float(low), float(high), "; ".join(notes)
 

@@ -120,7 +120,7 @@ def measure_sweeps(study: Study) -> pd.DataFrame:
         pair = (sweep.control, sweep.arm)
         curve = {factor: _resampled(study, member, pair) for factor, member in at.items()}
         learned = {factor: cohort.learned_from(member, cohort.load(member)).sum() for factor, member in at.items()}
-        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control)
+        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, study.plan.margin)
         tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
     measured = pd.concat(tables, ignore_index=True)
     return measured[["sweep", *learning_curves.COLUMNS, "n_train", "n_images", "note"]]
@@ -133,7 +133,7 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
             fine_tuning.prepare(member.run(arm, seed))
     frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
     plan = study.plan
-    return bootstrap.resample(frame[frame["arm"].isin(arms)], plan.resamples, plan.seed, learning_curves.METRICS)
+    return bootstrap.resample(frame, plan.resamples, plan.seed, learning_curves.METRICS)
 
 
 def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[Network, Seen]:

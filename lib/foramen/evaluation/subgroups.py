@@ -1,40 +1,73 @@
-"""Results within subgroups of the test images: side, site, sex, age, severity (notebook 07)."""
+"""Does the gain differ between subgroups of the test images: side, site, sex, age, severity (notebook 07)?"""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from foramen.evaluation.bootstrap import resample
-from foramen.evaluation.results import estimates
+from foramen.evaluation.bootstrap import Resampled, resample
+from foramen.evaluation.comparisons import contrast
+from foramen.evaluation.multiple_testing import holm
 
-COLUMNS = ("side", "site", "sex", "age_band", "severity", "level")
-METRICS = ("accuracy", "sensitivity", "specificity", "balanced_accuracy", "auroc")
+SUBGROUPS = ("side", "site", "sex", "age_band", "severity", "level")
+METRICS = ("accuracy", "auroc")
 AGE_BANDS = ("0-44", "45-54", "55-64", "65-74", "75+")
+_GAIN = ["gain", "low", "high"]
 
 
-def subgroup_estimates(
+def interactions(
     frame: pd.DataFrame,
     metadata: pd.DataFrame,
+    pair: tuple[str, str],
     names: tuple[str, ...] = METRICS,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Results within subgroups of the test images: `subgroup, value` before the columns of `results.estimates`.
+    """The gain of an arm over its reference (`pair`) in each subgroup, and how far it lies from the gain in the others.
 
-    `metadata` has image_id and any of `COLUMNS`; `age` in years becomes `age_band`. Columns it lacks are
-    passed over, a number with many values is cut into quarters, images without a value form no subgroup. The
-    operating thresholds are those of the whole validation set. The first rows, subgroup "all", are the whole
-    test set.
+    Columns `subgroup, value, metric, n_images, n_patients, gain, low, high, interaction, interaction_low,
+    interaction_high, p_value, p_holm, note`, in points. The interaction is the gain in the subgroup less that in the
+    other images with a value, on the same resampled patients; of two subgroups only the first has one, since the
+    second's is its mirror image. Holm within each metric.
+
+    `metadata` has image_id and any of `SUBGROUPS`; `age` in years becomes `age_band`. Columns it lacks are passed over,
+    a number with many values is cut into quarters, images without a value form no subgroup. Thresholds are those of the
+    whole validation set.
     """
-    metadata = metadata.assign(image_id=metadata.image_id.astype(str)).set_index("image_id")
+    frame = frame[frame.arm.isin(pair)]
+    metadata = metadata.set_index("image_id").loc[frame.image_id[frame.split == "test"].unique()]
     if "age" in metadata and "age_band" not in metadata:
         metadata["age_band"] = age_bands(metadata.age)
-    test, parts = frame.split == "test", {("all", "all"): frame}
-    for column in filter(metadata.columns.__contains__, COLUMNS):
-        value = frame.image_id.astype(str).map(_grouped(metadata[column]))
-        for group in sorted(value[test].dropna().unique()):
-            parts[column, group] = frame[~test | (value == group)]
-    tables = {name: estimates(resample(part, n_resamples, seed, names)) for name, part in parts.items()}
-    return pd.concat(tables, names=["subgroup", "value"]).droplevel(2).reset_index()
+    rows = []
+    for column in filter(metadata.columns.__contains__, SUBGROUPS):
+        value = _grouped(metadata[column]).dropna()
+        groups = sorted(value.unique())
+        for group in groups if len(groups) > 1 else ():
+            sides = {"in": value.index[value == group], "out": value.index[value != group]}
+            parts = {side: resample(frame, n_resamples, seed, names, images) for side, images in sides.items()}
+            mirrored = len(groups) == 2 and group == groups[1]
+            name = {"subgroup": column, "value": group}
+            rows += [name | _row(parts["in"], parts["out"], pair, metric, mirrored) for metric in names]
+    table = pd.DataFrame(rows)
+    if len(table):
+        table.insert(len(table.columns) - 1, "p_holm", table.groupby("metric").p_value.transform(holm))
+    return table
+
+
+def _row(part: Resampled, others: Resampled, pair: tuple[str, str], metric: str, mirrored: bool) -> dict[str, object]:
+    """The gain in a part and, unless it is `mirrored`, its difference from the gain in the others."""
+    arm, reference = pair
+    own = contrast(part, {arm: 1, reference: -1}, metric)
+    both = {f"{name} {side}": runs for side, of in (("in", part), ("out", others)) for name, runs in of.runs.items()}
+    smaller = min(part, others, key=lambda one: one.n_patients)
+    carriers = {label: min(part.patients_with_label[label], others.patients_with_label[label]) for label in (0, 1)}
+    joint = replace(smaller, runs=both, patients_with_label=carriers)
+    signs = {f"{arm} in": 1, f"{reference} in": -1, f"{arm} out": -1, f"{reference} out": 1}
+    apart = dict.fromkeys([*_GAIN, "p_value"], np.nan) if mirrored else contrast(joint, signs, metric)
+    size = {"metric": metric, "n_images": part.n_images, "n_patients": part.n_patients}
+    found = {key: own[key] for key in _GAIN} | {"interaction": apart["gain"]}
+    found |= {f"interaction_{key}": apart[key] for key in ("low", "high")}
+    return size | found | {"p_value": apart["p_value"], "note": own["note"] or apart.get("note", "")}
 
 
 def age_bands(age: pd.Series) -> pd.Series:

@@ -64,7 +64,8 @@ def precision_recall(curves: pd.DataFrame, table: pd.DataFrame, prevalence: floa
 def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "basic") -> Figure:
     """Decision curves.
 
-    An arm helps where its net benefit lies above both treating all and treating none.
+    An arm helps where its net benefit lies above both treating all and treating none. Scores are recalibrated on the
+    validation set.
 
     Used by notebook 06. `curves` is `curves.decision` (Vickers & Elkin 2006): net benefit against the threshold
     probability, with 95 % bands.
@@ -179,6 +180,12 @@ def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
     """
     table = table[(table["arm"] != reference) & table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
     arms, metrics = list(table["arm"].unique()), list(table["metric"].unique())
+    if not metrics:
+        figure, axes = panels(1, 1, 0.3)
+        axes[0].set_axis_off()
+        axes[0].text(0.5, 0.5, "no gain is estimable", ha="center")
+        figure.set_label(f"No gain over {reference} is estimable on this test set, so nothing is drawn.")
+        return figure
     figure, axes = panels(len(metrics), 3, 0.0, 0.62 + 0.2 * len(arms), sharex=True, sharey=True)
     for cell, metric in zip(axes, metrics, strict=True):
         part = table[table["metric"] == metric]

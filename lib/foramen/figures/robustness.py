@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from foramen.figures.drawing import in_words, intervals, listing, panels
-from foramen.figures.style import COLUMN, MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENCE, captioned
+from foramen.figures.style import MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENCE, captioned
 
 
 @captioned
@@ -73,37 +73,29 @@ def learning_curves(table: pd.DataFrame) -> Figure:
 
 
 @captioned
-def subgroups(table: pd.DataFrame, results: pd.DataFrame, arms: list[str], metric: str = "auroc") -> Figure:
+def subgroups(table: pd.DataFrame, gain: float, metric: str = "accuracy") -> Figure:
     """Subgroups.
 
-    The dashed line is the arm on the whole test set. Many subgroups are looked at and few images are in each: an
-    interval off the line is a question, not a finding.
+    Left: the gain in each part of the test set; dashed, in all of it. Right: how far it lies from the gain in the
+    other parts; dashed: nowhere. Many are looked at: an interval off the line is a question, not a finding.
 
-    Used by notebook 07. Forest plot of one metric with 95 % intervals; `table` is `performance.subgroups`, `results`
-    is `performance.results`.
+    Used by notebook 07. Forest plots of one metric with 95 % intervals; `table` is `subgroups.interactions`, `gain`
+    that in the whole test set, in points.
     """
-    table = table[(table["metric"] == metric) & table["arm"].isin(arms) & (table["subgroup"] != "all")]
-    table = table.assign(name=table["subgroup"].str.replace("_", " "))
-    whole = results[results["metric"] == metric].set_index("arm")["estimate"]
-    rows = table.drop_duplicates(["name", "value"]).reset_index(drop=True)
-    place = rows.index + 0.6 * rows["name"].ne(rows["name"].shift()).cumsum()  # a gap before each grouping
-    table = table.merge(rows[["name", "value"]].assign(place=place)).dropna(subset="estimate")
-    size = (max(COLUMN, PAGE * (len(arms) + 1) / 4), 0.8 + 0.175 * len(rows))
-    figure, axes = plt.subplots(1, len(arms), figsize=size, sharex=True, sharey=True, squeeze=False)
-    for cell, arm, colour, marker in zip(axes[0], arms, PALETTE, MARKERS, strict=False):
-        part = table[table["arm"] == arm]
-        intervals(cell, part["estimate"], part["place"], part["low"], part["high"], colour, across=True, marker=marker)
-        cell.axvline(whole[arm], **REFERENCE)
-        cell.set(title=arm, xlabel=METRIC_NAMES.get(metric, metric), ylim=(place.max() + 0.7, 0))
-    axes[0, 0].set_yticks(place, rows["name"] + ": " + rows["value"] + " (" + rows["n_images"].astype(str) + ")")
-    extremes = listing(_range(str(arm), part) for arm, part in table.groupby("arm", sort=False))
-    figure.set_label(f"""{METRIC_NAMES.get(metric, metric)} with 95 % intervals in {len(rows)} subgroups of the test
-        set: {extremes}.""")
+    table = table[(table["metric"] == metric) & table["gain"].notna()].reset_index(drop=True)
+    name = table["subgroup"].str.replace("_", " ")
+    place = table.index + 0.6 * name.ne(name.shift()).cumsum()  # a gap before each grouping
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.8 + 0.175 * max(len(table), 2)), sharey=True)
+    shown = (("gain", "low", "high"), ("interaction", "interaction_low", "interaction_high"))
+    for cell, columns, line, colour, marker in zip(axes, shown, (gain, 0), PALETTE, MARKERS, strict=False):
+        estimate, low, high = (table[column] for column in columns)
+        intervals(cell, estimate, place, low, high, colour, across=True, marker=marker)
+        cell.axvline(line, **REFERENCE)
+    of = METRIC_NAMES.get(metric, metric)
+    axes[0].set(xlabel=f"gain in {of} (pp)", ylim=(place.max() + 0.7, 0))
+    axes[1].set(xlabel="difference from the others (pp)")
+    axes[0].set_yticks(place, name + ": " + table["value"] + " (" + table["n_images"].astype(str) + ")")
+    values = in_words(table, "{value} {gain:+.1f}") if len(table) else "none estimable"
+    figure.set_label(f"""Gain in {of} with 95 % intervals in {len(table)} subgroups of the test set ({gain:+.1f} in
+        all), and its difference from the gain in the others: {values}.""")
     return figure
-
-
-def _range(arm: str, part: pd.DataFrame) -> str:
-    """The lowest and the highest of an arm's subgroups."""
-    ends = part.sort_values("estimate", kind="stable").iloc[[0, -1]]
-    low, high = ("{estimate:.2f} ({name} {value})".format_map(row) for row in ends.to_dict("records"))
-    return f"{arm} from {low} to {high}"

@@ -23,7 +23,7 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     """
     try:
         study = load(study_path, list(overrides))
-        looks: list[Look] = [_sweeps, lambda study: _radiographs(study, pixels), _regions, _weights, _other_systems]
+        looks: list[Look] = [_sweeps, _seeds, lambda study: _radiographs(study, pixels), _regions, _weights, _other_systems]
         found, name = _all(study, looks), study.name
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
@@ -79,6 +79,11 @@ def _all(study: Study, looks: Iterable[Look]) -> list[Line]:
 
 def _sweeps(study: Study) -> None:
     sweeps.members(study)
+
+
+def _seeds(study: Study) -> list[Line]:
+    pooled = "the variance is pooled over arms, which are taken to vary alike" if len(study.arms) > 2 else "take three"
+    return [("note", f"seeds: two cannot tell how much trainings differ; {pooled}")] if len(study.seeds) == 2 else []
 
 
 # Each imports what it needs: a study that is finished is told so at once.
