@@ -78,6 +78,14 @@ def test_an_interaction_is_told_with_its_correction_and_every_grade_is_given():
     assert said_of("subgroups", pd.DataFrame()) == "No interaction is estimable."
 
 
+def test_stable_ranks_are_read_beside_those_of_equal_arms():
+    rows = pd.DataFrame({"arm": "a", "other": ["b", "c"], "metric": "accuracy", "n_seeds": 3, "swaps": [0.0, 2 / 3]})
+    text = said_of("rank_swaps", rows, "accuracy")
+    assert (
+        "1 of 2 pairs of arms keep their order with every seed; two equally good arms do so with 3 seeds in 25%" in text
+    )
+
+
 def test_a_useless_score_is_useful_at_no_threshold():
     threshold = np.linspace(0.01, 0.99, 99)
     treat_all = 0.5 - 0.5 * threshold / (1 - threshold)
