@@ -115,12 +115,13 @@ def measure_sweeps(study: Study) -> pd.DataFrame:
     made; one whose transformer has collapsed is left out.
     """
     members, tables = sweeps.members(study), []
+    margin = {str(metric): points for metric, points in study.plan.margin.items()}
     for name, sweep in study.sweeps.items():
         at = {factor: member for (other, factor), member in members.items() if other == name}
         pair = (sweep.control, sweep.arm)
         curve = {factor: _resampled(study, member, pair) for factor, member in at.items()}
         learned = {factor: cohort.learned_from(member, cohort.load(member)).sum() for factor, member in at.items()}
-        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, study.plan.margin)
+        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, margin)
         tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
     measured = pd.concat(tables, ignore_index=True)
     return measured[["sweep", *learning_curves.COLUMNS, "n_train", "n_images", "note"]]

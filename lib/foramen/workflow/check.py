@@ -23,7 +23,14 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     """
     try:
         study = load(study_path, list(overrides))
-        looks: list[Look] = [_sweeps, _seeds, lambda study: _radiographs(study, pixels), _regions, _weights, _other_systems]
+        looks: list[Look] = [
+            _sweeps,
+            _seeds,
+            lambda study: _radiographs(study, pixels),
+            _regions,
+            _weights,
+            _other_systems,
+        ]
         found, name = _all(study, looks), study.name
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
