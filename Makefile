@@ -4,9 +4,10 @@
 # make test-slow simulations of the statistics and other long tests
 # make test      all but long tests   make lint    style, spelling and types of code and notebooks
 # make lab       JupyterLab           make bench   speeds on this machine
+# make doctor    what this machine lacks, with the remedy
 # make lock      fits the pins in requirements.txt to pyproject.toml (UPGRADE=yes: to the newest that it allows)
 #
-# Each makes the environment .venv first, where it is missing or older than its pins.
+# Each but `doctor` makes the environment .venv first, where it is missing or older than its pins.
 
 PYTHON ?= python3.11
 COHORT ?=
@@ -18,7 +19,7 @@ UPGRADE ?=
 FORAMEN = .venv/bin/foramen
 OPTIONS = $(STUDY) $(if $(COHORT),--cohort "$(COHORT)") $(foreach value,$(SET),--set "$(value)")
 
-.PHONY: reproduce check test test-slow lint lab bench lock
+.PHONY: reproduce check test test-slow lint lab bench doctor lock
 
 reproduce: .venv/ready
 	$(FORAMEN) run $(OPTIONS)
@@ -44,6 +45,9 @@ lab: .venv/ready
 
 bench: .venv/ready
 	PYTHONPATH=tests .venv/bin/python -m benchmarks
+
+doctor:
+	@python3 lib/foramen/workflow/doctor.py $(PYTHON)
 
 lock: .venv/ready
 	.venv/bin/uv pip compile pyproject.toml --all-extras --python-version 3.11.5 --python-platform linux --generate-hashes \

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from foramen.core import paths
 
 LINE = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)((?: --hash=sha256:[0-9a-f]{64})+)$")
-OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "films"}
+OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "films", "slurm", "stand_in"}
 
 
 def pins(text: str) -> dict[str, str]:
@@ -98,6 +98,19 @@ def test_lock_satisfies_every_declared_range():
     pinned = locked()
     assert [str(r) for r in requirements if not r.specifier.contains(pinned[canonicalize_name(r.name)])] == []
     assert [r.name for r in requirements if not r.specifier] == []
+
+
+def test_images_install_the_lock_on_the_same_python():
+    docker, apptainer = ((paths.ROOT / name).read_text() for name in ("Dockerfile", "apptainer.def"))
+    assert "\nFROM python:3.11-" in docker and "\nFrom: python:3.11-" in apptainer
+    lines = [line.split() for text in (docker, apptainer) for line in text.splitlines() if "pip install" in line]
+    assert len(lines) == 4
+    for lock, study in zip(lines[::2], lines[1::2], strict=True):
+        assert "--require-hashes" in lock and lock[-1].removeprefix("/study/") == "requirements.txt"
+        assert {"--no-deps", "--no-build-isolation"} <= {*study}
+    copied = re.search(r"%files\n((?: .*\n)+)", apptainer)[1].split()[::2]
+    assert {"requirements.txt", "pyproject.toml", "lib", "notebooks", "params", "profiles"} <= {*copied}
+    assert all((paths.ROOT / name).exists() for name in copied)
 
 
 def test_one_python_everywhere():

@@ -57,8 +57,12 @@ def parser() -> argparse.ArgumentParser:
     text = "make all results and the report of a study; what is there already is kept"
     run = add("run", run_study, text, study)
     run.add_argument("--cores", type=_positive, help="how many jobs' threads run side by side (default: all cores)")
+    run.add_argument("--profile", help="run the jobs on a cluster: slurm, or the folder of a profile of your own")
+    run.add_argument("--jobs", type=_positive, help="how many jobs a cluster has at once (default: the profile's)")
     text = "all that follows goes to Snakemake as it is"
     run.add_argument("--snakemake", default=[], nargs=argparse.REMAINDER, help=text)
+
+    add("cost", show_cost, "what the jobs of a study have used: processor time, memory, energy", study)
 
     text = "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs"
     add("dicom", write_dicom, text, study).add_argument("folder", type=Path, help="empty, or not there yet")
@@ -88,6 +92,7 @@ def _study_options() -> argparse.ArgumentParser:
 def _job_options() -> argparse.ArgumentParser:
     """What the workflow wants to be told of a job."""
     options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--lock", type=Path, help="file that the workflow keeps locked while it runs")
     options.add_argument("--status", type=Path, help="file that tells state, time and error, for the workflow")
     options.add_argument("--done", type=Path, help="done marker: file that is written at the end, for the workflow")
     return options
@@ -121,7 +126,20 @@ def run_study(given: argparse.Namespace) -> int:
     """`foramen run`."""
     from foramen.workflow import run
 
-    return 0 if run.run(_load(given), given.cores, given.snakemake) else 1
+    cores = {"cores": given.cores} if given.cores else {}
+    means = run.Means(**cores, profile=given.profile, jobs=given.jobs, arguments=tuple(given.snakemake))
+    return 0 if run.run(_load(given), means) else 1
+
+
+def show_cost(given: argparse.Namespace) -> int:
+    """`foramen cost`."""
+    from foramen.report import cost
+
+    spent = cost.cost(_load(given))
+    if spent.empty:
+        raise InputError(f"{given.study}: no job of it has run here")
+    say(*spent.to_string(index=False).splitlines(), f"Energy: {cost.WATTS_PER_CORE:g} W a busy core, an assumption.")
+    return 0
 
 
 def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
@@ -129,11 +147,13 @@ def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:
 
     @functools.wraps(command)
     def job(given: argparse.Namespace) -> int:
-        from foramen.workflow import notebook_job
+        from foramen.workflow import cluster, notebook_job
 
         processes.end_with_parent()
         try:
             with notebook_job.tracked(given.status, given.done):
+                if given.lock:
+                    cluster.require_shared(given.lock)
                 command(given)
         except notebook_job.NotebookError as error:
             say(f"{given.notebook}, cell In [{error.cell}]: {error}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """The workflow with stand-in notebooks: what runs, what is kept, what a failure or a kill leaves behind."""
 
-import functools
 import io
 import json
 import os
@@ -11,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import psutil
 import pytest
@@ -26,119 +24,19 @@ from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_json
 from foramen.workflow import notebook_job, progress
 from foramen.workflow import run as workflow
-
-# A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
-# told to.
-STAND_IN = """
-from pathlib import Path
-from foramen.study import load
-folder = Path(load(study).paths.runs)
-with open(folder / "executions.txt", "a") as log:
-    log.write("{name} " + " ".join(map(str, [{extra}])) + chr(10))
-"""
-TRAINING = """
-import os, time
-from foramen.core import files, paths
-home = load(study).paths.arm(arm, seed)
-files.write_json(paths.progress(home), {"epoch": 1, "epochs": 3, "eta_seconds": 9, "updated": time.time()})
-if f"{arm}-{seed}" in os.environ.get("STAND_IN_WAITS", ""):
-    (home / "waiting").touch()
-    time.sleep(600)
-if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
-    raise ValueError("the stand-in fails as told")
-if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
-    os.kill(os.getpid(), 9)
-"""
-EXTRA = {"02_preprocessing": ["region", "equalization"]}
-EXTRA |= dict.fromkeys(["04_stn_training", "05_fine_tuning"], ["arm", "seed"])
-STUDY = {
-    "name": "stand_in",
-    "seeds": [1, 2],
-    "cohort": {"synthetic": {"patients": 40}},
-    "arms": {
-        "plain": {"initialisation": "random"},
-        "sharp": {"initialisation": "random", "equalization": "clahe", "stn": "self_supervised"},
-    },
-    "plan": {"reference": "plain", "primary": {"arm": "sharp"}},
-}
-TRAININGS = ["05_fine_tuning plain 1", "05_fine_tuning plain 2", "05_fine_tuning sharp 1", "05_fine_tuning sharp 2"]
-EVALUATIONS = [name for name in paths.NOTEBOOK_NAMES if name >= "06"]
-UNTIL, TRAIN = ("--until", *(name[3:] for name in EVALUATIONS)), ("--until", "fine_tuning")
-THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
-TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
-VARIANTS = ["02_preprocessing film clahe", "02_preprocessing film none"]
-ALL = ["01_data_audit", *VARIANTS, "03_augmentation", *TEACHINGS, *TRAININGS, *EVALUATIONS]
-
-
-def write_notebook(folder: Path, name: str) -> None:
-    """A notebook of a parameters cell and one or two cells of code."""
-    extra = EXTRA.get(name, [])
-    lines = ['study = "params/smoke.yaml"', *[f"{parameter} = None" for parameter in extra]]
-    cells = [nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]})]
-    cells.append(nbformat.v4.new_code_cell(STAND_IN.format(name=name, extra=", ".join(extra))))
-    if name == "05_fine_tuning":
-        cells.append(nbformat.v4.new_code_cell(TRAINING))
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
-
-
-def heed_interrupts() -> None:
-    """A test run that was itself started in the background has Ctrl-C ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class Place:
-    """A folder with a study, stand-in notebooks and outputs of its own."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.study = folder / "study.yaml"
-        self.study.write_text(yaml.safe_dump(STUDY))
-        (folder / "notebooks").mkdir()
-        for name in paths.NOTEBOOK_NAMES:
-            write_notebook(folder / "notebooks", name)
-        self.runs = folder / "runs" / "stand_in"
-        self.environment = os.environ | {"FORAMEN_OUTPUT": str(folder), "FORAMEN_NOTEBOOKS": str(folder / "notebooks")}
-
-    def start(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> subprocess.Popen:
-        """Start the study, up to the evaluation: the report needs real results."""
-        options = [option for override in overrides for option in ("--set", override)]
-        command = [sys.executable, "-m", "foramen", "run", str(self.study), *options, "--cores", "3"]
-        return subprocess.Popen(
-            [*command, "--snakemake", *snakemake],
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
-
-    def run(self, *overrides: str, snakemake: tuple[str, ...] = UNTIL, **environment: str) -> tuple[int, str]:
-        """Run the study to its end: exit code and what was printed."""
-        process = self.start(*overrides, snakemake=snakemake, **environment)
-        output, _ = process.communicate(timeout=300)
-        return process.returncode, output
-
-    def planned(self, *overrides: str) -> list[str]:
-        """What would be executed, sorted."""
-        process = self.start(*overrides, snakemake=("--dry-run",))
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
-        names = re.findall(r"log: .*/(.*)\.ipynb", (self.runs / "workflow.log").read_text())
-        said = {"film_clahe_none_self_supervised": "sharp", "film_": "film ", "-": " "}
-        return sorted(functools.reduce(lambda name, pair: name.replace(*pair), said.items(), name) for name in names)
-
-    def done_markers(self, folders: str, since: float) -> list[Path]:
-        """Done markers of jobs that were finished after that time."""
-        return [path for path in self.runs.glob(f"{folders}/executed") if path.stat().st_mtime > since]
-
-    def executions(self) -> list[str]:
-        """What was executed since the last call, sorted."""
-        log = self.runs / "executions.txt"
-        lines = sorted(line.strip() for line in log.read_text().splitlines()) if log.exists() else []
-        log.unlink(missing_ok=True)
-        return lines
+from stand_in import (
+    ALL,
+    EVALUATIONS,
+    STUDY,
+    TEACHINGS,
+    THIRD,
+    TRAIN,
+    TRAININGS,
+    Place,
+    heed_interrupts,
+    still_runs,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -330,21 +228,6 @@ def test_an_interrupted_check_leaves_no_decoder(place: Place, number: signal.Sig
     wait_until(lambda: not any(still_runs(child) for child in tree))
 
 
-def still_runs(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition, process: subprocess.Popen | None = None) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process is None or process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_second_run_of_a_study_is_refused(place: Place):
     process = place.start()
     try:
@@ -516,18 +399,41 @@ def test_a_detector_that_does_not_fit_the_films_is_told_while_the_study_runs(tmp
     assert capsys.readouterr().out.count("warning: it does not fit") == 1
 
 
-@pytest.mark.parametrize("asked_for", [False, True])
-def test_a_member_of_a_sweep_leaves_a_report_only_where_one_was_made_of_it(tmp_path, monkeypatch, asked_for):
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
-    member = study.Study.model_validate(STUDY)
+RANDOM = {"initialisation": "random"}
+SWEEPS = {
+    "passes": {"knobs": ["training.epochs"], "factors": [2], "arm": "sharp", "control": "plain"},
+    "body": {"knobs": ["cohort.synthetic.anatomy_sd"], "factors": [0], "arm": "sharp", "control": "plain"},
+}
+SWEPT = STUDY | {"seeds": [1], "sweeps": SWEEPS, "arms": {"plain": {}, "sharp": {"equalization": "clahe"}}}
 
-    def drawn(chosen: study.Study, cores: int, arguments: list[str]) -> bool:
-        (chosen.paths.figures).mkdir(parents=True)
-        return True
 
-    monkeypatch.setattr(workflow, "_run", drawn)
-    if asked_for:
-        member.paths.report.mkdir(parents=True)
-        member.paths.report_page.touch()
-    assert workflow._run_member(member, 1, [])
-    assert member.paths.report.exists() == asked_for
+def test_all_members_of_sweeps_are_one_graph_that_makes_shared_parts_once(tmp_path: Path):
+    place, reports = Place(tmp_path, SWEPT), tmp_path / "reports"
+    (reports / "stand_in_passes_2" / "figures").mkdir(parents=True)
+    (reports / "stand_in_body_0").mkdir()
+    (reports / "stand_in_body_0" / "index.html").touch()
+    once = place.planned()
+    assert [path.name for path in reports.iterdir()] == ["stand_in_body_0"]  # that somebody asked for
+    log = (place.runs / "workflow.log").read_text()
+    made = {rule: len(re.findall(rf"^rule {rule}:", log, re.MULTILINE)) for rule in ("pretraining", "data_audit")}
+    assert made == {"pretraining": 1, "data_audit": 2}  # `passes` trains on the study's own cohort
+    assert len([name for name in once if name.startswith("02_")]) == 2 * 2
+    assert len([name for name in once if name.startswith("05_")]) == 3 * 2
+    assert (tmp_path / "runs" / "stand_in_passes_2" / "images").resolve() == place.runs / "images"
+    place.planned("sweeps.passes.knobs=[cohort.synthetic.anatomy_sd]")
+    assert not (tmp_path / "runs" / "stand_in_passes_2" / "images").exists()  # a link that no longer holds
+
+
+def test_members_of_sweeps_are_told_apart(tmp_path: Path):
+    arms, sweeps = {"plain": RANDOM, "sharp": RANDOM}, {"passes": SWEEPS["passes"]}
+    place = Place(tmp_path, SWEPT | {"arms": arms, "sweeps": sweeps, "training": {"epochs": 1}})
+    notebook = tmp_path / "notebooks" / "05_fine_tuning.ipynb"
+    draw = "load(study).paths.figures.mkdir(parents=True, exist_ok=True); "
+    draw += "1 / (load(study).training.epochs == 1 or arm == 'plain')"
+    notebook.write_text(notebook.read_text().replace("with open", f"{draw}\\nwith open"))
+    code, output = place.run()
+    assert code == 1 and "failed: stand_in_passes_2/05_fine_tuning-sharp-1, cell In [3]: ZeroDivisionError" in output
+    assert "runs/stand_in_passes_2/notebooks/05_fine_tuning-sharp-1.ipynb" in output
+    assert "stand_in_passes_2/05_fine_tuning-plain-1: done" in output and "\n05_fine_tuning-plain-1: done" in output
+    assert "not run, because they need what failed: 07_robustness" in output
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["stand_in"]

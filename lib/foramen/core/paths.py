@@ -36,8 +36,10 @@ class StudyPaths:
     def __init__(self, name: str):
         self.runs = runs = output_root() / "runs" / name  # everything made on the way
         self.study_file = runs / "study.yaml"  # with all overrides applied; the notebooks of the workflow read this one
-        self.cohort = runs / "cohort"  # manifest.parquet, images.npy, boxes.npy, audit.json; synthetic: truth, masks
-        self.regions = runs / "regions"  # regions.parquet, detector.safetensors, history.csv: the region of each film
+        # These three of a sweep's member may be links to those of its study (`sweeps.share_images`).
+        self.cohort, self.regions, self.images = ((runs / part).resolve() for part in ("cohort", "regions", "images"))
+        # cohort: manifest.parquet, images.npy, boxes.npy, audit.json; synthetic: truth, masks
+        # regions: regions.parquet, detector.safetensors, history.csv: the region of each film
         self.augmentation = runs / "augmentation"  # flip.json: is a flip safe for this label?
         self.pretraining = runs / "pretraining"  # done marker; all studies share the weights, see `pretraining` below
         self.evaluation = runs / "evaluation"
@@ -57,7 +59,7 @@ class StudyPaths:
 
     def variant(self, variant: str) -> Path:
         """A region of each film after a contrast treatment: images.npy (uint8), boxes.npy, cdf.parquet, run.json."""
-        return self.runs / "images" / variant
+        return self.images / variant
 
     def localisation(self, key: str, seed: int) -> Path:
         """A localisation network trained before fine-tuning: localisation.safetensors, history.csv, diagnostics.json,

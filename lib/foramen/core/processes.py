@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import resource
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -49,3 +51,27 @@ def end_descendants(pid: int) -> None:
         for child in psutil.Process(pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+
+
+def end_session(process: subprocess.Popen, patience: float) -> None:
+    """Interrupt a process and all that shares its session with it, as Ctrl-C does; kill what is left of it in the end.
+
+    The process has `patience` seconds, or until the next interrupt, to end in order.
+    """
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+    finally:
+        end_descendants(process.pid)
+        process.kill()
+        process.wait()
+
+
+def used() -> dict[str, float]:
+    """Processor seconds of this process and all that it has started and seen end, and the largest's memory in MiB."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "processor_seconds": round(sum(each.ru_utime + each.ru_stime for each in both), 1),
+        "peak_memory_mib": round(max(each.ru_maxrss for each in both) / 1024),
+    }

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from foramen.cohort import privacy
 from foramen.core.errors import InputError
-from foramen.core.files import write_text
+from foramen.core.files import write_frame, write_text
 from foramen.figures import METRIC_NAMES
-from foramen.report import catalogue, notebooks, rendering, results, runs
+from foramen.report import catalogue, cost, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
@@ -47,5 +47,6 @@ def prepare(study: Study) -> Path:
         evaluated=read_run(study.paths.evaluation),
         misfit=read_run(study.paths.regions).get("misfit"),
     )
+    write_frame(study.paths.report / "cost.csv", cost.cost(study))
     write_text(study.paths.report_page, page)
     return study.paths.report_page

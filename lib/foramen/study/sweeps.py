@@ -66,3 +66,23 @@ def others(study: Study) -> list[Study]:
 def done_markers(study: Study) -> list[Path]:
     """What the workflow leaves when every training of every member is done, the study's own left out."""
     return [paths.done_marker(run.folder) for member in others(study) for run in member.runs]
+
+
+def share_images(member: Study, study: Study) -> None:
+    """Link a member's cohort, regions and images to its study's where they are the same, so that they are made once.
+
+    What a member has made itself stays; a link from an earlier run that no longer holds goes.
+    """
+    same = member is not study
+    for folder, stages in (
+        ("cohort", ["cohort"]),
+        ("regions", ["regions"]),
+        ("images", [f"variant_{variant}" for variant in member.variants]),
+    ):
+        same = same and all(member.stage(stage) == study.stage(stage) for stage in stages)
+        link = member.paths.runs / folder
+        if same and not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(Path("..", study.name, folder), target_is_directory=True)
+        elif link.is_symlink() and not same:
+            link.unlink()

@@ -36,14 +36,15 @@ class FineTuning:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self.limits = pose_limits(self.changes.rotation, self.changes.zoom, self.changes.shift)
+        moves = (self.changes.rotation, self.changes.zoom, self.changes.shift)
+        self.limits, self.moves = pose_limits(*moves), any(moves)
         self.optimizer = optimizer_of(self.model, self.recipe, self.arm.trainable, self.transformer_rate)
         self.generator = torch.Generator().manual_seed(self.seed)
         self.rows = self.data.splits["train"]
         steps = self.recipe.epochs * len(self._split(self.rows))
         self.schedule = one_cycle_schedule(self.optimizer, steps, self.recipe.warmup)
         self.stopping = EarlyStopping(self.recipe.patience)
-        if not self.limits.any() and not self.transformer_rate:  # the input is static: it is sampled once
+        if not self.moves and not self.transformer_rate:  # the input is static: it is sampled once
             self.data.inputs = sample_all(self.model, self.data.images)
 
     def train(self, state: TrainingState | None = None) -> TrainingState:
@@ -102,7 +103,7 @@ class FineTuning:
 
     def _moved(self, rows: torch.Tensor) -> torch.Tensor:
         """Inputs sampled through the transformer's theta, randomly changed."""
-        if not self.limits.any():
+        if not self.moves:
             return self.data.input_of(self.model, rows)
         images = self.data.images[rows] / 255.0
         theta = random_affine(self.model.transformer.theta(images), self.limits, self.generator)

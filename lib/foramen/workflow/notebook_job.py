@@ -1,7 +1,7 @@
 """One job of the workflow: execute a notebook with papermill, and tell how it went.
 
 A job's status (`StudyPaths.job_status`) is a small JSON file: state `running`, `done` or `failed`, when it started, how
-many seconds it took, and for a failure the cell and the message. progress.py shows it.
+many seconds it took, what it used, and for a failure the cell and the message. progress.py shows it.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from foramen.core import paths
+from foramen.core import paths, processes
 from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_json, write_text
 
@@ -44,7 +44,7 @@ def tracked(status: Path | None, done: Path | None = None) -> Iterator[None]:
         told = f"{error}" if isinstance(error, NotebookError) else f"{type(error).__name__}: {error}"
         tell("failed", cell=getattr(error, "cell", None), message=told)
         raise
-    tell("done")
+    tell("done", **processes.used())
     if done:
         write_text(done, f"{time.time_ns()}\n")
 

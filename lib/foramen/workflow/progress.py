@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foramen.core.files import read_json
+from foramen.core.paths import StudyPaths
 from foramen.core.terminal import escaped
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
@@ -30,7 +31,10 @@ STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "bold 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the plan: state `waiting`, `running`, `done` or `failed`, seconds since its start."""
+    """A job of the plan: state `waiting`, `running`, `done` or `failed`, seconds since its start.
+
+    `study` is the member of a sweep that it belongs to, empty for the study itself.
+    """
 
     name: str
     state: str = "waiting"
@@ -41,6 +45,14 @@ class Job:
     cell: int | None = None
     message: str = ""
     started: float = 0.0  # seconds of `time.time`
+    processor_seconds: float = 0.0
+    peak_memory_mib: int = 0
+    study: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name among the jobs of all studies."""
+        return f"{self.study}/{self.name}" if self.study else self.name
 
     @property
     def likes(self) -> list[str]:
@@ -70,15 +82,16 @@ def duration(seconds: float) -> str:
 def jobs(study: Study, started: float, now: float) -> list[Job]:
     """The jobs of the plan and where they stand; none while Snakemake has not written the plan yet."""
     plan = _read(study.paths.plan) or []
-    return [_job(entry["name"], study, Path(entry["progress"]), started, now) for entry in plan]
+    return [_job(Path(entry["status"]), study, Path(entry["progress"]), started, now) for entry in plan]
 
 
-def _job(name: str, study: Study, progress: Path, started: float, now: float) -> Job:
+def _job(path: Path, study: Study, progress: Path, started: float, now: float) -> Job:
     """The job as its status says, where that is of this run; a training tells more while it runs."""
-    status, training = _read(study.paths.job_status(name)), _read(progress) or {}
+    status, training, runs = _read(path), _read(progress) or {}, path.parents[1]
+    job = Job(path.stem, study="" if runs == study.paths.runs else runs.name)
     if not status or status["started"] < started:
-        return Job(name)
-    job = Job(name, **status)
+        return job
+    job = replace(job, **status)
     if job.state != "running":
         return job
     job = replace(job, seconds=now - job.started)
@@ -157,11 +170,11 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
 
 def _news(known: list[Job], told: set[str], heartbeat: bool) -> list[str]:
     """A line for every job that has ended and was not `told` yet; where none has, the `heartbeat` of those that run."""
-    ended = [job for job in known if job.state in ("done", "failed") and job.name not in told]
-    told.update(job.name for job in ended)
+    ended = [job for job in known if job.state in ("done", "failed") and f"{job.label} {job.state}" not in told]
+    told.update(f"{job.label} {job.state}" for job in ended)
     if ended or not heartbeat:
-        return [f"{job.name}: {job.describe()}" for job in ended]
-    return ["; ".join(f"{job.name} {job.describe()}" for job in known if job.state == "running")]
+        return [f"{job.label}: {job.describe()}" for job in ended]
+    return ["; ".join(f"{job.label} {job.describe()}" for job in known if job.state == "running")]
 
 
 def say(console: Console, line: str) -> None:
@@ -170,15 +183,16 @@ def say(console: Console, line: str) -> None:
 
 
 def table(study: Study, known: list[Job], caption: str) -> RenderableType:
-    """One row a notebook (and arm), one column a seed."""
+    """One row a notebook (and arm), one column a seed; of a sweep's members those that run or have failed."""
     grid = Table(title=f"Study {study.name}", caption=caption, title_justify="left", caption_justify="left", box=None)
     grid.add_column("")
     for number in study.seeds:
         grid.add_column(f"seed {number}")
     rows: dict[str, dict[str, Job]] = {}
     for job in known:
-        row, seed = job.name.rsplit("-", 1) if job.name.count("-") == 2 else (job.name, str(study.seeds[0]))
-        rows.setdefault(row, {})[seed] = job
+        row, seed = job.label.rsplit("-", 1) if job.name.count("-") == 2 else (job.label, str(study.seeds[0]))
+        if not job.study or job.state in ("running", "failed"):
+            rows.setdefault(row, {})[seed] = job
     for row in sorted(rows):
         cells = [rows[row].get(str(number)) for number in study.seeds]
         grid.add_row(row.replace("-", " "), *[Text(j.describe(), STYLES[j.state]) if j else Text("") for j in cells])
@@ -193,12 +207,13 @@ def conclude(study: Study, started: float, succeeded: bool) -> bool:
     for job in failed:
         where = f", cell In [{job.cell}]" if job.cell else ""
         told, *more = (job.message or "it was killed").split("\n")
-        say(console, f"failed: {job.name}{where}: {told}")
+        say(console, f"failed: {job.label}{where}: {told}")
         for line in more:
             say(console, f"        {line}")
-        if study.paths.executed(job.name).exists():
-            say(console, f"        see {shown(study.paths.executed(job.name))}")
-    waiting = sorted(job.name for job in known if job.state == "waiting")
+        log = StudyPaths(job.study or study.name).executed(job.name)
+        if log.exists():
+            say(console, f"        see {shown(log)}")
+    waiting = sorted(job.label for job in known if job.state == "waiting")
     if failed and waiting:
         say(console, f"not run, because they need what failed: {', '.join(waiting)}")
     if not succeeded and not failed:

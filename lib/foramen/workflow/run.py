@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,55 +19,71 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
 from foramen.study import sweeps
 from foramen.study.model import Study
-from foramen.workflow import check, progress
+from foramen.workflow import check, cluster, progress
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 CLOCKS_DIFFER = 60.0  # seconds, between a machine and its file server
-TRAININGS = ("--until", "fine_tuning")  # all that the study of another cohort is asked for
+PATIENCE = 60.0  # seconds that Snakemake has to cancel the jobs that it has given to a cluster
 
 
-def run(chosen: Study, cores: int | None = None, arguments: list[str] | None = None) -> bool:
+@dataclass(frozen=True)
+class Means:
+    """With what a study is run: `cores` of this machine, or at most `jobs` at once where the profile says.
+
+    `profile` names a folder of `profiles/`, or is the path of one; `arguments` go to Snakemake as they are.
+    """
+
+    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    profile: str | None = None
+    jobs: int | None = None
+    arguments: tuple[str, ...] = ()
+
+    def options(self) -> list[str]:
+        """Snakemake's options. Raises InputError where there is no such profile."""
+        options = ["--cores", str(self.cores)]
+        if self.profile:
+            options += ["--profile", str(cluster.profile(self.profile))]
+        if self.jobs:
+            options += ["--jobs", str(self.jobs)]
+        return [*options, *self.arguments]
+
+
+def run(chosen: Study, means: Means | None = None) -> bool:
     """Make everything of a study that is missing or stale; True where nothing failed.
 
-    A study with sweeps makes the trainings of their members first. `cores` defaults to all of the machine; `arguments`
-    go to Snakemake as they are (`--executor slurm`). Raises InputError where another process runs this study or, before
-    anything is written, where what is still to be read has faults; KeyboardInterrupt, with all jobs ended, on Ctrl-C.
+    The trainings of its sweeps' members are jobs beside its own. Raises InputError where another process runs one of
+    them or, before anything is written, where what is still to be read has faults; KeyboardInterrupt, with all jobs
+    ended, on Ctrl-C.
     """
+    means = means or Means()
+    command, started = snakemake_command(chosen, means), time.time()
     check.before_run(chosen)
-    cores, arguments = cores or os.cpu_count() or 1, arguments or []
-    trained = [_run_member(member, cores, arguments) for member in sweeps.others(chosen)]
-    return all(trained) and _run(chosen, cores, arguments)
-
-
-def _run_member(member: Study, cores: int, arguments: list[str]) -> bool:
-    """The trainings of one member of a sweep. What its notebooks draw on the way is part of no report."""
-    done = _run(member, cores, [*TRAININGS, *arguments])
-    if not member.paths.report_page.exists():  # unless somebody asked for a report of this very study
-        shutil.rmtree(member.paths.report, ignore_errors=True)
-    return done
-
-
-def _run(chosen: Study, cores: int, arguments: list[str]) -> bool:
-    """Let Snakemake make what is missing or stale of one study."""
-    started = time.time()
-    with locked(chosen):
-        _refuse_the_future(chosen)
-        if check.has_new_films(chosen):
-            paths.done_marker(chosen.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
-        write_parameters(chosen)
+    members = sweeps.others(chosen)
+    with contextlib.ExitStack() as locks:
+        for each in (chosen, *members):
+            locks.enter_context(locked(each))
+            _refuse_the_future(each)
+            sweeps.share_images(each, chosen)
+            if check.has_new_films(each):
+                paths.done_marker(each.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
+            write_parameters(each)
+        cluster.require_shared(chosen.paths.lock)
+        cluster.cancel_left_over(chosen.paths.log)
         chosen.paths.plan.unlink(missing_ok=True)
-        command = snakemake_command(chosen, cores, arguments)
         with open(chosen.paths.log, "w", encoding="utf-8") as log:
             # A session of its own: Ctrl-C reaches this process alone, which then ends all jobs in order.
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
             try:
-                progress.watch(chosen, process, started, cores)
+                progress.watch(chosen, process, started, means.jobs or means.cores)
             finally:
-                processes.end_descendants(process.pid)
-                process.kill()
-                process.wait()
+                if process.poll() is None:
+                    processes.end_session(process, PATIENCE)
+                    cluster.cancel_left_over(chosen.paths.log)
+        for member in members:
+            if not member.paths.report_page.exists():  # what its notebooks drew on the way is part of no report
+                shutil.rmtree(member.paths.report, ignore_errors=True)
     return progress.conclude(chosen, started, process.returncode == 0)
 
 
@@ -110,7 +127,7 @@ def write_parameters(chosen: Study) -> None:
         write_if_changed(chosen.paths.parameters(stage), text + "\n")
 
 
-def snakemake_command(chosen: Study, cores: int, arguments: list[str]) -> list[str]:
+def snakemake_command(chosen: Study, means: Means) -> list[str]:
     """Snakemake's command line for a study.
 
     Its own lock is off because it survives a `kill -9`; ours does not. Modification times alone trigger, see
@@ -119,8 +136,8 @@ def snakemake_command(chosen: Study, cores: int, arguments: list[str]) -> list[s
     return [
         *(sys.executable, "-m", "foramen.workflow"),
         *("--snakefile", str(SNAKEFILE), "--directory", str(chosen.paths.runs)),
-        *("--cores", str(cores), "--scheduler", "greedy"),
+        *("--scheduler", "greedy"),
         *("--rerun-triggers", "mtime", "--rerun-incomplete", "--keep-going", "--nolock", "--nocolor"),
-        *arguments,
+        *means.options(),
         *("--config", f"study={chosen.paths.study_file}"),
     ]
