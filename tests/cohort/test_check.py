@@ -77,6 +77,14 @@ def test_a_disk_that_is_full_or_cannot_be_written(folder, tmp_path, monkeypatch)
     assert unwritable == f"disk: {tmp_path} cannot be written"
 
 
+def test_a_box_that_is_faulty_is_not_missed_besides(folder):
+    edit(folder, "region_left", "far", 3)
+    path = films.study_file(folder)
+    path.write_text(path.read_text().replace("basic: {}", "basic: {region: detected}"))
+    (fault,) = [finding for finding in check.check(study.load(path)) if finding.severity == "fault"]
+    assert "region_left is no number of pixels" in fault.message
+
+
 def test_without_pixels_it_says_what_stays_unseen(folder):
     listed = found(folder, pixels=False)
     assert listed["fault"] == listed["warning"] == []
