@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
 
     add("cost", show_cost, "what the jobs of a study have used: processor time, memory, energy", study)
 
+    text = "repeat a study elsewhere (FORAMEN_OUTPUT, default verification/) and compare it with its committed report"
+    add("verify", verify_study, text).add_argument("study", help="study file, such as params/default.yaml")
+
     text = "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs"
     add("dicom", write_dicom, text, study).add_argument("folder", type=Path, help="empty, or not there yet")
 
@@ -140,6 +143,25 @@ def show_cost(given: argparse.Namespace) -> int:
         raise InputError(f"{given.study}: no job of it has run here")
     say(*spent.to_string(index=False).splitlines(), f"Energy: {cost.WATTS_PER_CORE:g} W a busy core, an assumption.")
     return 0
+
+
+def verify_study(given: argparse.Namespace) -> int:
+    """`foramen verify`: 0 every claim holds, 1 one differs or a job failed."""
+    os.environ.setdefault("FORAMEN_OUTPUT", str(paths.ROOT / "verification"))
+    from foramen.report import index
+    from foramen.verification import step
+    from foramen.workflow import run
+
+    chosen = load(given.study)
+    step.committed(chosen)
+    if not run.run(chosen):
+        return 1
+    found = step.verify(chosen)
+    index.prepare(chosen)
+    say(*(f"{claim.verdict:<18}{claim.table}: {claim.what}  {claim.reported} → {claim.repeated}" for claim in found))
+    counts = step.counted(found)
+    say(f"{chosen.name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}.")
+    return int(counts["differs"] > 0)
 
 
 def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:

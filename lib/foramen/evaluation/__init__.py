@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "multiple_testing": ["holm"],
         "paired_tests": ["clustered_mcnemar", "compare_pairs", "sign_flip"],
         "predictions": ["drop_collapsed", "thresholds"],
-        "results": ["estimates", "percentages"],
+        "results": ["by_seed", "estimates", "percentages"],
         "subgroups": ["interactions"],
     },
 )

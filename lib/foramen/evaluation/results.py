@@ -34,6 +34,17 @@ def estimates(resampled: Resampled) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def by_seed(resampled: Resampled) -> pd.DataFrame:
+    """Every metric of every single training: `arm, seed, metric, estimate`."""
+    rows = [
+        (arm, seed, metric, point)
+        for arm, runs in resampled.runs.items()
+        for seed, run in runs.items()
+        for metric, point in zip(resampled.metrics, run.points, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "metric", "estimate"])
+
+
 def _estimate(resampled: Resampled, arm: str, metric: str) -> tuple[float, float, float, str]:
     """Estimate, low, high and note of one metric of one arm."""
     points, draws = resampled.points(arm, metric), resampled.draws(arm, metric)

@@ -15,7 +15,7 @@ from foramen.cohort import privacy
 from foramen.core.errors import InputError
 from foramen.core.files import write_frame, write_text
 from foramen.figures import METRIC_NAMES
-from foramen.report import catalogue, cost, notebooks, rendering, results, runs
+from foramen.report import catalogue, cost, made_by, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
@@ -30,6 +30,7 @@ def prepare(study: Study) -> Path:
     style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
     environment.globals |= {"style": Markup(style), "synthetic": study.cohort.source == "synthetic"}
     pages = notebooks.write(study, environment)
+    made_by.write(study)
     page = environment.get_template("index.html.j2").render(
         study=study,
         planned=prespecification.examine(study),
@@ -46,6 +47,7 @@ def prepare(study: Study) -> Path:
         cohort=read_run(study.paths.cohort),
         evaluated=read_run(study.paths.evaluation),
         misfit=read_run(study.paths.regions).get("misfit"),
+        verification=made_by.verification(study.paths.report),
     )
     write_frame(study.paths.report / "cost.csv", cost.cost(study))
     write_text(study.paths.report_page, page)

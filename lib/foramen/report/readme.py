@@ -4,6 +4,10 @@
 date.
 """
 
+from importlib import resources
+
+from jinja2 import meta
+
 from foramen.core.files import write_text
 from foramen.core.paths import ROOT
 from foramen.report.rendering import environment
@@ -32,6 +36,14 @@ def block(study: str) -> str:
     folder = ROOT / "reports" / study / "tables"
     tables = {path.stem: rows(read(folder, path.stem)) for path in folder.glob("*.csv")}
     return environment(autoescape=False).get_template(f"readme_{study}.md.j2").render(tables, metrics=METRICS).strip()
+
+
+def quoted(study: str) -> list[str]:
+    """The tables of a report that the README quotes."""
+    if study not in STUDIES:
+        return []
+    template = resources.files("foramen.report").joinpath(f"templates/readme_{study}.md.j2").read_text(encoding="utf-8")
+    return sorted(meta.find_undeclared_variables(environment(autoescape=False).parse(template)) - {"metrics"})
 
 
 if __name__ == "__main__":

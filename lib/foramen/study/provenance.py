@@ -88,9 +88,17 @@ def environment() -> dict[str, Any]:
         "code_version": code_version(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
+        "processor": processor(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "peak_memory_mib": round(peak / (1024 if sys.platform != "darwin" else 1024**2)),
     }
+
+
+def processor() -> str:
+    """The model of this machine's processor, as Linux names it."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def code_version() -> str:

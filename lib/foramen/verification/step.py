@@ -1,0 +1,86 @@
+"""The committed report of a study and its repetition: claims, verdicts, and the record that the report shows."""
+
+import csv
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.core.files import write_json
+from foramen.report import made_by, readme
+from foramen.study.model import Study
+from foramen.verification import claims
+from foramen.verification.claims import Claim, Rule, Tolerances
+
+COMMITTED = paths.ROOT / "reports"
+TABLES = ("results", "gains", "steps")  # compared in every study; those that the README quotes besides
+
+
+def committed(study: Study) -> Path:
+    """The folder of the report to be verified. InputError where there is none, or where it is the repetition itself."""
+    folder = COMMITTED / study.name
+    if not (folder / "tables" / "results.csv").exists():
+        raise InputError(f"{folder}: there is no report to compare with")
+    if folder == study.paths.report:
+        raise InputError("FORAMEN_OUTPUT: a report cannot be compared with itself; name another folder")
+    return folder
+
+
+def verify(study: Study) -> list[Claim]:
+    """Compare the finished repetition of a study with its committed report; both keep the record."""
+    folder, own = committed(study), study.paths.report
+    rule, found = _rule(folder, own), _made_of(folder, own)
+    for name in dict.fromkeys([*TABLES, *readme.quoted(study.name)]):
+        found += claims.compare(name, _rows(folder, name), _rows(own, name), rule)
+    if study.name in readme.STUDIES:
+        text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+        same = claims.IDENTICAL if readme.current(text) == text else claims.DIFFERS
+        found.append(Claim("README", "quotes the committed report", "", "", same))
+    record = {
+        "verified": time.strftime("%Y-%m-%d"),
+        "kind": "the same kind of machine" if rule.same_machine else "another kind of machine",
+        "counts": counted(found),
+        "differs": [f"{claim.table}: {claim.what}" for claim in found if claim.verdict == claims.DIFFERS],
+        "of": [made_by.tables_digest(folder), made_by.tables_digest(own)],
+    }
+    for place in (folder, own):
+        write_json(place / made_by.VERIFICATION, record)
+    return found
+
+
+def counted(found: list[Claim]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    counts = Counter(claim.verdict for claim in found)
+    return {verdict: counts[verdict] for verdict in claims.VERDICTS}
+
+
+def _rule(folder: Path, own: Path) -> Rule:
+    """The tolerances, and the scatter between seeds as the report itself has it (the repetition's, if it has none)."""
+    declared = Tolerances.model_validate(yaml.safe_load((COMMITTED / "tolerances.yaml").read_text(encoding="utf-8")))
+    seeds = next(path for home in (folder, own) if (path := home / "tables" / "seeds.csv").exists())
+    table = pd.read_csv(seeds)
+    same = made_by.read(folder).get("machines") == made_by.read(own)["machines"]
+    return Rule(same, declared, claims.spread(table), table["seed"].nunique())
+
+
+def _made_of(folder: Path, own: Path) -> list[Claim]:
+    """Were both made of the same patients, arms and recipe? Nothing where the report is too old to say."""
+    reported, repeated = made_by.read(folder), made_by.read(own)
+    pairs = {name: (reported[name], repeated[name]) for name in ("cohort", "design") if reported}
+    return [
+        Claim("made of", name, *pair, claims.IDENTICAL if pair[0] == pair[1] else claims.DIFFERS)
+        for name, pair in pairs.items()
+    ]
+
+
+def _rows(folder: Path, name: str) -> list[claims.Row]:
+    """The rows of a table as text; none where there is no such table."""
+    path = folder / "tables" / f"{name}.csv"
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,158 @@
+"""`foramen verify`: one verdict a claim, by a rule that is declared before anyone repeats a study."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from foramen import cli
+from foramen.core import paths, tables
+from foramen.core.errors import InputError
+from foramen.core.files import write_json
+from foramen.report import index, made_by, readme
+from foramen.study import load
+from foramen.verification import claims, step
+from foramen.verification.claims import DIFFERS, IDENTICAL, WITHIN, Rule, Tolerances
+from foramen.workflow import run
+
+SMOKE = paths.PARAMS / "smoke.yaml"
+DECLARED = Tolerances.model_validate(yaml.safe_load((paths.ROOT / "reports" / "tolerances.yaml").read_text()))
+MACHINE = {"processor": "A", "device": "cpu", "packages": {"torch": "2"}}
+
+
+def rule(same_machine: bool = False) -> Rule:
+    """Two seeds that scatter by .01: a mean is repeated to .01, a gain to 1.41 points, times the declared spreads."""
+    return Rule(same_machine, DECLARED, {"accuracy": 0.01, "sensitivity": 0.01}, n_seeds=2)
+
+
+def verdict(table: str, reported: dict, repeated: dict, same_machine: bool = False) -> str:
+    rows = [{name: str(cell) for name, cell in row.items()} for row in (reported, repeated)]
+    (claim,) = claims.compare(table, [rows[0]], [rows[1]], rule(same_machine))
+    return claim.verdict
+
+
+def test_the_scatter_between_seeds_is_pooled_over_arms_and_leaves_out_what_never_varies():
+    seeds = pd.DataFrame(
+        [("a", 1, 0.70), ("a", 2, 0.72), ("b", 1, 0.80), ("b", 2, 0.84), ("frozen", 1, 0.5), ("frozen", 2, 0.5)],
+        columns=["arm", "seed", "estimate"],
+    ).assign(metric="accuracy")
+    assert claims.spread(seeds)["accuracy"] == pytest.approx(((0.0002 + 0.0008) / 2) ** 0.5)
+    assert claims.spread(seeds[seeds.seed == 1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "change", "expected"),
+    [
+        ("results", "estimate", 0.0, IDENTICAL),
+        ("results", "estimate", 0.9 * DECLARED.spreads * 0.01, WITHIN),
+        ("results", "estimate", 1.1 * DECLARED.spreads * 0.01, DIFFERS),
+        ("gains", "gain", -0.9 * DECLARED.spreads * 2**0.5, WITHIN),
+        ("gains", "gain", -1.1 * DECLARED.spreads * 2**0.5, DIFFERS),
+        ("baselines", "estimate", 1e-9, WITHIN),
+        ("baselines", "estimate", 0.001, DIFFERS),
+        ("score_follows", "estimate", 0.09, WITHIN),
+        ("score_follows", "estimate", 0.11, DIFFERS),
+    ],
+)
+def test_a_number_may_move_as_far_as_the_seeds_scatter(table: str, column: str, change: float, expected: str):
+    row = {"arm": "a", "metric": "accuracy", column: 0.8, "low": 0.7, "p_value": 0.03}
+    assert verdict(table, row, row | {column: 0.8 + change}) == expected
+    assert verdict(table, row, row | {column: 0.8 + change}, same_machine=True) in (IDENTICAL, DIFFERS)
+
+
+def test_interval_ends_are_judged_on_the_same_machine_only():
+    row = {"arm": "a", "metric": "accuracy", "estimate": 0.8, "low": 0.7}
+    assert verdict("results", row, row | {"low": 0.71}) == WITHIN
+    assert verdict("results", row, row | {"low": 0.71}, same_machine=True) == DIFFERS
+
+
+def test_a_number_or_row_that_is_missing_differs():
+    row = {"arm": "a", "metric": "accuracy", "estimate": 0.8}
+    assert verdict("results", row, row | {"estimate": ""}) == DIFFERS
+    assert verdict("results", row | {"estimate": "", "low": 1}, row | {"estimate": "", "low": 2}) == WITHIN
+    found = list(claims.compare("results", [{"arm": "a", "estimate": "1"}], [{"arm": "b", "estimate": "1"}], rule()))
+    assert [(claim.what, claim.reported, claim.repeated, claim.verdict) for claim in found] == [
+        ("a", "1", "missing", DIFFERS),
+        ("b", "missing", "1", DIFFERS),
+    ]
+
+
+def test_a_metric_without_known_scatter_must_be_the_same():
+    row = {"arm": "a", "metric": "f1", "estimate": 0.8}
+    assert verdict("results", row, row | {"estimate": 0.8000001}) == DIFFERS
+
+
+def test_every_table_of_the_readme_is_compared():
+    assert set(readme.quoted("default")) >= {"results", "gains", "steps", "baselines", "score_follows"}
+    assert readme.quoted("smoke") == []
+
+
+def report(folder: Path, gain: float) -> None:
+    """The tables of a report whose primary gain is this."""
+    results = pd.DataFrame({"arm": ["basic", "proposed"], "metric": "accuracy", "estimate": [0.7, 0.7 + gain / 100]})
+    gains = pd.DataFrame({"arm": ["proposed"], "metric": ["accuracy"], "gain": [gain], "low": [gain - 1]})
+    seeds = pd.DataFrame({"arm": ["a", "a"], "seed": [1, 2], "metric": "accuracy", "estimate": [0.69, 0.71]})
+    for name, table in {"results": results, "gains": gains, "steps": gains, "seeds": seeds}.items():
+        tables.save(table, folder / "tables", name)
+
+
+@pytest.fixture
+def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a committed report of the smoke study, made on a machine A, and where a repetition goes."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "tolerances.yaml").write_text((paths.ROOT / "reports" / "tolerances.yaml").read_text())
+    monkeypatch.setattr(step, "COMMITTED", folder)
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "elsewhere"))
+    report(folder / "smoke", 5.0)
+    return folder / "smoke"
+
+
+def repeat(gain: float, processor: str) -> None:
+    """What a repetition on a processor leaves, the same processor having made the committed report where it is A."""
+    study = load(SMOKE)
+    report(study.paths.report, gain)
+    write_json(study.paths.cohort / "run.json", {"key": "patients"})
+    for training in study.runs:
+        write_json(training.folder / "run.json", MACHINE | {"processor": processor})
+    made_by.write(study)
+
+
+@pytest.mark.parametrize(
+    ("gain", "processor", "code", "last"),
+    [
+        (5.0, "A", 0, "smoke: 6 identical, 0 within tolerance, 0 differs."),
+        (5.2, "B", 0, "smoke: 3 identical, 3 within tolerance, 0 differs."),
+        (5.2, "A", 1, "smoke: 3 identical, 0 within tolerance, 3 differs."),
+        (50.0, "B", 1, "smoke: 3 identical, 0 within tolerance, 3 differs."),
+    ],
+)
+def test_verify_prints_a_verdict_a_claim_and_leaves_a_record(
+    committed: Path, monkeypatch: pytest.MonkeyPatch, capsys, gain: float, processor: str, code: int, last: str
+):
+    repeat(5.0, "A")
+    own = load(SMOKE).paths.report
+    (committed / made_by.MADE_BY).write_text((own / made_by.MADE_BY).read_text())
+    monkeypatch.setattr(run, "run", lambda study: repeat(gain, processor) or True)
+    monkeypatch.setattr(index, "prepare", lambda study: None)
+    before = (committed / "tables" / "results.csv").read_bytes()
+    assert cli.main(["verify", str(SMOKE)]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == last and len(lines) == 7
+    assert (committed / "tables" / "results.csv").read_bytes() == before
+    for place in (committed, own):
+        shown = made_by.verification(place)
+        assert shown["counts"] == json.loads((committed / made_by.VERIFICATION).read_text())["counts"]
+        assert bool(shown["differs"]) == bool(code)
+    report(committed, 6.0)  # the committed report is made anew: the record is of other results
+    assert made_by.verification(committed) == {}
+
+
+def test_a_report_is_not_compared_with_itself_or_with_none(committed: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(InputError, match="there is no report to compare with"):
+        step.committed(load(SMOKE, ["name=other"]))
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(committed.parents[1]))
+    with pytest.raises(InputError, match="cannot be compared with itself"):
+        step.committed(load(SMOKE))
