@@ -212,7 +212,7 @@ def line_integrals(
     air = np.minimum(coarse_path(airway(spine), view, grid, 3, False)[0], body)
     fine, broad, clouds = (piece(texture_bank(grid.pitch, size, *band), rng, grid) for band in TEXTURE_BANDS)
     spongy = inner + marrow
-    grain = strength * (0.09 * fine + 0.07 * broad) * np.sqrt(GRAIN_MM * spongy)
+    grain = strength * (0.09 * fine + 0.07 * broad) * np.sqrt(GRAIN_MM * (inner + marrow / 4))
     flesh = np.maximum(body - air - outer - jaw - (vault - brain), 0) * (1 + strength * (0.02 * clouds + 0.012 * broad))
     return {
         "cortex": (outer - inner + jaw - marrow) * np.maximum(1 + 0.06 * strength * broad, 0.2) + vault - brain,

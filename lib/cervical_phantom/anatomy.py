@@ -4,7 +4,7 @@ Patient coordinates in mm: x to the patient's left, y backwards, z up; the origi
 in `literature`; what no source gives is marked as an assumption there. Shown in 01_data_audit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -202,6 +202,14 @@ class Spine:
                 self._spurs(parts, level, side)
         return parts.solids()
 
+    def carry(self, bones: Solids, other: "Spine") -> Solids:
+        """The solids of the same person in another posture: each bone moves with its vertebra, spurs with the lower."""
+        group, v = np.divmod(bones.tag, 100)
+        v = v + np.isin(group, (SPUR_LEFT, SPUR_RIGHT))
+        turn = other.axes[v].transpose(0, 2, 1) @ self.axes[v]
+        centre = self.origin[v] + ((bones.centre - other.origin[v])[:, None] @ turn)[:, 0]
+        return replace(bones, centre=centre, frame=bones.frame @ turn, normal=bones.normal @ turn)
+
     def discs(self) -> Solids:
         """The discs, which close the foramen in front although a radiograph does not show them."""
         parts = SolidList()
@@ -259,6 +267,14 @@ class Spine:
             length,
             1.6,
         )
+        for sign in (-1, 1):  # where it flares into body and pillar, which rounds the foramen's corners
+            parts.add(
+                middle + sign * (width / 2 + 1.0) * across,
+                np.array([along, axes[2], across]),
+                (2.4 * s, (top - bottom) / 2 + 1.7 * s, 3.2 * s),
+                tag,
+                shell=1.6,
+            )
         below = min(v, 5)
         behind = max(
             max(edge, self.edge(max(v - 1, 0), self.person.angle[level])) + width,

@@ -100,7 +100,8 @@ class Case:
         self.sides = [name for name, taken in zip(("L", "R"), shown, strict=True) if taken]
         self.anterior = bool(rng.random() < parameters.laterality.anterior_share)
         scanned = Spine(self.person, self.narrowing)
-        solid = openings(scanned, scanned.solids(), [(side, None) for side in SIDES.values()])
+        bones = scanned.solids()
+        solid = openings(scanned, bones, [(side, None) for side in SIDES.values()])
         self.solid = dict(zip(SIDES, solid, strict=True))
         self.free = {name: self._free(name) for name in SIDES}
         self.cut = float(CUTS[parameters.label.minimum_grade - 1])
@@ -112,7 +113,7 @@ class Case:
         self.spines = {
             n: Spine(self.person, self.narrowing, draw_posture(parameters, patient, SIDES[n])) for n in self.sides
         }
-        self.bones = {n: spine.solids() for n, spine in self.spines.items()}
+        self.bones = {n: spine.carry(bones, scanned) for n, spine in self.spines.items()}
         self.projected = {
             n: openings(self.spines[n], self.bones[n], [(pose.side, pose.view())])[0] for n, pose in self.poses.items()
         }

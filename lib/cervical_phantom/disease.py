@@ -18,8 +18,8 @@ WIDTH_SD, HEIGHT_SD = 0.13, 0.11
 # The distance between the walls of a foramen over its measured size: the uncinate process (up to 1.9 mm behind the
 # body's edge), the disc, the pillar and the pedicles all bulge into it. Set so that unaffected foramina of the default
 # cohort have the published means.
-WIDTH_BULGE = np.array([1.035, 1.04, 1.115, 1.058, 1.102, 1.075])
-HEIGHT_BULGE = np.array([1.055, 1.065, 1.08, 1.09, 1.08, 1.062])
+WIDTH_BULGE = np.array([1.035, 1.035, 1.125, 1.05, 1.11, 1.08])
+HEIGHT_BULGE = np.array([1.055, 1.067, 1.09, 1.095, 1.10, 1.07])
 
 
 # Shares of the nerve root's width at or below which a foramen has grade 1, 2, 3 (Kim's grading,
@@ -28,8 +28,8 @@ CUTS = np.array([1.0, 0.5, 0.25])
 # Quantiles (0, 0.05, … 1) of the least `free_share` among the counted levels of an image: 2000 patients of the
 # default cohort.
 DECIDING = np.array([
-    -0.41, 0.17, 0.21, 0.24, 0.26, 0.29, 0.32, 0.40, 0.52, 0.68, 0.88,
-    1.00, 1.08, 1.14, 1.19, 1.25, 1.29, 1.34, 1.40, 1.49, 1.95,
+    -0.42, 0.17, 0.21, 0.24, 0.26, 0.28, 0.32, 0.38, 0.50, 0.66, 0.85,
+    1.00, 1.08, 1.14, 1.19, 1.25, 1.30, 1.35, 1.40, 1.49, 1.95,
 ])  # fmt: skip
 
 

@@ -26,9 +26,7 @@ def soft_tissue(spine: Spine) -> Solids:
 
 def airway(spine: Spine) -> Solids:
     """Pharynx, trachea, the mouth's air and the apices of the lungs, which rise to the first thoracic vertebra."""
-    s, front, top, low, parts = (
-        spine.person.scale, -spine.half_depth[2], spine.origin[0], spine.origin[6], SolidList()
-    )  # fmt: skip
+    s, top, low, front, parts = spine.person.scale, spine.origin[0], spine.origin[6], -spine.half_depth[2], SolidList()
     parts.add((0, front - 13 - 4 * s, 8), frame_along((0, 0.05, 1.0), (0, 1, 0)), (9 * s, 6 * s, 48 * s), 0)
     parts.add((0, front - 21 * s, -52), frame_along((0, -0.18, 1.0), (0, 1, 0)), (8 * s, 8 * s, 62), 0)
     parts.add(top + (0, -50 * s, 27 * s), UPRIGHT, (16 * s, 30 * s, 5 * s), 0)
@@ -39,12 +37,11 @@ def airway(spine: Spine) -> Solids:
 
 def large_bones(spine: Spine) -> Solids:
     """Jaw, base of the skull with its mastoid and petrous parts, hyoid, first ribs and clavicles."""
-    s, jaw, top, low, parts = (spine.person.scale, 3 * spine.person.jaw, spine.origin[0], spine.origin[6], SolidList())
-    front = -spine.half_depth[2]
+    s, top, low, front, parts = spine.person.scale, spine.origin[0], spine.origin[6], -spine.half_depth[2], SolidList()
     parts.add((0, front - 41 * s, 8), UPRIGHT, (13 * s, 3.2, 4.5), 0, shell=0.8)
     parts.add(top + (0, 30 * s, 38 * s), frame_along((0, 1, -0.25)), (30 * s, 5 * s, 34 * s), 0, shell=1.5)
     parts.add(top + (0, -2 * s, 46 * s), frame_along((0, -1, 0.6)), (11 * s, 6 * s, 24 * s), 0, shell=1.0)
-    _jaw(parts, top + (0, 0, jaw), s)
+    _jaw(parts, top + (0, 0, 3 * spine.person.jaw), s)
     for side in (1, -1):
         parts.add(
             top + (side * 50 * s, 14 * s, 28 * s), frame_along((0, -0.25, 1)), (9 * s, 13 * s, 21 * s), 0, shell=0.8
@@ -56,7 +53,7 @@ def large_bones(spine: Spine) -> Solids:
             (side * 13 * s, front - 30 * s, 11), frame_along((side * 0.5, 1, 0.25)), (1.5, 2.2, 14 * s), 0, shell=0.8
         )
         parts.add(low + (side * 48 * s, 4, -14), frame_along((side, -0.7, -0.5)), (5, 3.2, 36 * s), 0, shell=0.9)
-        parts.add(low + (side * 75 * s, -48, -24), frame_along((side, 0.35, 0.18)), (5.5, 5.5, 72 * s), 0, shell=1.4)
+        parts.add(low + (side * 75 * s, -34, -36), frame_along((side, 0.35, 0.18)), (5.5, 5.5, 72 * s), 0, shell=1.4)
     return parts.solids()
 
 
@@ -67,12 +64,13 @@ def _jaw(parts: SolidList, top: np.ndarray, s: float) -> None:
         condyle, angle, chin = (
             np.array([side * x, y, z]) * s for x, y, z in ((50, -9, 48), (46, -22, 0), (14, -80, -10))
         )
-        for start, end, half in ((condyle, angle, (4.0, 15.0)), (angle, chin, (5.5, 13.0))):
-            run, reach = end - start, float(np.hypot.reduce(end - start)) / 2 + 3
-            up = (0, 1, 0) if start is condyle else (0, 0, 1)
-            frame = frame_along(run, up)
-            semi = (half[0] * s, half[1] * s, np.inf)
-            parts.add(top + (start + end) / 2, frame, semi, 0, [(unit(run), reach)], reach, 1.5)
+        for start, end, up, thick, wide in (
+            (condyle, angle, (0, 1, 0), 4.0, 15.0),
+            (angle, chin, (0, 0, 1), 5.5, 13.0),
+        ):
+            run, reach = unit(end - start), 3 + np.sqrt((end - start) @ (end - start)) / 2
+            frame, semi = frame_along(run, up), (thick * s, wide * s, np.inf)
+            parts.add(top + (start + end) / 2, frame, semi, 0, [(run, reach)], reach, 1.5)
         teeth = 0.4 * angle + 0.6 * chin + (0, 0, 16 * s)
         parts.add(top + teeth, frame_along(chin - angle), (3.5 * s, 8 * s, 22 * s), 0, shell=2.0)
 

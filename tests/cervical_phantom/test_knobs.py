@@ -71,6 +71,9 @@ def test_posture_zero_is_that_of_the_scan():
     bent = Case(SyntheticCohort(seed=5), 3)
     assert not np.allclose(bent.spines["L"].origin, case.spines["L"].origin)
     assert (bent.free["L"] == case.free["L"]).all(), "the grade is the scan's"
+    carried, built = bent.bones["L"], bent.spines["L"].solids()
+    assert carried.centre == pytest.approx(built.centre) and carried.frame == pytest.approx(built.frame)
+    assert carried.normal == pytest.approx(built.normal)
 
 
 def test_bending_to_one_side_closes_its_foramina_and_opens_the_others():
