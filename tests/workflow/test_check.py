@@ -24,7 +24,7 @@ from foramen.workflow import run as workflow
 SYNTHETIC = {
     "name": "checked",
     "seeds": [1],
-    "cohort": {"image_size": 48, "synthetic": {"patients": 24}},
+    "cohort": {"image_size": 48, "synthetic": {"patients": 40}},
     "split": {"test": 0.4, "validation": 0.25},
     "arms": {"basic": {}},
     "plan": {"reference": "basic", "primary": {"arm": "basic"}},
