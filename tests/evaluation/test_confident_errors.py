@@ -48,6 +48,7 @@ def films(tmp_path) -> Cohort:
         truth=truth,
         masks=None,
         poses=None,
+        regions=None,
         acquisition=pd.DataFrame(),
         audit={},
         folder=tmp_path,
