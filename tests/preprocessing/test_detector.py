@@ -89,7 +89,7 @@ def study_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **region: object) 
     return Study.model_validate(
         {
             "name": "places",
-            "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 3}},
+            "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 8}},
             "region": {"size": 48, "epochs": 1} | region,
             "arms": {"basic": {"region": "detected"}},
             "plan": {"primary": {"arm": "basic"}},
