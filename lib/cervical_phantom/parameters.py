@@ -5,8 +5,9 @@ angle, 150-180 cm source-image distance, 70-75 kVp, 18x24 cm field, C4 at the ce
 disease (see `literature`), C = a choice of this study. All were fixed before any arm of the study was trained. One look
 at results went before, to know that the label can be learned at all: a linear probe and a small network on crops
 aligned with the true pose, 600 training images (at the end 0.77 and 0.87, label-noise ceiling 0.95). It raised
-`disease.steepness` from 3 to 4; no nuisance parameter was set by it. Later the foramina's sizes, the posture, the readers and the look
-of the films were revised by published figures and pictures, not by results; the same linear probe found them as hard.
+`disease.steepness` from 3 to 4; no nuisance parameter was set by it. Later the foramina's sizes, the posture, the
+readers and the look of the films were revised by published figures and pictures, not by results; the same linear probe
+found them as hard.
 """
 
 from typing import Annotated, Literal
