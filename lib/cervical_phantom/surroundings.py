@@ -68,7 +68,7 @@ def _jaw(parts: SolidList, top: np.ndarray, s: float) -> None:
             (condyle, angle, (0, 1, 0), 4.0, 15.0),
             (angle, chin, (0, 0, 1), 5.5, 13.0),
         ):
-            run, reach = unit(end - start), 3 + np.sqrt((end - start) @ (end - start)) / 2
+            run, reach = unit(end - start), 3 + float(np.linalg.norm(end - start)) / 2
             frame, semi = frame_along(run, up), (thick * s, wide * s, np.inf)
             parts.add(top + (start + end) / 2, frame, semi, 0, [(run, reach)], reach, 1.5)
         teeth = 0.4 * angle + 0.6 * chin + (0, 0, 16 * s)
