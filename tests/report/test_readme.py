@@ -1,25 +1,50 @@
-"""The README says what the committed reports say."""
+"""README and docs say what the committed reports say, and lead to what is there."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from foramen.core.paths import ROOT
 from foramen.report import readme
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_results_are_those_of_the_committed_reports():
-    assert readme.current(TEXT) == TEXT
+    assert readme.stale() == []
 
 
-def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", TEXT)
-    assert links
-    missing = [link for link in links if not (ROOT / link).exists()]
-    assert not missing
+def test_missing_marks_are_told():
+    with pytest.raises(ValueError, match=r"README\.md: the marks around findings are missing"):
+        readme.current("README.md", "a page without marks")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text(page)) if not re.match(r"https?:", link)]
+    for link in links:
+        file, _, heading = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not heading or heading in anchors(target), link
 
 
 def test_named_study_files_exist():
-    named = set(re.findall(r"params/\w+\.yaml", TEXT))
+    named = {name for page in PAGES for name in re.findall(r"params/\w+\.yaml", text(page))}
     assert {"params/default.yaml", "params/own_films.yaml"} <= named
-    assert all((ROOT / name).exists() for name in named)
+    assert [name for name in named - {"params/yours.yaml"} if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_stays_short():
+    assert len(re.sub(r"<!--.*?-->", "", text(ROOT / "README.md")).split()) < 1000

@@ -1,6 +1,6 @@
-"""The README's tables of results, taken from the committed reports, so that the two cannot differ.
+"""What README and docs quote of the committed reports, written from their tables, so that the two cannot differ.
 
-`python -m foramen.report.readme` rewrites the parts of README.md between their marks; a test fails when one is out of
+`python -m foramen.report.readme` rewrites the parts of the pages between their marks; a test fails when one is out of
 date.
 """
 
@@ -13,39 +13,47 @@ from foramen.core.paths import ROOT
 from foramen.report.rendering import environment
 from foramen.report.results import read, rows
 
-START = "<!-- results of reports/{study}, written by `python -m foramen.report.readme` -->"
-END = "<!-- end of results -->"
-STUDIES = ("default", "nuisance")
+START = "<!-- {block}: written by `python -m foramen.report.readme` from reports/{study} -->"
+END = "<!-- end of {block} -->"
+# The pages, and the blocks on each with the study that a block is of. Each has a template `readme_<block>.md.j2`.
+PAGES = {"README.md": {"findings": "default"}, "docs/results.md": {"default": "default", "nuisance": "nuisance"}}
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 
 
-def current(text: str) -> str:
-    """The text of the README with today's blocks between its marks. Raises ValueError where marks are missing."""
-    for study in STUDIES:
-        start = START.format(study=study)
+def current(page: str, text: str) -> str:
+    """The text of a page with today's blocks between its marks. Raises ValueError where marks are missing."""
+    for name, study in PAGES[page].items():
+        start, end = START.format(block=name, study=study), END.format(block=name)
         before, found, rest = text.partition(start)
-        _, mark, after = rest.partition(END)
+        _, mark, after = rest.partition(end)
         if not (found and mark):
-            raise ValueError(f"README: the marks around the results of {study} are missing")
-        text = f"{before}{start}\n\n{block(study)}\n\n{END}{after}"
+            raise ValueError(f"{page}: the marks around {name} are missing")
+        text = f"{before}{start}\n\n{block(name, study)}\n\n{end}{after}"
     return text
 
 
-def block(study: str) -> str:
-    """The results of a committed report as Markdown tables."""
+def block(name: str, study: str) -> str:
+    """Results of a committed report as Markdown."""
     folder = ROOT / "reports" / study / "tables"
     tables = {path.stem: rows(read(folder, path.stem)) for path in folder.glob("*.csv")}
-    return environment(autoescape=False).get_template(f"readme_{study}.md.j2").render(tables, metrics=METRICS).strip()
+    return environment(autoescape=False).get_template(f"readme_{name}.md.j2").render(tables, metrics=METRICS).strip()
 
 
 def quoted(study: str) -> list[str]:
-    """The tables of a report that the README quotes."""
-    if study not in STUDIES:
-        return []
-    template = resources.files("foramen.report").joinpath(f"templates/readme_{study}.md.j2").read_text(encoding="utf-8")
-    return sorted(meta.find_undeclared_variables(environment(autoescape=False).parse(template)) - {"metrics"})
+    """The tables of a report that the pages quote."""
+    found = set()
+    for name in [name for blocks in PAGES.values() for name, of in blocks.items() if of == study]:
+        template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
+        found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
+    return sorted(found - {"metrics"})
+
+
+def stale() -> list[str]:
+    """The pages that do not quote what the committed reports say."""
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    return [page for page, text in texts.items() if current(page, text) != text]
 
 
 if __name__ == "__main__":
-    README = ROOT / "README.md"
-    write_text(README, current(README.read_text(encoding="utf-8")))
+    for page in stale():
+        write_text(ROOT / page, current(page, (ROOT / page).read_text(encoding="utf-8")))

@@ -36,9 +36,8 @@ def verify(study: Study) -> list[Claim]:
     rule, found = _rule(folder, own), _made_of(folder, own)
     for name in dict.fromkeys([*TABLES, *readme.quoted(study.name)]):
         found += claims.compare(name, _rows(folder, name), _rows(own, name), rule)
-    if study.name in readme.STUDIES:
-        text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-        same = claims.IDENTICAL if readme.current(text) == text else claims.DIFFERS
+    if readme.quoted(study.name):
+        same = claims.DIFFERS if readme.stale() else claims.IDENTICAL
         found.append(Claim("README", "quotes the committed report", "", "", same))
     record = {
         "verified": time.strftime("%Y-%m-%d"),
