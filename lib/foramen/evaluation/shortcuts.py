@@ -83,8 +83,8 @@ def within_fifths(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     test = frame[frame["split"] == "test"]
     images = test["image_id"].unique()
     fifths = pd.qcut(known.loc[images, "signs"].rank(method="first"), FIFTHS, labels=range(1, FIFTHS + 1))
-    grouped = test.assign(fifth=test["image_id"].map(fifths).astype(int)).groupby(["arm", "fifth", "seed"], sort=False)
-    areas = grouped.apply(_area, include_groups=False).groupby(["arm", "fifth"], sort=False).mean()
+    grouped = test.assign(fifth=test["image_id"].map(fifths).astype(int)).groupby(["arm", "fifth", "seed"])
+    areas = grouped.apply(_area, include_groups=False).groupby(["arm", "fifth"]).mean().loc[test["arm"].unique()]
     counts = fifths.value_counts()
     table = areas.rename("auroc").reset_index()
     return table.assign(n_images=table["fifth"].map(counts).astype(int))[["arm", "fifth", "n_images", "auroc"]]
