@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         processes.end_descendants(os.getpid())
-        say("interrupted; the same command goes on from here", file=sys.stderr)
+        kept = "" if given.command is check_study else "; the same command goes on from here"
+        say(f"interrupted{kept}", file=sys.stderr)
         return 130
 
 

@@ -231,14 +231,14 @@ def table_in_utf_16_without_a_mark(folder):
     (folder / "manifest.csv").write_bytes(text.encode("utf-16-le"))
 
 
-@case("manifest.csv: not readable as a table: Expected 4 fields in line 6, saw 6")
+@case("manifest.csv: the heading names 4 columns, but row 6 holds 6 cells")
 def table_ragged(folder):
     lines = (folder / "manifest.csv").read_text().splitlines()
     lines[5] += ",one,two"
     (folder / "manifest.csv").write_text("\n".join(lines))
 
 
-@case("manifest.csv: not readable as a table")
+@case("manifest.csv: not readable as a table: row 6 opens a quotation mark that nothing closes")
 def table_with_an_open_quote(folder):
     lines = (folder / "manifest.csv").read_text().splitlines()
     lines[5] = '"' + lines[5]
@@ -267,7 +267,7 @@ def table_label_two(folder):
     edit_table(folder, "label", "2")
 
 
-@case("row 5: label is none of")
+@case("row 5: label is empty")
 def table_label_empty(folder):
     edit_table(folder, "label", "")
 
@@ -628,7 +628,7 @@ def table_xlsx_with_a_title(folder):
     workbook(folder, title)
 
 
-@case("manifest.xlsx: not readable as a table: Expected 4 fields in line 7, saw 16384")
+@case("manifest.xlsx: the heading names 4 columns, but row 7 holds 16384 cells")
 def table_xlsx_with_a_stray_cell(folder):
     workbook(folder, lambda book: book.active.cell(7, 16384, "x"))
 

@@ -148,7 +148,7 @@ ILLEGIBLE = {
     "score is not a number: row 2 ('.2\\x005')": (HEADING + ROW.replace(".25", ".2\0" + "5")).encode(),
     "delete what stands above the heading": ("Scores of system X\n" + HEADING + ROW).encode(),
     "line 2 is not UTF-8 text": (HEADING + ROW.replace("p2", "M\xfcller")).encode("latin-1"),
-    "Expected 5 fields in line 3, saw 6": (HEADING + ROW + "i5,p2,test,0,0,25\n").encode(),
+    "the heading names 5 columns, but row 3 holds 6 cells": (HEADING + ROW + "i5,p2,test,0,0,25\n").encode(),
     "duplicate column 'score'": (HEADING.replace("label", "label,score") + ROW.replace("0", "0,1")).encode(),
     "label is not a whole number: row 2 ('1e30')": (HEADING + ROW.replace("0", "1e30")).encode(),
 }

@@ -144,7 +144,8 @@ def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
     number = pa.Check(lambda cells: (cells == "") | np.isfinite(_numbers(cells)), error="is no number of pixels")
     checks |= {name: [clean, number] for name in REGION}
     for name, (known, error) in _meanings(labels).items():
-        checks[name] = [pa.Check(lambda cells, known=known: _spelling(cells).isin(known), error=error)]
+        meant = pa.Check(lambda cells, known=known: (cells == "") | _spelling(cells).isin(known), error=error)
+        checks[name] = [meant] if "" in known else [filled, meant]
     return pa.DataFrameSchema({name: pa.Column(str, must) for name, must in checks.items()})
 
 

@@ -75,8 +75,8 @@ def _check_shape(number: int, heading: list[str], body: Sequence[Row], path: Pat
         raise InputError(f"{path}: null characters in the heading (UTF-16 without a mark?); save it as CSV UTF-8")
     width = len(heading)
     ragged = [(row, cells) for row, cells in body if any(cells[width:])]
-    shown = first_few(f"Expected {width} fields in line {row}, saw {len(cells)}" for row, cells in ragged)
-    faults = [f"{path}: not readable as a table: {shown}"] if ragged else []
+    shown = first_few(f"row {row} holds {len(cells)}" for row, cells in ragged)
+    faults = [f"{path}: the heading names {width} columns, but {shown} cells; empty those beyond"] if ragged else []
     duplicates = sorted({name for name in heading if name and heading.count(name) > 1})
     raise_any(faults + [f"{path}: duplicate column {name!r}" for name in duplicates])
 
@@ -92,10 +92,13 @@ def _text_rows(path: Path) -> Iterator[Row]:
             stream.seek(0)
             if stated:
                 stream.readline()
-            lines = csv.reader(stream, delimiter=stated[1] if stated else _separator(first), strict=True)
-            yield from enumerate(lines, 1)
+            row, lines = 0, csv.reader(stream, delimiter=stated[1] if stated else _separator(first), strict=True)
+            for row, cells in enumerate(lines, 1):
+                yield row, cells
     except csv.Error as error:
-        raise InputError(f"{path}: not readable as a table: {error} (line {lines.line_num})") from None
+        open_quote = "unexpected end" in str(error)
+        fault = f"row {row + 1} opens a quotation mark that nothing closes" if open_quote else str(error)
+        raise InputError(f"{path}: not readable as a table: {fault} (line {lines.line_num})") from None
     except UnicodeError as error:
         raise InputError(f"{path}: {_where_not_utf8(path, error)}") from None
 
