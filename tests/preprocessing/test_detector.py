@@ -89,7 +89,7 @@ def study_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **region: object) 
     return Study.model_validate(
         {
             "name": "places",
-            "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 8}},
+            "cohort": {"image_size": 64, "synthetic": {"patients": 12, "seed": 3}},
             "region": {"size": 48, "epochs": 1} | region,
             "arms": {"basic": {"region": "detected"}},
             "plan": {"primary": {"arm": "basic"}},
@@ -144,7 +144,7 @@ def test_a_column_is_believed_where_the_detector_is_sure_and_the_length_is_one_t
 def own_films(folder: Path, boxed: int) -> Study:
     """A study of a folder of films, the first ones with a box in the table."""
     box = {"region_left": 20, "region_top": 30, "region_right": 52, "region_bottom": 62}  # of 72 x 96 pixels
-    table = films.cohort_folder(folder, **box)
+    table = films.cohort_folder(folder, **box).astype(object)
     table.loc[boxed:, list(box)] = ""
     table.to_csv(folder / "manifest.csv", index=False)
     path = films.study_file(folder)
