@@ -210,6 +210,7 @@ def test_all_faults_at_once_with_their_rows(tmp_path):
         assert expected in faults
 
 
+@pytest.mark.slow
 def test_one_bad_row_among_a_million(tmp_path):
     n = 1_000_000
     path = tmp_path / "manifest.parquet"
