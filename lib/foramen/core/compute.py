@@ -31,7 +31,7 @@ def deterministic(threads: int) -> None:
 
     A result depends on the number of threads (sums are added in another order), so it is part of the study. On a GPU
     PyTorch warns of `grid_sample`: what it adds in random order is the gradient by the image, which no network here
-    asks for; that by the grid repeats.
+    asks for; that by the grid is taken to repeat, which no GPU here has shown.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
