@@ -9,7 +9,7 @@ on the machine disturbs them alike:
 - `tutorial`: float32 and a DataLoader that decodes PNG files, as tutorials write it.
 - `timm`: timm's loader, optimiser, schedule and meter as its train.py puts them together, in the study's precision.
 
-Then: one training with all processor cores against trainings with one thread each side by side.
+Then: one training with all processor cores against trainings with one thread each side by side, on a GPU all on that.
 """
 
 import argparse
@@ -219,6 +219,8 @@ def alone(threads: int, rounds: int) -> float:
     started = time.perf_counter()
     for _ in range(rounds):
         epoch()
+    if compute.device().type == "cuda":
+        torch.cuda.synchronize()
     return rounds * IMAGES / (time.perf_counter() - started)
 
 
@@ -236,8 +238,7 @@ def main() -> None:
     print(f"ResNet50, {SIZE} px, batches of {BATCH}, {device.type}, one thread, {precision} (tutorial: fp32)\n")
     with tempfile.TemporaryDirectory() as name:
         print(rates(loops(Path(name)), given.rounds).round(2).to_string(), "\n")
-    if device.type == "cpu":
-        print(side_by_side(given.rounds).round(1).to_string())
+    print(side_by_side(given.rounds).round(1).to_string())
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ LEARNING_RATE = 3e-3
 WARMUP = 0.3
 # Random changes of a film while it is learned from: radians, log zoom, and shifts in half image sides.
 CHANGES = (np.radians(10), np.log(1.3), 0.15, 0.15)
-MIRROR = torch.tensor([-1.0, 1.0])
+MIRROR = (-1.0, 1.0)
 
 
 class ColumnDetector(nn.Module):
@@ -101,18 +101,22 @@ def change_at_random(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Films (n, 1, S, S) in 0 to 1 and the ends (n, 2, 2) on them: turned, zoomed, shifted, half of them mirrored."""
     change = (2 * torch.rand(len(films), 4, generator=generator) - 1) * torch.tensor(CHANGES, dtype=torch.float32)
-    matrix, mirrored = geometry.matrices(change), torch.rand(len(films), generator=generator) < 0.5
+    mirrored = (torch.rand(len(films), generator=generator) < 0.5).to(films.device)
+    matrix = geometry.matrices(change.to(films.device))
     changed = geometry.sample(films, matrix[:, :2], films.shape[-1])
     back = torch.linalg.inv(matrix)
     moved = ends @ back[:, :2, :2].transpose(1, 2) + back[:, None, :2, 2]
     changed = torch.where(mirrored[:, None, None, None], changed.flip(-1), changed)
-    return changed, torch.where(mirrored[:, None, None], moved * MIRROR, moved)
+    return changed, torch.where(mirrored[:, None, None], moved * moved.new_tensor(MIRROR), moved)
 
 
 def fit_detector(
     detector: ColumnDetector, films: torch.Tensor, ends: torch.Tensor, epochs: int, seed: int
 ) -> pd.DataFrame:
-    """Train the detector on films (n, 1, S, S) uint8 with the ends (n, 2, 2) of their columns: epoch, loss."""
+    """Train the detector on films (n, 1, S, S) uint8 with the ends (n, 2, 2) of their columns: epoch, loss.
+
+    All three are on one device.
+    """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(detector.parameters(), LEARNING_RATE)
     count = max(1, len(films) // BATCH)
@@ -135,10 +139,13 @@ def fit_detector(
 
 @torch.inference_mode()
 def detect(detector: ColumnDetector, films: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of the column (N, 2, 2) on films (N, 1, S, S) uint8, and how sure the less sure one is (N,)."""
+    """The ends of the column (N, 2, 2) on films (N, 1, S, S) uint8, and how sure the less sure one is (N,).
+
+    Detector and films are on one device.
+    """
     detector.eval()
     answers = [read_heatmaps(detector(batch / 255.0)) for batch in films.split(64)]
-    points, sure = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
+    points, sure = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
     return points, sure.min(axis=1)
 
 

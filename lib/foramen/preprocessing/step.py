@@ -108,9 +108,10 @@ def prepare_regions(study: Study) -> pd.DataFrame:
     def work(facts: dict) -> None:
         compute.deterministic(study.training.threads)
         learned, ends = _lesson(study, films, folder)
-        detector = _untrained(given.seed)
-        history = fit_detector(detector, learned, ends, given.epochs, given.seed)
-        points, confidence = detect(detector, small_films(films.images))
+        device = compute.device(study.training.device)
+        detector = _untrained(given.seed).to(device)
+        history = fit_detector(detector, learned.to(device), ends.to(device), given.epochs, given.seed)
+        points, confidence = detect(detector, small_films(films.images).to(device))
         found = regions.around_columns(points, given.margin)
         sure = believed(points, confidence, ends.numpy(), given.confidence)
         found = np.where(sure[:, None], found, place(study, films, "fixed"))

@@ -39,7 +39,7 @@ def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | 
         constant = bool((spread < VARIES * transformer.limits).all())
         facts["collapsed"] = constant or facts["outside"] > OUTSIDE
         if true is not None and poses.ndim == 2:
-            facts["recovery"] = recovery(poses.numpy(), true)
+            facts["recovery"] = recovery(poses.cpu().numpy(), true)
     return facts
 
 

@@ -54,7 +54,7 @@ def fit_localisation(
     """Train the localisation network to undo random transforms of `images` (n, 1, S, S) uint8.
 
     `known` (n, 4), or (n, k, 4), is what is known of each pose before the first of the `rounds` of `epochs`. Returns
-    the history: round, epoch, loss.
+    the history: round, epoch, loss. All three are on one device.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(transformer.localisation.parameters(), learning_rate, weight_decay=0.0)

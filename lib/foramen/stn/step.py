@@ -88,12 +88,12 @@ def prepare(run: Run) -> Path:
 
     def work(facts: dict) -> None:
         compute.deterministic(study.training.threads)
-        images = augmentation.arm_images(study, arm, films)
+        images = augmentation.arm_images(study, arm, films).to(compute.device(study.training.device))
         rounds = 1 if arm.stn == "true_pose" else study.stn.rounds
         transformer, history = _trained(run, arm.stn, films, images, (rounds, study.stn.epochs))
         weights.save(transformer.localisation, folder / WEIGHTS)
         write_frame(folder / "history.csv", history)
-        found = predict_poses(transformer, images).flatten(0, -2).numpy()
+        found = predict_poses(transformer, images).flatten(0, -2).cpu().numpy()
         table = pd.DataFrame(found, columns=list(geometry.POSE))
         table.insert(0, "image_id", np.repeat(films.included["image_id"].to_numpy(), len(found) // len(images)))
         write_frame(folder / "poses.parquet", table)
@@ -110,7 +110,7 @@ def _trained(
 
     `passes`: rounds, and epochs of each.
     """
-    study, transformer = run.study, build(run, way)
+    study, transformer = run.study, build(run, way).to(images.device)
     assert isinstance(transformer, SpatialTransformer), way
     rows = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films))[:most])
     known = torch.zeros(len(rows), len(geometry.POSE))
@@ -118,7 +118,8 @@ def _trained(
         known = diagnostics.target_poses(*known_poses(study, films, run.switches))[rows]
     if run.switches.heads > 1:
         known = known[:, None].expand(-1, run.switches.heads, -1)
-    return transformer, fit_localisation(transformer, images[rows], known, *passes, study.stn.learning_rate, run.seed)
+    given = (images[rows], known.to(images.device), *passes)
+    return transformer, fit_localisation(transformer, *given, study.stn.learning_rate, run.seed)
 
 
 def known_poses(study: Study, films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
@@ -156,8 +157,7 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
     shape = [SIZE * side // min(run.shape) for side in run.shape]
     arm = run.switches.model_copy(update={"stn": "joint", "heads": 1, "input": shape})
     small = study.model_copy(update={"training": recipe, "arms": study.arms | {run.arm: arm}}).run(run.arm, run.seed)
-    transformers = {"identity": build(small, "none"), "crop": build(small, "crop")}
-    transformers["joint"] = build(small)
+    transformers = {"identity": build(small, "none"), "crop": build(small, "crop"), "joint": build(small)}
     training.fine_tuning(small, films, transformers["joint"], first={"train": IMAGES, "val": IMAGES // 4}).train()
     images, rounds = augmentation.arm_images(study, arm, films), min(study.stn.rounds, PASSES)
     passes = {"self_supervised": (rounds, PASSES // rounds)}
@@ -165,5 +165,5 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
         passes["true_pose"] = (1, rounds * (PASSES // rounds))
     for way, given in passes.items():
         transformers[way], _ = _trained(small, way, films, images, given, IMAGES)
-    facts = {way: diagnose(one, images, films, small) for way, one in transformers.items()}
+    facts = {way: diagnose(one.cpu(), images, films, small) for way, one in transformers.items()}
     return diagnostics.table(facts), transformers
