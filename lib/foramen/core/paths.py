@@ -68,7 +68,7 @@ class StudyPaths:
         return self.runs / "stn" / key / str(seed)
 
     def arm(self, arm: str, seed: int) -> Path:
-        """One training: predictions.parquet, history.csv, weights.safetensors (first seed), progress.json, run.json."""
+        """One training: predictions.parquet, history.csv, weights.safetensors (often), progress.json, run.json."""
         return self.runs / "arms" / arm / str(seed)
 
     def executed(self, notebook: str, *parts: object) -> Path:

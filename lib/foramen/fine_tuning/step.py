@@ -35,8 +35,8 @@ def prepare(run: Run) -> Path:
 
     predictions.parquet (image_id, patient_id, split val/test, arm, seed, label, score), with several heads
     attention.parquet (image_id, head_1, head_2 ...: how much each crop counts), history.csv (epoch, train_loss,
-    val_loss, val_auroc, learning_rate, images_per_second, seconds), run.json and, for the study's first seed,
-    weights.safetensors. A training that was interrupted goes on from its last checkpoint.
+    val_loss, val_auroc, learning_rate, images_per_second, seconds), run.json and, for the study's first seed or, with
+    `keep_weights`, for all, weights.safetensors. A training that was interrupted goes on from its last checkpoint.
     """
     home, recipe = run.folder, run.study.training
     films, pretrained, inputs = upstream(run)
@@ -55,7 +55,7 @@ def prepare(run: Run) -> Path:
         write_frame(home / "predictions.parquet", _predictions(run, films.included, tuning))
         if tuning.model.attention is not None:
             write_frame(home / ATTENTION, _attended(films.included, tuning))
-        if run.seed == run.study.seeds[0]:
+        if run.study.keep_weights or run.seed == run.study.seeds[0]:
             weights.save(tuning.model, home / "weights.safetensors")
         images, epochs = tuning.data.images, len(state.history)
         facts |= {"seed": run.seed, "arm": run.arm, "epochs": epochs, "device": str(images.device)}
@@ -103,7 +103,7 @@ def _attended(rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
 
 
 def load_model(run: Run) -> Classifier:
-    """The classifier of a finished training (notebook 08). Only the study's first seed keeps weights."""
+    """The classifier of a finished training (notebooks 07, 08): of the first seed, or with `keep_weights` of any."""
     model = training.assembled(stn.build(run), backbone.create(run.study.training.network))
     model.load_state_dict(weights.read(run.folder / "weights.safetensors"))
     return model.to(memory_format=torch.channels_last).eval()

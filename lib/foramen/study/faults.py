@@ -73,6 +73,9 @@ def _names(study: Study) -> Iterator[str]:
             f"{key}: there is no arm {arm!r}{nearest(arm, known)}" for key, arm in keys.items() if arm not in known
         )
     yield from (f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms)
+    elsewhere = [name for name, sweep in study.sweeps.items() if sweep.shows != "gain"]
+    if elsewhere and not study.keep_weights:
+        yield f"keep_weights: must be true, networks are tested elsewhere (sweeps: {', '.join(elsewhere)})"
     if len(set(study.seeds)) < len(study.seeds):
         yield "seeds: duplicate seed"
 

@@ -217,12 +217,19 @@ class Evaluation(Section):
 
 
 class Sweep(Section):
-    """A curve: an arm and its control where some numbers of the study are larger or smaller (notebook 06)."""
+    """An arm and its control where some numbers of the study are others (notebook 07)."""
 
     knobs: list[str] = Field(
         min_length=1, description="keys that vary together: cohort.synthetic.positioning.tilt_sd_deg"
     )
     factors: list[Factor] = Field([0.0, 0.5, 1.5], min_length=1, description="of their values; 1 is the study itself")
+    values: list[float] = Field([], description="that all knobs take, in place of factors; the study's own is one")
+    shows: Literal["gain", "variance", "transfer"] = Field(
+        "gain",
+        description="gain: a curve of the arm's gain over its control; variance: how far results differ between "
+        "cohorts, the knobs being seeds; transfer: networks trained at one value, tested at another",
+    )
+    trained: bool = Field(True, description="false: nothing is trained there, the study's own networks are tested")
     arm: str
     control: str = Field(description="the arm that lacks the one step that is looked at")
 
@@ -244,6 +251,7 @@ class Study(Section):
     training: Training = Training()
     plan: Plan = Plan()
     evaluation: Evaluation = Evaluation()
+    keep_weights: bool = Field(False, description="of all seeds, as networks tested elsewhere need; else of the first")
     sweeps: dict[Name, Sweep] = Field(
         {}, description="studies that differ from this one in a nuisance or another number"
     )
