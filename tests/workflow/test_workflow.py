@@ -1,6 +1,7 @@
 """The workflow with stand-in notebooks: what runs, what is kept, what a failure or a kill leaves behind."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.core.files import read_json, write_json
-from foramen.workflow import notebook_job, progress
+from foramen.workflow import gpu, notebook_job, progress
 from foramen.workflow import run as workflow
 from stand_in import (
     ALL,
@@ -46,15 +47,42 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A study that ran to its end."""
+    """A study that ran to its end, on a machine whose GPU has memory for one training at a time."""
     place = Place(tmp_path_factory.mktemp("finished"))
-    code, output = place.run()
+    small_gpu(place.folder / "bin", 1800)
+    code, output = place.run(PATH=f"{place.folder / 'bin'}:{os.environ['PATH']}")
     assert code == 0, output
     assert place.executions() == sorted(ALL)
     for name in ("01_data_audit", "04_stn_training-film_clahe_none_self_supervised-1", "05_fine_tuning-plain-1"):
         assert f"{name}: done" in output
     assert f"{len(ALL)} of {len(ALL)} jobs done" in output
     return place
+
+
+def small_gpu(folder: Path, free: int) -> None:
+    """A program that answers as nvidia-smi does, of a GPU with so many MiB to spare."""
+    folder.mkdir()
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\necho {free}\n")
+    (folder / "nvidia-smi").chmod(0o755)
+
+
+def test_no_more_trainings_run_at_once_than_a_gpu_has_memory_for(finished: Place):
+    records = [read_json(path) for path in (finished.runs / "jobs").glob("05_fine_tuning-*.json")]
+    times = sorted((record["started"], record["started"] + record["seconds"]) for record in records)
+    assert len(times) == len(TRAININGS)
+    assert all(begins > ended - 0.2 for (_, ended), (begins, _) in itertools.pairwise(times))
+
+
+def test_a_gpu_counts_where_the_study_may_use_it(tmp_path, monkeypatch):
+    small_gpu(tmp_path / "bin", 5000)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    assert gpu.options("auto") == gpu.options("cuda") == ["--resources", "gpu_mib=5000"]
+    assert gpu.options("cpu") == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpu.options("auto") == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\necho no devices were found; exit 6\n")
+    assert gpu.options("auto") == []
 
 
 def test_an_older_file_in_the_place_of_another_makes_what_read_it_stale(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
 from foramen.study import sweeps
 from foramen.study.model import Study
-from foramen.workflow import check, cluster, progress
+from foramen.workflow import check, cluster, gpu, progress
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 CLOCKS_DIFFER = 60.0  # seconds, between a machine and its file server
@@ -139,5 +139,6 @@ def snakemake_command(chosen: Study, means: Means) -> list[str]:
         *("--scheduler", "greedy"),
         *("--rerun-triggers", "mtime", "--rerun-incomplete", "--keep-going", "--nolock", "--nocolor"),
         *means.options(),
+        *gpu.options(chosen.training.device),
         *("--config", f"study={chosen.paths.study_file}"),
     ]
