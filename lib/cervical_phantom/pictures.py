@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from cervical_phantom import acquisition as acq
 from cervical_phantom.anatomy import LEVELS, SIDES, Narrowing
@@ -21,8 +22,10 @@ WIDTH = 7.2  # inches
 LEVEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7")
 SIZE = 320  # pixels of a film's height in the large pictures
 STRENGTHS = (0.0, 0.5, 0.85)  # lost shares of the foramen's width shown by `disease`
+BAR_MM = 20.0  # length of a scale bar
+ABOUT_MM = (55, 45)  # above and beside the middle of the foraminal column in a close-up
 
-# What `knobs` shows: title, section, parameter, a value far beyond the default.
+# What `knobs` shows: title, section, parameter, a value far beyond the default. The last is none or all, at no size.
 KNOBS = (
     ("rotation SD, °", "positioning", "rotation_sd_deg", 15.0),
     ("tilt SD, °", "positioning", "tilt_sd_deg", 14.0),
@@ -33,7 +36,7 @@ KNOBS = (
     ("noise", "exposure", "noise", 12.0),
     ("scatter", "exposure", "scatter", 4.0),
     ("bone texture", "exposure", "texture", 3.0),
-    ("share of site B", "site", "b_share", 1.0),
+    ("site", "site", "b_share", 1.0),
 )
 
 
@@ -45,12 +48,21 @@ def _panels(figure: Figure | None, rows: int, columns: int, height: float) -> tu
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> None:
-    """Draw a grey image without ticks; its own darkest and brightest values become black and white."""
-    axes.imshow(image, cmap="gray", interpolation="none", **kwargs)
+def picture(axes: Axes, image: np.ndarray, title: str = "", side_mm: float = np.nan, **kwargs: Any) -> None:
+    """Draw a grey image without ticks; its own darkest and brightest values become black and white.
+
+    Where it is known what its height is on the film, `side_mm`, a scale bar of `BAR_MM` stands at the lower left.
+    """
+    axes.imshow(image, **{"cmap": "gray", "interpolation": "none", **kwargs})
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(title, fontsize=7, pad=2)
+    if np.isfinite(side_mm):
+        height, width = image.shape[:2]
+        ends = 0.05 * width + np.array([0, BAR_MM / side_mm * height])
+        line: dict[str, Any] = {"color": "white", "linewidth": 1.8, "solid_capstyle": "butt"}
+        line["path_effects"] = [withStroke(linewidth=3, foreground="black")]
+        axes.plot(ends, [0.95 * height] * 2, scalex=False, scaley=False, **line)
 
 
 def _describe(figure: Figure, text: str) -> Figure:
@@ -71,7 +83,7 @@ def anatomy(
 
     One synthetic patient.
 
-    From the solid to the stored radiograph, with the true outlines of the foramina.
+    From the solid to the stored radiograph, with the true outlines of the foramina. Scale bars: 20 mm on the film.
     """
     case = Case(parameters, patient)
     row = case.row(side)
@@ -85,8 +97,8 @@ def anatomy(
     ]
     figure, axes = _panels(figure, 2, 3, height=0.94 * WIDTH)
     for ax, (values, title) in zip(axes.flat, panels, strict=False):
-        _picture(ax, values, title, vmax=np.percentile(values, 98))
-    _picture(axes[1, 2], _about_spine(_film(image), row, size), "true foramina")
+        picture(ax, values, title, acq.FILM_MM[0], vmax=np.percentile(values, 98))
+    picture(axes[1, 2], _about_spine(_film(image), row, size), "true foramina", 2 * ABOUT_MM[0])
     _outlines(axes[1, 2], _about_spine(_film(masks), row, size))
     return _describe(
         figure,
@@ -103,7 +115,8 @@ def _outlines(ax: Axes, masks: np.ndarray) -> None:
         if outline.any():
             ax.contour(outline, [0.5], colors=[LEVEL_COLOURS[bit]], linewidths=1.2)
             ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color=LEVEL_COLOURS[bit],
-                    fontsize=7, ha="right", va="center")  # fmt: skip
+                    fontsize=7, ha="right", va="center",
+                    path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
 def _narrowed(share: float) -> Narrowing:
@@ -120,7 +133,7 @@ def disease(
 
     The same neck and pose, healthy and narrowed.
 
-    Without, with some and with much narrowing of C4/5 to C6/7.
+    Without, with some and with much narrowing of C4/5 to C6/7; the arrow is at C5/6. Scale bars: 20 mm on the film.
     """
     figure, axes = _panels(figure, 2, len(STRENGTHS), height=0.88 * WIDTH)
     words = []
@@ -131,8 +144,11 @@ def disease(
         bone = made["paths"]["cortex"] + made["paths"]["spongy"]
         title = f"C5/6: {row['narrowest_mm_C5_6']:.1f} mm free, grade {row['grade_C5_6']}"
         words.append(title)
-        _picture(column[0], _about_spine(made["value"], row, size), title)
-        _picture(column[1], _about_spine(bone, row, size), "path through bone, without noise")
+        outline = _about_spine(_film(render(case, side, row, size)[2]), row, size) >> LEVELS.index("C5/6") & 1
+        picture(column[0], _about_spine(made["value"], row, size), title, 2 * ABOUT_MM[0])
+        picture(column[1], _about_spine(bone, row, size), "path through bone, without noise", 2 * ABOUT_MM[0])
+        for ax, shown in zip(column, (made["value"], bone), strict=True):
+            _point_at(ax, outline, len(_about_spine(shown, row, size)))
     return _describe(
         figure,
         f"""Three close-ups of one synthetic neck at one pose with growing spurs at C4/5 to C6/7, as
@@ -140,13 +156,21 @@ def disease(
     )
 
 
+def _point_at(ax: Axes, outline: np.ndarray, height: int) -> None:
+    """An arrow from the left at the outlined foramen, in a picture of the same place with `height` rows."""
+    if outline.any():
+        y, x = np.argwhere(outline).mean(axis=0) * height / len(outline)
+        look = {"arrowstyle": "-|>", "color": LEVEL_COLOURS[3], "linewidth": 1.6, "mutation_scale": 11}
+        ax.annotate("", (x - 0.05 * height, y), (x - 0.24 * height, y), arrowprops=look)
+
+
 def _about_spine(film: np.ndarray, row: dict, size: int) -> np.ndarray:
-    """The part of a film (or of its ray raster) about the foraminal column, 110 by 90 mm on the detector."""
+    """The part of a film (or of its ray raster) about the foraminal column, twice `ABOUT_MM` on the detector."""
     scale = film.shape[0] / size
     pixel = acq.FILM_MM[0] / size / scale
     middle = np.array(film.shape) / 2 + np.array([row["pose_y"], row["pose_x"]]) * acq.FILM_MM[0] / 2 / pixel
-    low = np.maximum(middle - np.array([55, 45]) / pixel, 0).astype(int)
-    high = (middle + np.array([55, 45]) / pixel).astype(int)
+    low = np.maximum(middle - np.array(ABOUT_MM) / pixel, 0).astype(int)
+    high = (middle + np.array(ABOUT_MM) / pixel).astype(int)
     return film[low[0] : high[0], low[1] : high[1]]
 
 
@@ -161,7 +185,8 @@ def knobs(
 
     One synthetic neck, one cause at a time.
 
-    What each nuisance parameter does to one radiograph: none of it, the default, and far beyond, all else the same.
+    What each nuisance parameter does to one radiograph: none of it, the default, and far beyond, all else the same. One
+    draw of each: another patient's would differ in size and direction. Scale bars: 20 mm.
 
     patient: default the one of the first 200 whose draws of position and exposure are all far from their means.
     """
@@ -170,14 +195,19 @@ def knobs(
     figure, axes = _panels(figure, rows, 6, height=WIDTH / 6 * 1.52 * rows)
     for i, (title, section, knob, strong) in enumerate(KNOBS):
         current = getattr(getattr(parameters, section), knob)
-        for ax, value in zip(axes[i % rows, 3 * (i // rows) :], (0.0, current, strong), strict=False):
+        shown = {"A": 0.0, "B": 1.0} if knob == "b_share" else {f"{v:g}": v for v in (0.0, current, strong)}
+        cells = axes[i % rows, 3 * (i // rows) :][:3]
+        for ax, (name, value) in zip(cells, shown.items(), strict=False):
             case = Case(_with(parameters, section, knob, value), patient)
             image = _film(render(case, side, case.row(side), size)[0])
-            _picture(ax, image, f"{title if value == 0 else ''}\n{value:g}".strip("\n"), vmin=0, vmax=65535)
+            heading = f"{title}\n{name}" if value == 0 else name
+            picture(ax, image, heading, acq.FILM_MM[0], vmin=0, vmax=65535)
+        for spare in cells[len(shown) :]:
+            spare.set_axis_off()
     return _describe(
         figure,
         f"""One synthetic patient's radiograph for {len(KNOBS)} nuisance parameters, each at zero, at its default and
-        far beyond, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
+        far beyond, and at each of two sites, all else unchanged: {", ".join(title for title, *_ in KNOBS)}.""",
     )
 
 

@@ -131,6 +131,26 @@ def drawn(frame) -> dict[str, Figure]:
     ways = pd.DataFrame(
         {"way": ["crop", "joint"], "det": [0.3, 0.9], "outside": [0.0, 0.4], "collapsed": [False, True]}
     )
+    drawn_curves = {
+        "roc": curves.roc(frame, 20),
+        "precision_recall": curves.precision_recall(frame, 20),
+        "reliability": curves.reliability(frame, resamples=20),
+        "decision": curves.decision(frame, 20),
+    }
+    stations = {
+        "basic": figures.Station("region", images[1], theta[:1], images[2:3, :16, :8], 0.4, 1.5),
+        "proposed": figures.Station("STN frame", images[1], theta[:2], images[2:4, :8, :8], 0.9, np.nan),
+    }
+    measured = pd.DataFrame({"arm": ["basic", "proposed"], "estimate": [0.7, 0.8], "low": [0.6, 0.7], "high": 0.9})
+    lines = {"metadata only": 0.6, "label-noise ceiling": 0.95}
+    points = pd.DataFrame(
+        [
+            ("basic", 60, 70, np.nan, np.nan, "step"),
+            ("proposed", 70, 69, -3, 1, "step"),
+            ("film ceiling", 69, 90, np.nan, np.nan, "gap"),
+        ],
+        columns=["what", "start", "end", "low", "high", "kind"],
+    )
     arm, cohort = Arm(equalization="global", flip="canonical", stn="joint"), SyntheticCohort(patients=2)
     return {
         "cohort": figures.cohort(images, rows, n=2),
@@ -140,11 +160,11 @@ def drawn(frame) -> dict[str, Figure]:
         "flip": figures.flip(
             images[:4], np.stack([images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]), rows[:4]
         ),
-        "random_changes": figures.random_changes(images[0] / 65535, images[:3] / 65535, True),
+        "random_changes": figures.random_changes(images[0] / 65535, images[:3] / 65535),
         "stn": figures.stn(images[:3], images[:3, None], theta[:3], theta[0], theta),
         "sampling": figures.sampling(images[0], images[1], theta[0]),
         "turned_back": figures.turned_back(dict.fromkeys("abcd", images[:3]), np.array([10.0, -5.0, 0.0])),
-        "stn_ways": figures.stn_ways(images[:3], {"crop": images[:3], "joint": images[:3]}, ways),
+        "stn_ways": figures.stn_ways({"crop": images[:3], "joint": images[:3]}, ways),
         "saliency": figures.saliency(
             images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]
         ),
@@ -163,6 +183,9 @@ def drawn(frame) -> dict[str, Figure]:
         "reliability": figures.reliability(curves.reliability(frame, resamples=50), frame[frame["split"] == "test"]),
         "decision_curve": figures.decision_curve(curves.decision(frame, 50), 0.5),
         "gains": figures.gains(gains),
+        "performance": figures.performance(drawn_curves, 0.5, ARMS),
+        "overview": figures.overview(images[0], np.array([0.0, 0.0, 0.4]), stations, measured, lines, 240.0),
+        "waterfall": figures.waterfall(points),
         "gain_curves": figures.gain_curves(swept),
         "learning_curves": figures.learning_curves(learned),
         "subgroups": figures.subgroups(subgroups, 4.0),
@@ -239,6 +262,28 @@ def test_words_are_read_from_the_data(frame, drawn):
     assert (
         "AUROC of proposed 0.65 with 500, 0.70 with 1,000 and 0.80 with 2,000" in drawn["learning_curves"].get_label()
     )
+
+
+def test_a_scale_bar_is_as_long_as_it_says():
+    image = np.zeros((60, 40))
+    figure = figures.errors(image[None], pd.DataFrame({"image_id": ["i"], "label": [0], "score": [0.9]}), 120.0)
+    (bar,) = figure.axes[0].lines
+    assert np.ptp(bar.get_xdata()) == pytest.approx(20 / 120 * 60)  # mm of 120 over 60 pixels
+    unknown = figures.errors(image[None], pd.DataFrame({"image_id": ["i"], "label": [0], "score": [0.9]}))
+    assert not unknown.axes[0].lines
+
+
+def test_a_study_that_changes_nothing_at_random_says_so_beside_the_pictures(drawn):
+    assert "An example only" in drawn["random_changes"].get_supxlabel()
+    image = np.zeros((8, 8))
+    assert figures.random_changes(image, image[None], ["shift"]).get_supxlabel() == "Changed at random: shift."
+
+
+def test_gains_leave_out_what_is_no_step_of_the_plan():
+    rows = [(arm, "accuracy", 1.0, 0.0, 2.0, np.nan, np.nan) for arm in ("frozen", "he")]
+    table = pd.DataFrame(rows, columns=["arm", "metric", "gain", "low", "high", "paper_low", "paper_high"])
+    ticks = [text.get_text() for text in figures.gains(table, "basic", [["he", "basic"]]).axes[0].get_yticklabels()]
+    assert ticks == ["he"]
 
 
 def test_the_architecture_says_what_transforms_an_arms_image():

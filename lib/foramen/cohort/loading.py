@@ -35,6 +35,12 @@ class Cohort:
         """Rows of `included` whose radiographs may be shown in a report: no text seems to be burnt into them."""
         return self.included[~self.acquisition["burnt_in"].astype(bool)]
 
+    @property
+    def side_mm(self) -> np.ndarray:
+        """What the side of each square image is on the film, in mm (N,); NaN where no pixel spacing is stated."""
+        known = self.acquisition
+        return (known["spacing_mm"] * known[["width", "height"]].max(axis=1)).to_numpy(float)
+
     def __repr__(self) -> str:
         rows = self.included
         counts = ", ".join(f"{name} {int((rows['split'] == name).sum())}" for name in NAMES)

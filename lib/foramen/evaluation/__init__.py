@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics",
         "paired_tests",
         "saliency",
+        "where_points_go",
     ],
     submod_attrs={
         "baselines": ["baseline_estimates"],

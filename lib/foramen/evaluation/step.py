@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
+from foramen import figures
 from foramen.augmentation.flip import mirrored as mirrored_by
 from foramen.augmentation.step import side_dependent
 from foramen.cohort import privacy
@@ -15,12 +17,21 @@ from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import read_frame, read_json
-from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, saliency, shortcuts
+from foramen.evaluation import (
+    bootstrap,
+    confident_errors,
+    learning_curves,
+    predictions,
+    saliency,
+    shortcuts,
+    where_points_go,
+)
 from foramen.evaluation.saliency import Explained, Seen
+from foramen.figures.overview import Station
 from foramen.fine_tuning import step as fine_tuning
 from foramen.preprocessing import step as preprocessing
 from foramen.study import provenance, sweeps
-from foramen.study.model import Study
+from foramen.study.model import Arm, Study
 from foramen.training.backbone import Network
 
 
@@ -149,6 +160,62 @@ def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[Netw
     if side_dependent(study):  # a label that was mirrored is mirrored back
         sign = np.where(mirrored, -sign, sign)
     return model.network, Seen(inputs.clone(), theta.clone(), mirrored, sign)
+
+
+def overview(
+    study: Study, films: Cohort, gathered: pd.DataFrame, results: pd.DataFrame, baselines: pd.DataFrame
+) -> Figure | None:
+    """`figures.overview` of the plan's arms and a test radiograph: the first of `saliency.choose` among those that the
+    primary arm mirrors, where it mirrors any. None where no radiograph may be shown."""
+    plan, seed = study.plan, study.seeds[0]
+    shown = films.showable[films.showable["split"] == "test"]
+    mirrored = shown[mirrored_by(shown["side"], study.arms[plan.primary.arm].flip)]
+    candidates = gathered[gathered["image_id"].isin((mirrored if len(mirrored) else shown)["image_id"])]
+    chosen = saliency.choose(candidates, plan.primary.arm, seed, 1)
+    if chosen.empty:
+        return None
+    on_ladder = {arm for pair in plan.steps for arm in pair} or set(study.arms)
+    of_metric = [table[table["metric"] == plan.primary.metric] for table in (results, baselines)]
+    arms = [arm for arm in of_metric[0]["arm"] if arm in on_ladder and arm in study.arms]
+    level = of_metric[1].set_index("arm")["estimate"]
+    lines = {name: level[name] for name in (where_points_go.BLIND, where_points_go.CEILING) if name in level}
+    i = films.included.set_index("image_id").index.get_loc(chosen["image_id"].iloc[0])
+    region = preprocessing.place(study, films, study.arms[plan.primary.arm].region)[i]
+    drawn = stations(study, films, chosen["image_id"].iloc[0], arms, gathered)
+    return figures.overview(films.images[i], region, drawn, of_metric[0], lines, films.side_mm[i])
+
+
+def stations(
+    study: Study, films: Cohort, image_id: str, arms: Iterable[str], frame: pd.DataFrame
+) -> dict[str, Station]:
+    """What each arm makes of one radiograph with its first seed; `frame` has the scores."""
+    index, seed, found, before = np.flatnonzero(films.included["image_id"] == image_id), study.seeds[0], {}, Arm()
+    scores = frame[(frame["image_id"] == image_id) & (frame["seed"] == seed)].set_index("arm")["score"]
+    for run in (study.run(arm, seed) for arm in arms if arm in study.arms):
+        model, image = fine_tuning.load_model(run), fine_tuning.inputs(run, index)
+        with torch.inference_mode():
+            theta, given = (
+                model.transformer.theta(image).reshape(-1, 2, 3).numpy(),
+                model.sample_input(image)[0].numpy(),
+            )
+        height = preprocessing.side_mm(study, films, run.switches.region)[index] * np.hypot(*theta[0, :, 1])
+        scale, name = float(height[0]) / given.shape[-2], _last_switch(run.switches, before)
+        found[run.arm] = Station(name, image[0, 0].numpy(), theta, given, scores[run.arm], scale)
+        before = run.switches
+    return found
+
+
+def _last_switch(arm: Arm, before: Arm) -> str:
+    """What an arm does that the one before it does not."""
+    names = {
+        "region": "region",
+        "equalization": "equalized",
+        "flip": "mirrored",
+        "stn": "STN frame",
+        "heads": "a crop each",
+    }
+    changed = [name for switch, name in names.items() if getattr(arm, switch) != getattr(before, switch)]
+    return "fixed crop" if changed[-1:] == ["STN frame"] and arm.stn == "crop" else (changed or [""])[-1]
 
 
 def explain(study: Study, arm: str, network: Network, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:

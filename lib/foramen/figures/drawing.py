@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
+from cervical_phantom.pictures import picture
 from foramen.figures.style import PAGE
 
 
@@ -33,22 +35,20 @@ def balanced(count: int, most: int) -> int:
     return max(1, -(-count // rows))
 
 
-def picture(axes: Axes, image: np.ndarray, title: str = "", **kwargs: Any) -> None:
-    """Draw a grey image without ticks; its own darkest and brightest values become black and white."""
-    axes.imshow(image, **{"cmap": "gray", **kwargs})
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.set_title(title, fontsize=7, pad=2)
+def rows_of_pictures(
+    axes: np.ndarray, rows: Mapping[str, Iterable[np.ndarray]], side_mm: ArrayLike = np.nan, **kwargs: Any
+) -> None:
+    """Fill `axes` (rows, columns) with rows of grey images, each named at its left; where images are missing, empty.
 
-
-def rows_of_pictures(axes: np.ndarray, rows: Mapping[str, Iterable[np.ndarray]], **kwargs: Any) -> None:
-    """Fill `axes` (rows, columns) with rows of grey images, each named at its left; where images are missing, empty."""
+    `side_mm`: what the height of all, or of each column's, is on the film, for scale bars.
+    """
+    sides = np.broadcast_to(side_mm, axes.shape[1])
     for cells, (name, images) in zip(axes, rows.items(), strict=True):
-        for cell, image in zip_longest(cells, images):
+        for cell, image, side in zip_longest(cells, images, sides):
             if image is None:
                 cell.set_axis_off()
             else:
-                picture(cell, image, **kwargs)
+                picture(cell, image, side_mm=side, **kwargs)
         cells[0].set_ylabel(name, fontsize=7)
 
 

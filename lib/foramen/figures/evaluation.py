@@ -1,8 +1,10 @@
 """Figures of notebook 06: how well the arms tell the classes apart, with the uncertainty of everything drawn.
 
-A panel shows one arm; the reference arm's curve stands in grey behind each of the others.
+`performance` lays a few arms over each other. In the others a panel shows one arm; the reference arm's curve stands in
+grey behind each of the others.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,49 @@ UNIT_SQUARE: dict[str, Any] = {"xlim": (0, 1), "ylim": (0, 1.005), "xticks": [0,
 Lines = dict[str, tuple[ArrayLike, ArrayLike]]  # name -> x, y
 CHANCE: Lines = {"chance": ([0, 1], [0, 1])}
 DASHES = ((0, (3, 2)), (0, (1, 1.5)))
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": GREY, "linestyle": (0, (1, 1))},
+    {"color": ORANGE, "linestyle": (0, (4, 1.5))},
+    {"color": BLUE},
+)
 BAND: dict[str, Any] = {"color": BLUE, "alpha": 0.22, "linewidth": 0}
 SEEDS: dict[str, Any] = {"color": BLUE, "linewidth": 0.6, "linestyle": (0, (1, 1))}
 DOT: dict[str, Any] = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on": False, "zorder": 3}
+
+
+@captioned
+def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Sequence[str]) -> Figure:
+    """Performance.
+
+    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Black, what they have to
+    beat: chance, perfect calibration (on the line, scores mean what they say), treating all or none.
+
+    Used by notebook 06. `curves`: roc, precision_recall, reliability, decision of the module `curves`.
+    """
+    threshold = np.linspace(0, 0.98, 99)
+    treat_all = prevalence - (1 - prevalence) * threshold / (1 - threshold)
+    panel: dict[str, tuple[str, str, str, Lines]] = {
+        "roc": ("ROC", "1 − specificity", "sensitivity", CHANCE),
+        "precision_recall": ("precision-recall", "sensitivity", "precision", {"": ([0, 1], [prevalence] * 2)}),
+        "reliability": ("calibration", "score", "share labelled stenosis", CHANCE),
+        "decision": ("decision curve", "threshold probability", "net benefit", {"": (threshold, treat_all)}),
+    }
+    names = {"predicted": "x", "observed": "y", "threshold": "x", "net_benefit": "y"}
+    figure, axes = panels(len(panel), 2, 1.0, 0.3)
+    for cell, (kind, (title, x, y, lines)) in zip(axes, panel.items(), strict=True):
+        for line in lines.values():
+            cell.plot(*line, color="black", linewidth=0.9, linestyle=DASHES[0])
+        for arm, look in zip(arms, LOOKS, strict=False):
+            curve = curves[kind].rename(columns=names).loc[lambda rows, arm=arm: rows["arm"] == arm].sort_values("x")
+            cell.fill_between(curve["x"], curve["low"], curve["high"], color=look["color"], alpha=0.2, linewidth=0)
+            cell.plot(curve["x"], curve["y"], label=arm, **look)
+        cell.set(title=title, xlabel=x, ylabel=y, box_aspect=1, **UNIT_SQUARE)
+    axes[-1].axhline(0, color="black", linewidth=0.9, linestyle=DASHES[1])
+    axes[-1].set(ylim=(-0.08, prevalence * 1.1))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.set_label(f"""ROC, precision-recall, calibration and decision curves of {listing(arms)}, over the lines of
+        chance, perfect calibration, treat-all and treat-none; prevalence {prevalence:.2f}.""")
+    return figure
 
 
 @captioned
@@ -163,21 +205,24 @@ def reliability(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         below.set(yticks=[], xlabel="", ylabel="")
         below.spines["left"].set_visible(False)
     figure.supxlabel("score")
-    figure.supylabel("observed share with stenosis")
+    figure.supylabel("observed share labelled stenosis")
     figure.set_label(f"""Reliability curves of {len(arms)} arms with 95 % intervals over histograms of the scores. Mean
         distance from the diagonal of perfect calibration: {listing(gaps)}.""")
     return figure
 
 
 @captioned
-def gains(table: pd.DataFrame, reference: str = "basic") -> Figure:
+def gains(table: pd.DataFrame, reference: str = "basic", steps: Sequence[Sequence[str]] = ()) -> Figure:
     """Gains.
 
-    Squares and lines: the gain and its 95 % interval. Orange: the range that the paper claims for its method, on
-    other data. Dashed: no gain.
+    Squares and lines: the gain and its 95 % interval, of the arms that are steps of the plan. Orange: the range that
+    the paper claims for its method, on other data. Dashed: no gain.
 
-    Used by notebook 06. `table` is gains.csv: arm, metric, gain, low, high, p_value, paper_low, paper_high.
+    Used by notebook 06. `table` is gains.csv: arm, metric, gain, low, high, p_value, paper_low, paper_high; `steps` are
+    those of the plan; without any, all arms are shown.
     """
+    on_ladder = {arm for step in steps for arm in step} or set(table["arm"])
+    table = table[table["arm"].isin(on_ladder)]
     table = table[(table["arm"] != reference) & table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
     arms, metrics = list(table["arm"].unique()), list(table["metric"].unique())
     if not metrics:

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, captioned
@@ -17,11 +18,17 @@ LABEL_WIDTH, NOTE_WIDTH = 12, 34  # characters beside and under a picture
 
 
 @captioned
-def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray | None, rows: pd.DataFrame) -> Figure:
+def saliency(
+    images: np.ndarray,
+    maps: dict[str, np.ndarray],
+    masks: np.ndarray | None,
+    rows: pd.DataFrame,
+    side_mm: ArrayLike = np.nan,
+) -> Figure:
     """Saliency maps.
 
     Where the network's features speak for the class it called, on test images chosen by rule. A map that looks right
-    proves nothing by itself.
+    proves nothing by itself. Scale bars: 20 mm on the film.
 
     Used by notebook 08. `images` (n,S,S); `maps` row title -> (n,S,S) non-negative; `masks` (n,S,S), non-zero inside
     the true foramina, or None; `rows` n rows with label, score and `rule` (why the image was chosen).
@@ -29,7 +36,7 @@ def saliency(images: np.ndarray, maps: dict[str, np.ndarray], masks: np.ndarray 
     n, side = len(images), PAGE / max(len(images), 4)
     figure, axes = plt.subplots(len(maps) + 1, n, figsize=(side * n, side * (len(maps) + 1) + 0.4), squeeze=False)
     overlaid = {fill(name, LABEL_WIDTH): list(map(_overlay, images, stack)) for name, stack in maps.items()}
-    rows_of_pictures(axes, {"radiograph": images, **overlaid})
+    rows_of_pictures(axes, {"radiograph": images, **overlaid}, side_mm)
     for cell, row in zip(axes[0], rows.itertuples(), strict=True):
         cell.set_title(f"{row.rule}\n{CLASSES[row.label]}\nscore {row.score:.2f}", fontsize=6, pad=2)
     empty = axes[1:][[[not map_.any() for map_ in stack] for stack in maps.values()]]
@@ -107,18 +114,19 @@ def _cascade(axes: Axes, cascade: pd.DataFrame) -> None:
 
 
 @captioned
-def errors(images: np.ndarray, rows: pd.DataFrame) -> Figure:
+def errors(images: np.ndarray, rows: pd.DataFrame, side_mm: ArrayLike = np.nan) -> Figure:
     """The most confident errors.
 
     Chosen by rule: the test images that are furthest on the wrong side of the threshold, as many false negatives as
-    false positives where there are enough. The label is the recorded one.
+    false positives where there are enough. The label is the recorded one. Scale bars: 20 mm on the film.
 
     Used by notebook 08. `images` (n,S,S), surest first; `rows` n rows with image_id, label, score and, where the
     anatomy is known, a `note` on it.
     """
     figure, axes = panels(len(images), 4, 1.0, 0.6)
-    for cell, image, row in zip(axes, images, rows.itertuples(), strict=True):
-        picture(cell, image, f"label: {CLASSES[row.label]}\nscore {row.score:.2f}")
+    sides = np.broadcast_to(side_mm, len(images))
+    for cell, image, side, row in zip(axes, images, sides, rows.itertuples(), strict=True):
+        picture(cell, image, f"label: {CLASSES[row.label]}\nscore {row.score:.2f}", side)
         cell.set_xlabel("\n".join([row.image_id, *wrap(getattr(row, "note", ""), NOTE_WIDTH)]), fontsize=6)
     missed = int((rows["label"] == 1).sum())
     figure.set_label(f"""The {len(rows)} most confident errors on the test set: {missed} radiographs labelled stenosis

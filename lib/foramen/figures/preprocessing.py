@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from foramen.figures.drawing import listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, GREY, ORANGE, PAGE, REFERENCE, SKY, VERMILION, captioned
@@ -22,19 +23,20 @@ def distribution(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 @captioned
-def regions(films: np.ndarray, places: pd.DataFrame) -> Figure:
+def regions(films: np.ndarray, places: pd.DataFrame, side_mm: ArrayLike = np.nan) -> Figure:
     """Regions of interest.
 
     Whole films, from the one on which the detector is least sure to the surest, with the region that is seen of each:
-    orange, detected; blue, given by the table; dotted, the fixed one, because the detector is not sure.
+    orange, detected; blue, given by the table; dotted, the fixed one, because the detector is not sure. Scale bars: 20
+    mm on the film.
 
     Used by notebook 02. `films` (n, S, S); a row of `places` each: x, y, half (-1 to 1 over the film), confidence,
-    detected, given.
+    detected, given; `side_mm` (n,).
     """
     figure, cells = panels(len(films), 6, 1.0, 0.2)
-    size = films.shape[-1]
-    for axes, film, found in zip(cells, films, places.itertuples(), strict=True):
-        picture(axes, film, f"{found.confidence:.2f}")
+    size, sides = films.shape[-1], np.broadcast_to(side_mm, len(films))
+    for axes, film, side, found in zip(cells, films, sides, places.itertuples(), strict=True):
+        picture(axes, film, f"{found.confidence:.2f}", side)
         color = SKY if found.given else ORANGE if found.detected else VERMILION
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * found.half + [found.x, found.y]
         axes.plot(*((corners + 1) / 2 * size - 0.5).T, "-" if found.given or found.detected else ":", color=color)
@@ -48,24 +50,26 @@ def regions(films: np.ndarray, places: pd.DataFrame) -> Figure:
 
 
 @captioned
-def equalization(raw: np.ndarray, treated: dict[str, np.ndarray], boxes: np.ndarray, examples: int = 4) -> Figure:
+def equalization(
+    raw: np.ndarray, treated: dict[str, np.ndarray], boxes: np.ndarray, side_mm: ArrayLike = np.nan, examples: int = 4
+) -> Figure:
     """Histogram equalization.
 
     Each thin line is one radiograph's cumulative distribution of grey values, the thick one their median;
-    equalization brings them to the dashed line.
+    equalization brings them to the dashed line. Scale bars: 20 mm on the film.
 
     Used by notebook 02. `raw` (n,S,S) and each of `treated` (n,S,S), any unsigned type; `boxes` (n,4) is the valid
-    area (top, left, bottom, right). Examples run from the darkest to the brightest raw image. Dashed: the
-    distribution of a uniform histogram.
+    area (top, left, bottom, right); `side_mm` (n,). Examples run from the darkest to the brightest raw image. Dashed:
+    the distribution of a uniform histogram.
     """
     rows = {"as acquired": raw, **treated}
     brightness = [raw[i][top:bottom, left:right].mean() for i, (top, left, bottom, right) in enumerate(boxes)]
     shown = np.argsort(brightness)[np.linspace(0, len(raw) - 1, examples).round().astype(int)]
     size, ratios = (PAGE, 1.42 * len(rows)), [1] * examples + [1.35]
     figure, axes = plt.subplots(len(rows), examples + 1, figsize=size, width_ratios=ratios, squeeze=False)
-    grey, distances = np.linspace(1 / BINS, 1, BINS), {}
+    grey, distances, sides = np.linspace(1 / BINS, 1, BINS), {}, np.broadcast_to(side_mm, len(raw))[shown]
     for cells, (name, stack) in zip(axes, rows.items(), strict=True):
-        rows_of_pictures(cells[None, :-1], {name: stack[shown]}, vmin=0, vmax=np.iinfo(stack.dtype).max)
+        rows_of_pictures(cells[None, :-1], {name: stack[shown]}, sides, vmin=0, vmax=np.iinfo(stack.dtype).max)
         curves = np.array([distribution(image, box) for image, box in zip(stack, boxes, strict=True)])
         distances[name] = np.abs(curves - grey).max(axis=1).mean()
         _distributions(cells[-1], grey, curves)
@@ -87,16 +91,16 @@ def _distributions(axes: Axes, grey: np.ndarray, curves: np.ndarray) -> None:
 
 
 @captioned
-def one_equalization(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> Figure:
+def one_equalization(before: np.ndarray, after: np.ndarray, box: np.ndarray, side_mm: float = np.nan) -> Figure:
     """One radiograph, equalized.
 
     Left the radiograph, in the middle how many pixels each grey value has, on the right the share of pixels that are
-    no brighter than it; dashed: that of a uniform histogram.
+    no brighter than it; dashed: that of a uniform histogram. Scale bars: 20 mm on the film.
 
     Used by notebook 02. `before`, `after` (S,S) uint8; `box` is the valid area (top, left, bottom, right).
     """
     figure, axes = plt.subplots(2, 3, figsize=(PAGE, 0.62 * PAGE), width_ratios=[0.8, 1, 1], squeeze=False)
-    rows_of_pictures(axes[:, :1], {"before": before[None], "after": after[None]}, vmin=0, vmax=255)
+    rows_of_pictures(axes[:, :1], {"before": before[None], "after": after[None]}, side_mm, vmin=0, vmax=255)
     grey, (top, left, bottom, right) = np.arange(256), box
     medians = []
     for (_, histogram, cumulative), image in zip(axes, (before, after), strict=True):

@@ -12,8 +12,8 @@ from foramen.figures.style import MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENC
 def gain_curves(table: pd.DataFrame) -> Figure:
     """Gain against nuisance.
 
-    The same contrast where a nuisance parameter, or what is named above a panel, is smaller or larger; 1 is this
-    study's own. Where a nuisance is zero, a step that helps by removing it should gain nothing (dashed).
+    A panel's contrast where what is named above it is smaller or larger; 1 is the study's own. Where a nuisance is
+    zero, a step that helps by removing it should gain nothing (dashed).
 
     Used by notebook 07. `table` is `sweep_curves.measure`: sweep, factor, arm, reference, metric, gain, low, high (the
     95 % interval).
@@ -29,7 +29,9 @@ def gain_curves(table: pd.DataFrame) -> Figure:
             intervals(cell, x, row["gain"], row["low"], row["high"], PALETTE[i], marker=MARKERS[i], label=label)
         cell.axhline(0, **REFERENCE)
         first = part.iloc[0]
-        cell.set(title=str(name).replace("_", " "), xlabel=f"times the study's\n{first.arm} over {first.reference}")
+        cell.set(
+            title=f"{str(name).replace('_', ' ')}:\n{first.arm} over {first.reference}", xlabel="relative magnitude"
+        )
         cell.set_xticks(sorted(part["factor"].unique()))
         found = in_words(part[part["metric"] == metrics[0]], "{gain:+.1f} at {factor:g}")
         words.append(f"{name}, {metrics[0]}: {found}")

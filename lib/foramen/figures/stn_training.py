@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure, SubFigure
+from numpy.typing import ArrayLike
 
-from foramen.figures.drawing import in_words, listing, picture, rows_of_pictures
+from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, ORANGE, PAGE, REFERENCE, captioned
 
 
@@ -29,11 +30,17 @@ def frame(theta: np.ndarray, size: int) -> np.ndarray:
 
 @captioned
 def stn(
-    inputs: np.ndarray, outputs: np.ndarray, theta: np.ndarray, fixed: np.ndarray, all_theta: np.ndarray | None = None
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    theta: np.ndarray,
+    fixed: np.ndarray,
+    all_theta: np.ndarray | None = None,
+    side_mm: ArrayLike = np.nan,
 ) -> Figure:
     """Spatial transformer.
 
     Orange: what the spatial transformer reads. Dashed: the fixed crop of the same magnification, which is its control.
+    Scale bars: 20 mm on the film.
 
     Used by notebook 04. `inputs` (n,S,S), `outputs` (n,k,h,w), `theta` (n,2,3) sampling matrices in the convention of
     `affine_grid`, or with several heads (n,k,2,3); `fixed` is that of the fixed crop, the reference; `all_theta` those
@@ -43,7 +50,8 @@ def stn(
     figure = plt.figure(figsize=(PAGE, height + 1.7))
     top, bottom = figure.subfigures(2, 1, height_ratios=[height, 1.7], squeeze=False).flat
     axes, fixed = top.subplots(2, n, squeeze=False), fixed.reshape(-1, 2, 3)
-    rows_of_pictures(axes, {"input": inputs, "output": np.concatenate(list(np.moveaxis(outputs, 1, 0)), axis=1)})
+    rows_of_pictures(axes[:1], {"input": inputs}, side_mm)
+    rows_of_pictures(axes[1:], {"output": np.concatenate(list(np.moveaxis(outputs, 1, 0)), axis=1)})
     for (upper, lower), matrices in zip(axes.T, theta.reshape(n, -1, 2, 3), strict=True):
         for reference, matrix in zip(fixed, matrices, strict=True):
             upper.plot(*frame(reference, size).T, color="white", linewidth=1, linestyle=(0, (2, 2)))
@@ -74,36 +82,38 @@ def _spread(figure: SubFigure, words: np.ndarray, fixed_words: tuple[float, ...]
 
 
 @captioned
-def stn_ways(inputs: np.ndarray, outputs: dict[str, np.ndarray], ways: pd.DataFrame) -> Figure:
+def stn_ways(outputs: dict[str, np.ndarray], ways: pd.DataFrame) -> Figure:
     """Ways of training the spatial transformer.
 
-    Beside the fixed crop, the whole region and, where it is known, the true pose.
+    The mean of all validation radiographs after each way: the sharper its vertebrae, the better it lays one neck upon
+    another. The whole region and the fixed crop learn nothing; the true pose is known of synthetic necks only.
 
-    Used by notebook 04. `inputs` (n,S,S); `outputs` way -> (n,s,s); `ways` has a row for each way with way, det,
-    outside and collapsed, over the validation images.
+    Used by notebook 04. `outputs` way -> (n,s,s); `ways` has a row for each way with way, det, outside and collapsed,
+    over the validation images.
     """
-    det, n = ways.set_index("way")["det"], len(inputs)
-    rows = {f"{way.replace('_', ' ')}\ndet θ {det[way]:.2f}": made for way, made in outputs.items()}
-    figure, axes = plt.subplots(len(rows) + 1, n, figsize=(PAGE, PAGE / n * (len(rows) + 1)), squeeze=False)
-    rows_of_pictures(axes, {"radiograph": inputs, **rows})
+    found, n = ways.set_index("way"), len(next(iter(outputs.values())))
+    figure, axes = panels(len(outputs), len(outputs), 2.0, 0.4)
+    for cell, (way, made) in zip(axes, outputs.items(), strict=True):
+        note = "collapsed" if found.loc[way, "collapsed"] else f"det θ {found.loc[way, 'det']:.2f}"
+        picture(cell, made.mean(axis=0), f"{way.replace('_', ' ')}\n{note}")
     lost = list(ways.loc[ways["collapsed"], "way"]) or ["none"]
-    figure.set_label(f"""{n} validation radiographs and what {len(outputs)} ways of training make of them. Mean det θ
+    figure.set_label(f"""Mean of {n} validation radiographs after each of {len(outputs)} ways of training. Mean det θ
         and share out of frame: {in_words(ways, "{way} {det:.2f} and {outside:.0%}")}. Collapsed: {listing(lost)}.""")
     return figure
 
 
 @captioned
-def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray) -> Figure:
+def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray, side_mm: float = np.nan) -> Figure:
     """Sampling through θ.
 
-    Orange: the part of the radiograph that θ reads. Right: what is read.
+    Orange: the part of the radiograph that θ reads. Right: what is read. Scale bar: 20 mm on the film.
 
     Used by notebook 04. `radiograph` (S,S), `sampled` (s,s), `theta` (2,3) in the convention of `affine_grid`.
     """
     figure, axes = plt.subplots(1, 2, figsize=(0.7 * PAGE, 0.37 * PAGE))
     size, (turn, zoom, *_) = radiograph.shape[-1], transform_words(theta)
-    for cell, image, title in zip(axes, (radiograph, sampled), ("radiograph", "sampled through θ"), strict=True):
-        picture(cell, image, title)
+    picture(axes[0], radiograph, "radiograph", side_mm)
+    picture(axes[1], sampled, "sampled through θ")
     axes[0].plot(*frame(theta, size).T, color=ORANGE, linewidth=1.6)
     axes[0].set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     figure.set_label(f"A radiograph and what θ reads from it: rotated by {turn:+.0f}°, magnified {zoom:.2f} times.")

@@ -39,7 +39,7 @@ STYLE = {
     "image.interpolation": "none",
     "legend.frameon": False,
     "patch.force_edgecolor": False,
-    "savefig.dpi": 160,
+    "savefig.dpi": 300,
     "svg.fonttype": "path",
 }
 CLASSES = {0: "no stenosis", 1: "stenosis"}

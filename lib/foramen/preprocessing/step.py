@@ -85,6 +85,11 @@ def seen(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) -
     return np.stack(images), np.stack(boxes)
 
 
+def side_mm(study: Study, films: Cohort, source: RegionSource) -> np.ndarray:
+    """What the side of this region is on each film, in mm (N,); NaN where no pixel spacing is stated."""
+    return films.side_mm * place(study, films, source)[:, 2]
+
+
 def masks(study: Study, films: Cohort, source: RegionSource, index: np.ndarray) -> np.ndarray:
     """The true foramina in this region of the films at `index`: (n, S, S) uint8, one bit a level."""
     assert films.masks is not None

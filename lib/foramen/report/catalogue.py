@@ -8,9 +8,10 @@ from PIL import Image
 
 from foramen.core import tables
 from foramen.figures import CAPTIONS
+from foramen.figures.style import STYLE
 from foramen.study.model import Study
 
-SCREEN = 100 / 160  # of a figure's pixels: an inch is 100 pixels of the page, and 160 in the file
+SCREEN = 100 / STYLE["savefig.dpi"]  # of a figure's pixels: an inch is 100 pixels of the page
 SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
 

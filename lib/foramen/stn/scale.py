@@ -19,8 +19,7 @@ def scales(study: Study, films: Cohort) -> pd.DataFrame:
     pixel of the input) and foramen_pixels (of the width of a normal foramen, `literature.FORAMEN`). The median film and
     region; of an STN the crop at its start.
     """
-    known = films.acquisition
-    side = (known["spacing_mm"] * known[["width", "height"]].max(axis=1)).dropna().median()
+    side = np.nanmedian(films.side_mm) if np.isfinite(films.side_mm).any() else np.nan
     rows = []
     for name, arm in study.arms.items():
         run = study.run(name, study.seeds[0])

@@ -1,0 +1,127 @@
+"""Figures that open notebook 06 and the README: one radiograph on its way, and where the points go."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from foramen.figures.drawing import in_words, intervals, listing, picture
+from foramen.figures.stn_training import frame
+from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, PAGE, REFERENCE, VERMILION, captioned
+
+LADDER = 1.5  # inches, height of the ladder below the pictures
+
+
+class Station(NamedTuple):
+    """What an arm makes of one radiograph."""
+
+    name: str  # what the arm does that the one before it does not
+    image: np.ndarray  # (S, S), the region after the arm's treatment
+    theta: np.ndarray  # (heads, 2, 3), what is read of it
+    given: np.ndarray  # (heads, h, w), what the network is given
+    score: float
+    mm_pixel: float  # the film's millimetres to a pixel of `given`; NaN where unknown
+
+
+@captioned
+def overview(
+    film: np.ndarray,
+    region: np.ndarray,
+    stations: Mapping[str, Station],
+    results: pd.DataFrame,
+    lines: Mapping[str, float],
+    side_mm: float = np.nan,
+) -> Figure:
+    """A radiograph on its way, and what each step is worth.
+
+    Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given,
+    and the score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
+    without the radiograph and what is left by the noise of the labels. Scale bar: 20 mm on the film.
+
+    Used by notebook 06. `film` (S,S) and its `region` (x, y, half); `stations` by arm; `results` has arm, estimate, low
+    and high of the metric; `lines` are baselines and ceilings by name.
+    """
+    columns, shown = len(stations) + 1, results.set_index("arm")
+    size = PAGE / columns
+    heights = [size + 0.3, size + 0.5, LADDER]
+    figure, axes = plt.subplots(3, columns, figsize=(PAGE, sum(heights)), height_ratios=heights, squeeze=False)
+    picture(axes[0, 0], film, "the film", side_mm)
+    x, y, half = region
+    axes[0, 0].plot(*frame(np.array([[half, 0, x], [0, half, y]]), film.shape[-1]).T, color=ORANGE)
+    axes[1, 0].text(1, 0.5, "what the\nnetwork is given", ha="right", va="center", fontsize=7, color=GREY)
+    axes[1, 0].set_axis_off()
+    for (above, middle, below), (arm, station) in zip(axes.T[1:], stations.items(), strict=True):
+        picture(above, station.image, f"{station.name}\n{arm}")
+        for matrix in station.theta:
+            above.plot(*frame(matrix, station.image.shape[-1]).T, color=ORANGE, scalex=False, scaley=False)
+        scale = f"\n{station.mm_pixel:.2f} mm/pixel" if np.isfinite(station.mm_pixel) else ""
+        picture(middle, np.concatenate(station.given))
+        middle.set_xlabel(f"score {station.score:.2f}{scale}", fontsize=7)
+        _rung(below, shown.loc[arm], lines)
+    _legend(axes[2, 0], lines)
+    for cell in axes[2]:
+        cell.sharey(axes[2, -1])
+    words = in_words(results[results["arm"].isin(list(stations))], "{arm} {estimate:.2f} ({low:.2f} to {high:.2f})")
+    levels = listing(f"{name} {value:.2f}" for name, value in lines.items())
+    figure.set_label(f"""One radiograph on its way through {len(stations)} arms: region, frame that is read, input of
+        the network, score. Below, the accuracy of each arm: {words}. Dashed lines: {levels}.""")
+    return figure
+
+
+def _rung(axes: Axes, row: pd.Series, lines: Mapping[str, float]) -> None:
+    """An arm's estimate in per cent, on the lines that go through all rungs."""
+    low, high, estimate = 100 * row[["low", "high", "estimate"]].astype(float)
+    intervals(axes, [0], [estimate], [low], [high], BLUE, linestyle="none")
+    axes.text(0.12, estimate, f"{estimate:.1f}", fontsize=7, va="center")
+    for value in lines.values():
+        axes.axhline(100 * value, **REFERENCE)
+    axes.set(xlim=(-0.5, 0.5), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _legend(axes: Axes, lines: Mapping[str, float]) -> None:
+    """The names of the lines, each at its height."""
+    for name, value in lines.items():
+        axes.text(1, 100 * value, f"{name}\n{100 * value:.1f}", fontsize=7, ha="right", va="center", color=GREY)
+    axes.set(xlim=(0, 1), xticks=[], yticks=[], ylabel="accuracy (%)")
+    axes.spines[:].set_visible(False)
+
+
+@captioned
+def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Where the points go.
+
+    From what is known without the radiograph (dashed line) each bar rises, or falls, to the level of what stands
+    below it; grey is what no arm reaches: what is left on the film, what is not on it, and the errors of the labels
+    themselves. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as another
+    resolution or a cohort without variation of positioning, has no bar.
+
+    Used by notebook 06. `table` is `where_points_go.measure`: what, start, end, low, high (per cent; the last two
+    of the difference, in points), kind.
+    """
+    floor = table["start"].iloc[0]
+    figure, axes = plt.subplots(figsize=(PAGE, 2.6))
+    rise, kinds = table["end"] - table["start"], {"step": BLUE, "gap": GREY}
+    colours = [VERMILION if up < 0 else kinds[kind] for up, kind in zip(rise, table["kind"], strict=True)]
+    axes.bar(table.index, rise, bottom=table["start"], color=colours, width=0.62)
+    tested = table[table["low"].notna()]
+    axes.vlines(tested.index, tested["start"] + tested["low"], tested["start"] + tested["high"], "black", linewidth=1.2)
+    for place, row in table.iterrows():
+        top = max(row[["start", "end"]].max(), row["start"] + (row["high"] if row["high"] == row["high"] else 0))
+        axes.text(place, top + 0.6, f"{row['end'] - row['start']:+.1f}", ha="center", fontsize=7)
+    axes.axhline(floor, **REFERENCE)
+    edges = table["start"].iloc[1:]
+    axes.hlines(edges, table.index[1:] - 0.69, table.index[1:] - 0.31, color="black", linewidth=0.6)
+    axes.set_xticks(table.index, table["what"].str.replace(" ", "\n"), fontsize=7)
+    axes.set(ylabel=f"{METRIC_NAMES[metric]} (%)", ylim=(table[["start", "end"]].min().min() - 4, 103))
+    axes.annotate(f"metadata only {floor:.1f}", (axes.get_xlim()[0], floor), xytext=(2, -3), textcoords="offset points",
+                  fontsize=7, color=GREY, va="top")  # fmt: skip
+    steps = in_words(table.assign(rise=rise), "{what} {rise:+.1f}")
+    figure.set_label(
+        f"Waterfall of {METRIC_NAMES[metric]} from {floor:.1f} % (metadata only) to 100 %, in points: {steps}."
+    )
+    return figure
