@@ -203,7 +203,7 @@ def knobs(
             heading = f"{title}\n{name}" if value == 0 else name
             picture(ax, image, heading, acq.FILM_MM[0], vmin=0, vmax=65535)
         for spare in cells[len(shown) :]:
-            spare.set_axis_off()
+            spare.remove()
     return _describe(
         figure,
         f"""One synthetic patient's radiograph for {len(KNOBS)} nuisance parameters, each at zero, at its default and

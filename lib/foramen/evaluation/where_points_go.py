@@ -26,11 +26,11 @@ def measure(results: pd.DataFrame, baselines: pd.DataFrame, steps: pd.DataFrame,
     """
     level = 100 * pd.concat([results, baselines]).set_index("arm")["estimate"].dropna()
     tested = steps.set_index(["arm", "reference"])[["low", "high"]]
-    whats = [name for name in (BLIND, *arms, FILM, CEILING) if name in level]
+    bars = [name for name in (BLIND, *arms, FILM, CEILING) if name in level]
     rows = []
-    for before, what in zip(whats, whats[1:], strict=False):
+    for before, what in zip(bars, bars[1:], strict=False):
         low, high = tested.loc[(what, before)] if (what, before) in tested.index else (None, None)
         rows.append((what, level[before], level[what], low, high, "step" if what in arms else "gap"))
-    rows.append(("without label noise", level[whats[-1]], 100.0, None, None, "gap"))
+    rows.append(("without label noise", level[bars[-1]], 100.0, None, None, "gap"))
     table = pd.DataFrame(rows, columns=["what", "start", "end", "low", "high", "kind"])
     return table.astype({"low": float, "high": float})
