@@ -13,6 +13,11 @@ def device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def kind(on: torch.device) -> str:
+    """What a result was computed on: `cpu`, or the model of the GPU."""
+    return torch.cuda.get_device_name(on) if on.type == "cuda" else on.type
+
+
 def bfloat16_is_native(on: torch.device) -> bool:
     """True where bfloat16 has instructions of its own; where it is emulated it is slower than float32."""
     if on.type == "cuda":
@@ -31,7 +36,7 @@ def deterministic(threads: int) -> None:
 
     A result depends on the number of threads (sums are added in another order), so it is part of the study. On a GPU
     PyTorch warns of `grid_sample`: what it adds in random order is the gradient by the image, which no network here
-    asks for; that by the grid is taken to repeat, which no GPU here has shown.
+    asks for; that by the grid repeated to the byte where it was tried (tests/training/test_gpu.py, on an H100).
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)

@@ -58,7 +58,7 @@ def prepare(run: Run) -> Path:
         if run.study.keep_weights or run.seed == run.study.seeds[0]:
             weights.save(tuning.model, home / "weights.safetensors")
         images, epochs = tuning.data.images, len(state.history)
-        facts |= {"seed": run.seed, "arm": run.arm, "epochs": epochs, "device": str(images.device)}
+        facts |= {"seed": run.seed, "arm": run.arm, "epochs": epochs, "device": compute.kind(images.device)}
         facts["chosen_epoch"] = tuning.stopping.best["epoch"] or epochs
         facts["transformer"] = stn.diagnose(tuning.model.transformer, images, films, run)
 
