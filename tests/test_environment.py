@@ -83,7 +83,9 @@ def test_conda_users_get_the_same_pins():
     assert conda_pins() == locked()
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("lib", []), ("notebooks", []), ("tests", ["dev", "imagenet"])])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("lib", ["train"]), ("notebooks", ["train"]), ("tests", ["dev", "imagenet", "train"])]
+)
 def test_every_import_is_declared(folder, extras):
     known = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
     providers = metadata.packages_distributions()

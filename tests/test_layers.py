@@ -22,6 +22,7 @@ ORDER = (
     "report",
     "verification",
     "workflow",
+    "published",
     "cli",
 )
 TOP = ("foramen", "foramen.__main__")  # the package itself imports nothing; the command calls cli

@@ -78,6 +78,15 @@ def parser() -> argparse.ArgumentParser:
 
     add("pretrain", pretrain, "make the pre-trained weights that a study starts from", study, job)
     add("report", make_report, "make the report of a study whose evaluation is done", study, job)
+    text = "put the tables of a finished study in one small file for others (docs/teaching.md)"
+    archive = add("archive", make_archive, text, study)
+    archive.add_argument("file", type=Path, nargs="?", help="default: published.zip beside the report")
+    text = "with the network that notebook 08 explains, in half precision; default file: runs/<study>/published.zip"
+    archive.add_argument("--weights", action="store_true", help=text)
+    text = "unpack such a file in place of trainings, for the notebooks from 06 on"
+    use = add("use-published", use_published, text, study)
+    use.add_argument("file", type=Path, nargs="?", help="default: that of the committed report")
+
     add("lab", open_lab, "open the notebooks in JupyterLab")
     text = "write the notebooks without the solutions of their exercises"
     add("exercises", write_exercises, text).add_argument("folder", type=Path, help="empty, or not there yet")
@@ -223,6 +232,26 @@ def write_dicom(given: argparse.Namespace) -> int:
     from foramen.cohort import step
 
     say(dicom.write_dicom_folder(step.prepare(chosen).folder, given.folder))
+    return 0
+
+
+def make_archive(given: argparse.Namespace) -> int:
+    """`foramen archive`."""
+    from foramen.published import step
+
+    made = step.make(_load(given), given.file, given.weights)
+    say(f"{made}: {made.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def use_published(given: argparse.Namespace) -> int:
+    """`foramen use-published`."""
+    from foramen.published import step
+
+    chosen = _load(given)
+    contents = step.use(chosen, given.file).contents
+    say(f"{chosen.paths.runs}: results of {contents.finished}, published, made with {', '.join(contents.code)}")
+    say(f"with {', '.join(contents.halved)}" if contents.halved else "without weights: notebook 08 has no network")
     return 0
 
 

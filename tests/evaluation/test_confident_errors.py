@@ -43,10 +43,8 @@ def films(tmp_path) -> Cohort:
     return Cohort(
         manifest=rows,
         included=rows,
-        images=np.zeros((n, 8, 8), np.uint16),
         boxes=np.zeros((n, 4)),
         truth=truth,
-        masks=None,
         poses=None,
         regions=None,
         acquisition=pd.DataFrame(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,27 @@ class Cohort:
 
     manifest: pd.DataFrame  # every row, excluded ones too
     included: pd.DataFrame
-    images: np.ndarray  # (N, S, S) uint16, full scale, bone bright, letterboxed, padding 0; memory-mapped
     boxes: np.ndarray  # (N, 4) int16 top, left, bottom, right of the valid area
     truth: pd.DataFrame | None
-    masks: np.ndarray | None  # (N, S, S) uint8, one bit a level; memory-mapped
     poses: pd.DataFrame | None  # image_id and POSE_COLUMNS, where known (synthetic, CSXA)
     regions: pd.DataFrame | None  # x, y, half (see preprocessing.regions) of the boxes that a user's table gives
     acquisition: pd.DataFrame
     audit: dict
     folder: Path
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """(N, S, S) uint16, full scale, bone bright, letterboxed, padding 0; memory-mapped.
+
+        A published archive (`foramen.published`) leaves them out: what reads tables alone never opens them.
+        """
+        return np.load(self.folder / "images.npy", mmap_mode="r")
+
+    @cached_property
+    def masks(self) -> np.ndarray | None:
+        """(N, S, S) uint8, one bit a level; memory-mapped. None where nobody knows where the foramina are."""
+        path = self.folder / "masks.npy"
+        return np.load(path, mmap_mode="r") if path.exists() else None
 
     @property
     def showable(self) -> pd.DataFrame:
@@ -62,10 +75,8 @@ def load_cohort(folder: Path) -> Cohort:
     return Cohort(
         manifest=manifest,
         included=manifest[~manifest["excluded"]].reset_index(drop=True),
-        images=np.load(folder / "images.npy", mmap_mode="r"),
         boxes=np.load(folder / "boxes.npy"),
         truth=truth,
-        masks=optional("masks.npy", lambda path: np.load(path, mmap_mode="r")),
         poses=optional("poses.parquet", read_frame) if truth is None else truth[["image_id", *POSE_COLUMNS]],
         regions=optional("regions.parquet", read_frame),
         acquisition=read_frame(folder / "acquisition.parquet"),

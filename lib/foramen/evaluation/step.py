@@ -2,42 +2,58 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
 from foramen import figures
-from foramen.augmentation.flip import mirrored as mirrored_by
-from foramen.augmentation.step import side_dependent
 from foramen.cohort import privacy
 from foramen.cohort import step as cohort
 from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import read_frame, read_json
-from foramen.evaluation import (
-    bootstrap,
-    confident_errors,
-    learning_curves,
-    predictions,
-    saliency,
-    shortcuts,
-    where_points_go,
-)
-from foramen.evaluation.saliency import Explained, Seen
+from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, shortcuts, where_points_go
 from foramen.figures.overview import Station
-from foramen.fine_tuning import step as fine_tuning
-from foramen.preprocessing import step as preprocessing
 from foramen.study import provenance, sweeps
-from foramen.study.model import Arm, Study
-from foramen.training.backbone import Network
+from foramen.study.model import Arm, Run, Study
+
+if TYPE_CHECKING:
+    from foramen.evaluation.saliency import Explained, Seen
+    from foramen.training.backbone import Network
+
+WITHOUT = "pip install -e .[train] has what trains; foramen use-published unpacks trainings"
+
+# Functions that train, or look into a network, import PyTorch themselves: what reads predictions runs without it.
 
 
 def train_missing(study: Study) -> dict[tuple[str, int], Path]:
-    """The folder of every training (arm, seed) of the study, made where it is missing or stale."""
-    return {(arm, seed): fine_tuning.prepare(study.run(arm, seed)) for arm in study.arms for seed in study.seeds}
+    """The folder of every training (arm, seed) of the study, made where it is missing or stale.
+
+    A published one (`foramen use-published`) is taken as it is. So the cohort's tables are there, too: `cohort.load`.
+    """
+    for run in study.runs:
+        _train_where_missing(run)
+    return {(run.arm, run.seed): run.folder for run in study.runs}
+
+
+def _train_where_missing(run: Run) -> None:
+    if provenance.stands(run.folder, run.study):
+        return
+    try:
+        from foramen.fine_tuning import step as fine_tuning
+    except ModuleNotFoundError as error:
+        raise InputError(f"{run.folder}: no training that fits the study, and no {error.name}: {WITHOUT}") from None
+    fine_tuning.prepare(run)
+
+
+def require_weights(run: Run) -> None:
+    """InputError where the network of a finished training was left out of the published archive that it came in."""
+    if not (run.folder / "weights.safetensors").exists():
+        missing = f"{run.folder}: the published archive was made without this network's weights"
+        raise InputError(f"{missing}; unpack one made with --weights, or remove {run.study.paths.runs} and train")
 
 
 def gather(study: Study, films: Cohort) -> pd.DataFrame:
@@ -142,14 +158,21 @@ def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Re
     """The arms of a sweep at one factor, under resampled test patients; trained where they are missing."""
     for arm in arms:
         for seed in member.seeds:
-            fine_tuning.prepare(member.run(arm, seed))
+            _train_where_missing(member.run(arm, seed))
     frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
     plan = study.plan
     return bootstrap.resample(frame, plan.resamples, plan.seed, learning_curves.METRICS)
 
 
-def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> tuple[Network, Seen]:
+def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> "tuple[Network, Seen]":
     """A trained network, and what it was given of the radiographs in `rows` (from `saliency.choose`)."""
+    import torch
+
+    from foramen.augmentation.flip import mirrored as mirrored_by
+    from foramen.augmentation.step import side_dependent
+    from foramen.evaluation.saliency import Seen
+    from foramen.fine_tuning import step as fine_tuning
+
     films, model = cohort.load(study), fine_tuning.load_model(study.run(arm, seed))
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     mirrored = mirrored_by(films.included["side"], study.arms[arm].flip)[index]
@@ -166,7 +189,15 @@ def overview(
     study: Study, films: Cohort, gathered: pd.DataFrame, results: pd.DataFrame, baselines: pd.DataFrame
 ) -> Figure | None:
     """`figures.overview` of the plan's arms and a test radiograph: the first of `saliency.choose` among those that the
-    primary arm mirrors, where it mirrors any. None where no radiograph may be shown."""
+    primary arm mirrors, where it mirrors any. None where no radiograph may be shown, or networks were left out of a
+    published archive.
+    """
+    if any(provenance.left_out(study.paths.arm(arm, study.seeds[0])) for arm in study.arms):
+        return None
+    from foramen.augmentation.flip import mirrored as mirrored_by
+    from foramen.evaluation import saliency
+    from foramen.preprocessing import step as preprocessing
+
     plan, seed = study.plan, study.seeds[0]
     shown = films.showable[films.showable["split"] == "test"]
     mirrored = shown[mirrored_by(shown["side"], study.arms[plan.primary.arm].flip)]
@@ -189,6 +220,11 @@ def stations(
     study: Study, films: Cohort, image_id: str, arms: Iterable[str], frame: pd.DataFrame
 ) -> dict[str, Station]:
     """What each arm makes of one radiograph with its first seed; `frame` has the scores."""
+    import torch
+
+    from foramen.fine_tuning import step as fine_tuning
+    from foramen.preprocessing import step as preprocessing
+
     index, seed, found, before = np.flatnonzero(films.included["image_id"] == image_id), study.seeds[0], {}, Arm()
     scores = frame[(frame["image_id"] == image_id) & (frame["seed"] == seed)].set_index("arm")["score"]
     for run in (study.run(arm, seed) for arm in arms if arm in study.arms):
@@ -218,8 +254,11 @@ def _last_switch(arm: Arm, before: Arm) -> str:
     return "fixed crop" if changed[-1:] == ["STN frame"] and arm.stn == "crop" else (changed or [""])[-1]
 
 
-def explain(study: Study, arm: str, network: Network, seen: Seen, rows: pd.DataFrame, seed: int) -> Explained:
+def explain(study: Study, arm: str, network: "Network", seen: "Seen", rows: pd.DataFrame, seed: int) -> "Explained":
     """Maps of what the arm sees of the radiographs in `rows`, with, where synthetic, their true foramina."""
+    from foramen.evaluation import saliency
+    from foramen.preprocessing import step as preprocessing
+
     films, source = cohort.load(study), study.arms[arm].region
     index = films.included.set_index("image_id").index.get_indexer(rows["image_id"])
     masks = None if films.masks is None else preprocessing.masks(study, films, source, index) > 0
@@ -231,6 +270,8 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
 
     Empty where no arm has, or nobody knows which foramen is narrowed.
     """
+    from foramen.fine_tuning.step import ATTENTION
+
     levels, rows = study.cohort.synthetic.label.levels, []
     headed = [name for name, arm in study.arms.items() if arm.heads == len(levels) > 1]
     if films.truth is None or not headed:
@@ -239,7 +280,7 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
     asked = included.index[(included["split"] == "test") & (truth["label_visible"] == 1)]
     openings = truth.loc[asked, [f"narrowest_projected_mm_{level.replace('/', '_')}" for level in levels]]
     for arm in headed:
-        found = [read_frame(study.paths.arm(arm, seed) / fine_tuning.ATTENTION) for seed in study.seeds]
+        found = [read_frame(study.paths.arm(arm, seed) / ATTENTION) for seed in study.seeds]
         table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
         plan, kept = study.plan, table[table["image_id"].isin(asked)]
         found_at = shortcuts.pointed(kept, openings, included["patient_id"], plan.resamples, plan.seed)

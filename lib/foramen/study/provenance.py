@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,28 @@ def key(study: Study, stage: str, inputs: list[Path], content: str = "") -> str:
 
 def is_current(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bool:
     """True where `folder` holds a complete result of this stage for these parameters, inputs and outside files."""
+    return matches(folder, study, stage, inputs) and not left_out(folder)
+
+
+def matches(folder: Path, study: Study, stage: str, inputs: list[Path]) -> bool:
+    """The same, but files may have been left out when the result was published: tables are there, arrays not."""
     made = read_run(folder)
     if not made or changed_outside(folder):
         return False
     return made.get("key") == key(study, stage, inputs, made.get("content", ""))
+
+
+def stands(folder: Path, study: Study) -> bool:
+    """True where the result in `folder` and all that it was made of match the study; reads run.json files alone."""
+    made = read_run(folder)
+    inputs = [folder / name for name in made.get("inputs", [])]
+    upstream = all(path.is_file() or stands(path, study) for path in inputs)
+    return bool(made) and upstream and matches(folder, study, made["stage"], inputs)
+
+
+def left_out(folder: Path) -> list[str]:
+    """Names of the files that a published result lacks (`foramen.published`); none of a result that was made here."""
+    return read_run(folder).get("published", {}).get("left_out", [])
 
 
 def write_outside(folder: Path, changed: dict[str, int]) -> None:
@@ -87,11 +106,20 @@ def environment() -> dict[str, Any]:
     return {
         "code_version": code_version(),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": _versions(),
         "processor": processor(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "peak_memory_mib": round(peak / (1024 if sys.platform != "darwin" else 1024**2)),
     }
+
+
+def _versions() -> dict[str, str]:
+    """The version of each of PACKAGES that is installed: an environment that only evaluates has no PyTorch."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def processor() -> str:

@@ -34,7 +34,8 @@ def make(
         if not provenance.is_current(folder, study, stage, inputs):
             started, facts = time.time(), dict[str, Any]()
             examined = [examine()] if examine else []
-            (folder / "run.json").unlink(missing_ok=True)
+            if not provenance.matches(folder, study, stage, inputs):  # what lacks files only is read meanwhile
+                (folder / "run.json").unlink(missing_ok=True)
             work(facts, *examined)
             provenance.write_run(folder, study, stage, inputs, facts, started)
     return folder
