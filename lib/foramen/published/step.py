@@ -1,5 +1,6 @@
 """Make the archive of a finished study, and unpack one so that its notebooks find results that are marked published."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from foramen.core import paths
 from foramen.core.errors import InputError, first_few, raise_any
-from foramen.core.files import read_json, write_json, write_text
+from foramen.core.files import write_json, write_text
 from foramen.published import archive
 from foramen.published.archive import Archive, Contents
 from foramen.study import provenance, sweeps
@@ -115,7 +116,11 @@ def _unpack(packed: Archive, folder: Path) -> None:
         home = name.removesuffix("/run.json")
         if home != name:
             mark = {"archive": packed.digest[:12], "left_out": packed.contents.left_out.get(home, [])}
-            write_json(folder / name, {**read_json(folder / name), "published": mark})
+            try:
+                made = dict(json.loads(content))
+            except (ValueError, TypeError, RecursionError):
+                raise InputError(f"{name}: not a run.json that a study writes") from None
+            write_json(folder / name, made | {"published": mark})
 
 
 def _stands(folder: Path, study: Study, unpacked: Path) -> bool:

@@ -21,7 +21,13 @@ def runs(study: Study) -> list[dict[str, Any]]:
     folders |= {str(p.parent.relative_to(where.runs)): p.parent for p in sorted(where.runs.glob("stn/*/*/run.json"))}
     folders |= {f"{run.arm}, seed {run.seed}": run.folder for run in study.runs}
     folders |= {name: getattr(where, name) for name in ("evaluation", "robustness", "explanation")}
-    return [{"what": what, **_shown(folder)} for what, folder in folders.items() if (folder / "run.json").exists()]
+    made = {what: folder for what, folder in folders.items() if (folder / "run.json").exists()}
+    return [{"what": f"{what}{_published(folder)}", **_shown(folder)} for what, folder in made.items()]
+
+
+def _published(folder: Path) -> str:
+    """What a result is called besides that was not made here (`foramen.published`)."""
+    return " (published)" if "published" in read_run(folder) else ""
 
 
 def _pretraining(study: Study) -> Path:

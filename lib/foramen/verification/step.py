@@ -13,6 +13,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.report import made_by, readme
 from foramen.study.model import Study
+from foramen.study.provenance import read_run
 from foramen.verification import claims
 from foramen.verification.claims import Claim, Rule, Tolerances
 
@@ -21,12 +22,16 @@ TABLES = ("results", "gains", "steps")  # compared in every study; those that th
 
 
 def committed(study: Study) -> Path:
-    """The folder of the report to be verified. InputError where there is none, or where it is the repetition itself."""
+    """The folder of the report to be verified. InputError where there is none, or where the repetition would be it,
+    or what was published of it.
+    """
     folder = COMMITTED / study.name
     if not (folder / "tables" / "results.csv").exists():
         raise InputError(f"{folder}: there is no report to compare with")
     if folder == study.paths.report:
         raise InputError("FORAMEN_OUTPUT: a report cannot be compared with itself; name another folder")
+    if any("published" in read_run(run.folder) for run in study.runs):
+        raise InputError(f"{study.paths.runs}: published results repeat nothing; remove that folder")
     return folder
 
 
