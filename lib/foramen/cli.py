@@ -88,8 +88,12 @@ def parser() -> argparse.ArgumentParser:
     use.add_argument("file", type=Path, nargs="?", help="default: that of the committed report")
 
     add("lab", open_lab, "open the notebooks in JupyterLab")
-    text = "write the notebooks without the solutions of their exercises"
-    add("exercises", write_exercises, text).add_argument("folder", type=Path, help="empty, or not there yet")
+    text = "write the notebooks with room in place of the solutions of their exercises, which a cell reveals"
+    exercises = add("exercises", write_exercises, text)
+    exercises.add_argument("folder", type=Path, help="empty, or not there yet")
+    exercises.add_argument(
+        "--study", default="params/smoke.yaml", help="study file that they read (default: %(default)s)"
+    )
     return top
 
 
@@ -265,5 +269,5 @@ def write_exercises(given: argparse.Namespace) -> int:
     """`foramen exercises`."""
     from foramen.workflow import exercises
 
-    say(*exercises.write(given.folder))
+    say(*exercises.write(given.folder, given.study))
     return 0

@@ -29,10 +29,10 @@ def make(study: Study, path: Path | None = None, weights: bool = False) -> Path:
     control. InputError for radiographs of patients, for results that are missing, stale or themselves published.
     """
     path = path or (study.paths.runs if weights else study.paths.report) / FILE
-    folders = list(_results(study))
-    files, left_out, first = {}, {}, study.run(study.plan.primary.arm, study.seeds[0]).folder
+    files, left_out = dict[str, bytes](), dict[str, list[str]]()
+    first = study.run(study.plan.primary.arm, study.seeds[0]).folder
     halved = [_name(first / NETWORK)] if weights else []
-    for folder in folders:
+    for folder in _results(study):
         wanted = [file for file in sorted(folder.iterdir()) if file.suffix in KEPT and file.name not in ARRAYS]
         wanted += [file for file in (first / NETWORK, folder / DETECTOR) if weights and file.parent == folder]
         missing = [name for name in ARRAYS if (folder / name).exists() and folder / name not in wanted]
