@@ -3,7 +3,10 @@ that it needs in turn, with hashes. Conda users get the same lock, it is complet
 """
 
 import ast
+import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -113,6 +116,27 @@ def test_images_install_the_lock_on_the_same_python():
     copied = re.search(r"%files\n((?: .*\n)+)", apptainer)[1].split()[::2]
     assert {"requirements.txt", "pyproject.toml", "lib", "notebooks", "params", "profiles"} <= {*copied}
     assert all((paths.ROOT / name).exists() for name in copied)
+
+
+def test_class_environments_install_the_locks_pins_without_pytorch():
+    """What can be checked of binder/ and .devcontainer/ without their services."""
+    script, container = (
+        paths.ROOT / "binder" / "postBuild",
+        json.loads((paths.ROOT / ".devcontainer" / "devcontainer.json").read_text()),
+    )
+    assert os.access(script, os.X_OK) and subprocess.run(["bash", "-n", script]).returncode == 0
+    assert (
+        container["image"].rpartition(":")[2].startswith("3.11-")
+        and "binder/postBuild" in container["postCreateCommand"]
+    )
+    assert (paths.ROOT / "binder" / "runtime.txt").read_text() == "python-3.11\n"
+    (pick,) = (line for line in script.read_text().splitlines() if line.startswith("sed "))
+    picked = subprocess.run(pick.partition(" >")[0], shell=True, cwd=paths.ROOT, capture_output=True, text=True).stdout
+    assert dict(line.split("==") for line in picked.splitlines()) == locked()
+    (install,) = (line for line in script.read_text().splitlines() if "pip install" in line)
+    assert '".[lab]"' in install and "--constraint" in install
+    without = {canonicalize_name(requirement.name) for requirement in declared("lab")}
+    assert not without & {"captum", "timm", "torch", "torchvision"}
 
 
 def test_one_python_everywhere():
