@@ -87,7 +87,12 @@ def test_conda_users_get_the_same_pins():
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("lib", ["train"]), ("notebooks", ["train"]), ("tests", ["dev", "imagenet", "train"])]
+    ("folder", "extras"),
+    [
+        ("lib", ["train", "publication"]),
+        ("notebooks", ["train"]),
+        ("tests", ["dev", "imagenet", "publication", "train"]),
+    ],
 )
 def test_every_import_is_declared(folder, extras):
     known = {canonicalize_name(requirement.name) for requirement in declared(*extras)}

@@ -87,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     use = add("use-published", use_published, text, study)
     use.add_argument("file", type=Path, nargs="?", help="default: that of the committed report")
 
+    text = "write manuscript, checklists, model card, data card and RO-Crate beside the report of a finished study"
+    add("publication", write_publication, text, study)
     add("lab", open_lab, "open the notebooks in JupyterLab")
     text = "write the notebooks with room in place of the solutions of their exercises, which a cell reveals"
     exercises = add("exercises", write_exercises, text)
@@ -256,6 +258,14 @@ def use_published(given: argparse.Namespace) -> int:
     contents = step.use(chosen, given.file).contents
     say(f"{chosen.paths.runs}: results of {contents.finished}, published, made with {', '.join(contents.code)}")
     say(f"with {', '.join(contents.halved)}" if contents.halved else "without weights: notebook 08 has no network")
+    return 0
+
+
+def write_publication(given: argparse.Namespace) -> int:
+    """`foramen publication`: no part of `run`, because it is needed once, and a person has to go on from it."""
+    from foramen.publication import step
+
+    say(*step.prepare(_load(given)))
     return 0
 
 
