@@ -50,11 +50,12 @@ doctor:
 	@python3 lib/foramen/workflow/doctor.py $(PYTHON)
 
 lock: .venv/ready
-	.venv/bin/uv pip compile pyproject.toml --all-extras --python-version 3.11.5 --python-platform linux --generate-hashes \
+	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 --generate-hashes \
 		--quiet --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) --output-file requirements.txt
 
 .venv/ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/its/path")'
+	@$(PYTHON) -c 'import sys; \
+		sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 14) and "Python 3.11.5 to 3.13 is needed: make PYTHON=/its/path")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

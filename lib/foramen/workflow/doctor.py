@@ -27,7 +27,7 @@ def look(python: str) -> list:
     browser = shutil.which("chromium") and shutil.which("chromedriver")
     return [
         (NEEDED, "Linux", platform.system() == "Linux", "nothing else was tried; on Windows, WSL 2 is one"),
-        (NEEDED, f"{python} as Python 3.11", is_right(python), "install 3.11.5 or later with venv; PYTHON=/its/path"),
+        (NEEDED, f"{python} as Python", is_right(python), "install 3.11.5 to 3.13 with venv; make PYTHON=/its/path"),
         *((NEEDED, name, shutil.which(name), f"install {name}") for name in ("make", "git")),
         (NEEDED, f"{disk} GB of disk", free >= disk, f"{free:.0f} GB are free in {ROOT}: make room"),
         (OPTIONAL, "2 GB of memory a core", memory >= 2 * cores, f"foramen run … --cores {max(1, int(memory / 2))}"),
@@ -38,8 +38,8 @@ def look(python: str) -> list:
 
 
 def is_right(python: str) -> bool:
-    """True for Python 3.11.5 or later of 3.11 that can make environments."""
-    code = "import ensurepip, sys, venv; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 12))"
+    """True for Python 3.11.5 to 3.13 that can make environments."""
+    code = "import ensurepip, sys, venv; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 14))"
     try:
         return subprocess.call([python, "-c", code], stderr=subprocess.DEVNULL) == 0
     except OSError:
