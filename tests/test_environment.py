@@ -139,7 +139,7 @@ def test_class_environments_install_the_locks_pins_without_pytorch():
     assert (paths.ROOT / "binder" / "runtime.txt").read_text() == "python-3.11\n"
     (pick,) = (line for line in script.read_text().splitlines() if line.startswith("sed "))
     picked = subprocess.run(pick.partition(" >")[0], shell=True, cwd=paths.ROOT, capture_output=True, text=True).stdout
-    assert dict(line.split("==") for line in picked.splitlines()) == locked()
+    assert dict(line.split("==") for line in picked.splitlines()).items() >= locked().items()  # and of other systems
     (install,) = (line for line in script.read_text().splitlines() if "pip install" in line)
     assert '".[lab]"' in install and "--constraint" in install
     without = {canonicalize_name(requirement.name) for requirement in declared("lab")}
