@@ -110,7 +110,7 @@ def test_vindr_with_a_lesion_that_was_never_published(tmp_path):
     vindr(root)
     path = root / "annotations/train.csv"
     path.write_text(path.read_text().replace("Foraminal stenosis", "Foraminal stenosys"))
-    with pytest.raises(InputError, match="'Foraminal stenosys' is not one of the published; the nearest one is"):
+    with pytest.raises(InputError, match="'Foraminal stenosys' is not one of the published; the nearest is"):
         prepare(root, path=str(root), adapter="vindr_spinexr")
 
 

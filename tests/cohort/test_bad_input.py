@@ -111,7 +111,7 @@ def study_key_twice(folder):
     path.write_text(path.read_text() + "name: again\n")
 
 
-@case("splitt: unknown key; the nearest valid one is split")
+@case("splitt: unknown key; the nearest is 'split'")
 def study_unknown_key(folder):
     edit_study(folder, splitt={"test": 0.5})
 
@@ -141,7 +141,7 @@ def study_unknown_adapter(folder):
     edit_study(folder, cohort={"source": "manifest", "manifest": {"path": str(folder), "adapter": "vindr"}})
 
 
-@case("'labell' is no column of a cohort; the nearest one is 'label'")
+@case("'labell' is no column of a cohort; the nearest is 'label'")
 def study_maps_an_unknown_column(folder):
     path = str(folder / "manifest.csv")
     edit_study(folder, cohort={"source": "manifest", "manifest": {"path": path, "columns": {"labell": "label"}}})
@@ -251,7 +251,7 @@ def table_with_a_column_twice(folder):
     path.write_text(path.read_text().replace("side", "label"))
 
 
-@case("column 'label' is missing; the nearest one is 'Label'")
+@case("column 'label' is missing; the nearest is 'Label'")
 def table_with_another_case(folder):
     path = folder / "manifest.csv"
     path.write_text(path.read_text().replace("label", "Label"))

@@ -229,7 +229,7 @@ def test_columns_that_are_missing_name_the_nearest(tmp_path):
     with pytest.raises(InputError) as raised:
         manifest.rename(read_table(path), {"sight": "image", "view": "projection"}, path)
     text = str(raised.value)
-    assert "'image_path' is missing; the nearest one is 'image'" in text
-    assert "'label' is missing; the nearest one is 'labels'" in text
-    assert "'sight' is no column of a cohort; the nearest one is 'site'" in text
+    assert "'image_path' is missing; the nearest is 'image'" in text
+    assert "'label' is missing; the nearest is 'labels'" in text
+    assert "'sight' is no column of a cohort; the nearest is 'site'" in text
     assert "no column 'projection'" in text

@@ -10,7 +10,7 @@ import yaml
 
 import films
 from foramen.cohort import step as cohort
-from foramen.core import compute, paths
+from foramen.core import compute, paths, weights
 from foramen.core.errors import InputError
 from foramen.preprocessing import detector, regions, step
 from foramen.study import load
@@ -104,7 +104,9 @@ def test_a_study_cuts_its_films_once_where_its_detector_found_them(tmp_path, mon
     assert variant.images.shape == (24, 48, 48) and variant.images.dtype == np.uint8
     assert list(table.columns) == ["image_id", "x", "y", "half", "confidence", "detected", "given", "iou"]
     made, before = cohort.load(study), (study.paths.regions / "run.json").stat().st_mtime_ns
-    found, sure = detector.detect(step.load_detector(study), step.small_films(made.images))
+    kept = detector.ColumnDetector()
+    kept.load_state_dict(weights.read(study.paths.regions / step.WEIGHTS))
+    found, sure = detector.detect(kept, step.small_films(made.images))
     np.testing.assert_allclose(regions.around_columns(found, 2.0), table[["x", "y", "half"]], atol=1e-6)
     np.testing.assert_allclose(sure, table["confidence"], atol=1e-6)
     image, box = regions.cut(made.images[0], made.boxes[0], table.loc[0, ["x", "y", "half"]].to_numpy(float), 48)

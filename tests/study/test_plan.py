@@ -75,8 +75,8 @@ def test_all_faults_of_a_plan_come_at_once(folder: Path):
     text = "\n".join(caught.value.faults)
     for part in (
         "plan.margin.acuracy: 'acuracy' is none of accuracy, ",
-        "plan.smallest_efect: unknown key; the nearest valid one is smallest_effect",
-        "plan.primary.arm: there is no arm 'propose'; the nearest valid one is proposed",
+        "plan.smallest_efect: unknown key; the nearest is 'smallest_effect'",
+        "plan.primary.arm: there is no arm 'propose'; the nearest is 'proposed'",
         "plan.metrics: accuracy, that of the primary comparison, is missing",
         "plan.smallest_effect: missing; a plan with hypotheses has it",
     ):

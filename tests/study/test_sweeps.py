@@ -75,7 +75,7 @@ def test_every_impossible_sweep_is_named_before_anything_runs():
         sweeps.members(chosen)
     unknown, impossible = refused.value.faults
     assert unknown.startswith("sweeps.unknown: the study has no number 'cohort.synthetic.positioning.tilt_sd'")
-    assert unknown.endswith("the nearest valid one is tilt_sd_deg")
+    assert unknown.endswith("the nearest is 'tilt_sd_deg'")
     assert impossible.startswith("sweeps.impossible: factor 1.5: cohort.synthetic.laterality.right_share:")
 
 
@@ -83,7 +83,7 @@ def test_a_sweep_of_an_arm_that_is_not_there_is_refused(tmp_path):
     path = tmp_path / "faulty.yaml"
     text = study.dump(swept()).replace("control: he\n", "control: hee\n")
     path.write_text(text)
-    with pytest.raises(InputError, match=r"sweeps.one.control: there is no arm 'hee'; the nearest valid one is he"):
+    with pytest.raises(InputError, match=r"sweeps.one.control: there is no arm 'hee'; the nearest is 'he'"):
         study.load(path)
 
 

@@ -147,7 +147,7 @@ def test_an_address_that_never_answers_is_given_up():
 
 
 def test_an_unknown_hub_name_gets_the_nearest(output):
-    with pytest.raises(InputError, match=r"the nearest is resnet50\.tv_in1k"):
+    with pytest.raises(InputError, match=r"the nearest is 'resnet50\.tv_in1k'"):
         step.prepare(smoke("pretraining.source=hub", "pretraining.hub_name=resnet50.tv_in1"))
 
 

@@ -4,10 +4,9 @@
 faultless table into typed columns.
 """
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +15,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from foramen.cohort.table_files import ZERO_WIDTH
-from foramen.core.errors import first_few, raise_any
+from foramen.core.errors import first_few, nearest, raise_any
 
 REQUIRED = ("image_path", "patient_id", "label")
 REGION = ("region_left", "region_top", "region_right", "region_bottom")  # a box in pixels of the file
@@ -37,6 +36,7 @@ SEXES = _spellings({"F": "f female w", "M": "m male", "O": "o other", "": "u unk
 SPLITS = _spellings({"train": "train training", "val": "val valid validation tune", "test": "test testing"}) | {"": ""}
 NOT_EXCLUDED = ("", "0", "no", "n", "false")
 OLDEST = 120
+NEAR = 0.5  # how like a column's name another must be to be named beside it
 IDENTIFIERS = ("patient_id", "image_id")
 MONTH = "(?-i:Jan|Feb|M[aä]r|Mrz|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[ck]t|Nov|De[cz])"
 NO_IDENTIFIER = {  # what an identifier cannot be, and how that looks
@@ -64,14 +64,15 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     faults = []
     for ours, theirs in columns.items():
         if ours not in COLUMNS:
-            faults.append(f"{path}: cohort.manifest.columns: {ours!r} is no column of a cohort{near(ours, COLUMNS)}")
+            hint = nearest(ours, COLUMNS, NEAR)
+            faults.append(f"{path}: cohort.manifest.columns: {ours!r} is no column of a cohort{hint}")
         if theirs not in table.columns:
-            nearest = near(theirs, table.columns)
-            faults.append(f"{path}: no column {theirs!r} (cohort.manifest.columns.{ours}){nearest}")
+            hint = nearest(theirs, table.columns, NEAR)
+            faults.append(f"{path}: no column {theirs!r} (cohort.manifest.columns.{ours}){hint}")
     for name in REQUIRED:
         if name not in table.columns and name not in columns:
             hint = f"where it has another name, say so in cohort.manifest.columns (here are {first_few(table, 12)})"
-            faults.append(f"{path}: column {name!r} is missing{near(name, table.columns)}; {hint}")
+            faults.append(f"{path}: column {name!r} is missing{nearest(name, table.columns, NEAR)}; {hint}")
     raise_any(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}
     return pd.DataFrame(present).reindex(columns=COLUMNS, fill_value="")
@@ -201,9 +202,3 @@ def _explain(cases: pd.DataFrame, path: Path) -> list[str]:
     named = cases["index"].astype(float).map("row {:.0f}".format) + held
     by_fault = named.groupby([cases["column"], cases["check"]], sort=False)
     return [f"{path}: {first_few(rows)}: {column} {check}" for (column, check), rows in by_fault]
-
-
-def near(name: str, known: Iterable[object], cutoff: float = 0.5) -> str:
-    """The end of a fault's line that names the nearest of the `known` names; empty where none is near."""
-    nearest = difflib.get_close_matches(name, [str(k) for k in known], 1, cutoff)
-    return f"; the nearest one is {nearest[0]!r}" if nearest else ""

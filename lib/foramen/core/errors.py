@@ -1,8 +1,13 @@
-"""The one exception that tells users what is wrong with what they gave us, and how a long list is shortened in it."""
+"""The one exception that tells users what is wrong with what they gave us, and how its lines are put together."""
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from foramen.core.terminal import escaped
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class InputError(Exception):
@@ -21,6 +26,24 @@ def raise_any(faults: list[str]) -> None:
     """InputError with all the faults; nothing where there are none."""
     if faults:
         raise InputError(faults)
+
+
+def each(items: Iterable[Item], made: Callable[[Item], Made]) -> list[Made]:
+    """`made(item)` of every item; InputError with the faults of all of them, equal ones once."""
+    results, faults = [], list[str]()
+    for item in items:
+        try:
+            results.append(made(item))
+        except InputError as error:
+            faults += error.faults
+    raise_any(list(dict.fromkeys(faults)))
+    return results
+
+
+def nearest(given: object, known: Iterable[object], cutoff: float = 0.0) -> str:
+    """The end of a fault's line that says what was probably meant; empty where nothing `known` is so near."""
+    near = difflib.get_close_matches(str(given), [str(name) for name in known], 1, cutoff)
+    return f"; the nearest is {near[0]!r}" if near else ""
 
 
 def first_few(items: Iterable[object], most: int = 5, separator: str = ", ") -> str:

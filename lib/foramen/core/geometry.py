@@ -71,12 +71,16 @@ def sample(images: torch.Tensor, theta: torch.Tensor, shape: int | tuple[int, in
         return (F.avg_pool2d(sampled, samples) if samples > 1 else sampled).view(len(images), -1, height, width)
 
 
+def inverse(theta: torch.Tensor) -> torch.Tensor:
+    """The transforms (n, 2, 3) that lead back."""
+    last = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(theta), 1, 3)
+    return torch.linalg.inv(torch.cat([theta.float(), last], dim=1))[:, :2]
+
+
 def read(theta: torch.Tensor, size: int) -> torch.Tensor:
     """Which pixels (n, size, size) of square images theta (n, 2, 3), or one of several (n, k, 2, 3), reads."""
-    each = theta.float().reshape(-1, 2, 3)
-    whole = torch.tensor([[0.0, 0.0, 1.0]], device=theta.device).expand(len(each), 1, 3)
-    back = torch.linalg.inv(torch.cat([each, whole], dim=1))[:, :2]
-    inside = (F.affine_grid(back, [len(each), 1, size, size], align_corners=False).abs() <= 1).all(dim=-1)
+    back = inverse(theta.reshape(-1, 2, 3))
+    inside = (F.affine_grid(back, [len(back), 1, size, size], align_corners=False).abs() <= 1).all(dim=-1)
     return inside.view(len(theta), -1, size, size).any(dim=1)
 
 

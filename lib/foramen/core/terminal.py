@@ -19,4 +19,4 @@ def escaped(text: str) -> str:
 def say(*lines: object, file: TextIO | None = None) -> None:
     """Print each of `lines` on one line, escaped; to standard output, or to `file`."""
     for line in lines:
-        print(escaped(str(line)), file=file)
+        print(escaped(str(line)), file=file, flush=True)

@@ -46,11 +46,6 @@ def head(model: nn.Module) -> tuple[str, str]:
     return f"{layer}.weight", f"{layer}.bias"
 
 
-def load_into(model: nn.Module, path: Path) -> None:
-    """Give one of timm's networks the tensors of a weights file, see `adapt`."""
-    adapt(model, read(path), str(path))
-
-
 def adapt(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
     """Give one of timm's networks the tensors of `state`: as float32, colour channels summed.
 

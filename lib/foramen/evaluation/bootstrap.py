@@ -107,6 +107,12 @@ def patient_weights(strata: NDArray, n_resamples: int, rng: np.random.Generator)
     return weights
 
 
+def image_weights(patients: NDArray, labels: NDArray, n_resamples: int, seed: int) -> NDArray[np.int16]:
+    """How often each resample of the patients of some images draws each image: (resamples, images)."""
+    strata, index = patient_strata(patients, labels)
+    return patient_weights(strata, n_resamples, np.random.default_rng(seed))[:, index]
+
+
 class _TestImages(NamedTuple):
     """Scores (images,) of each arm and seed on the test images, their labels and patients, and which are counted."""
 

@@ -124,14 +124,14 @@ def gains(
     resampled: Resampled,
     reference: str,
     primary: tuple[str, str] | None = None,
-    metrics: Collection[str] | None = None,
+    planned: Collection[str] | None = None,
     by_metric: bool = False,
 ) -> pd.DataFrame:
     """Gain of every arm over `reference`, in percentage points, beside the ranges that the paper claims.
 
     Columns `arm, metric, gain, low, high, p_value, paper_low, paper_high, paper_data, reference, primary, p_holm,
     note`. `primary` (arm, metric) is the one prespecified contrast; its p-value stands as it is, Holm adjusts the
-    others in families (`metrics`, `by_metric`: see `multiple_testing.in_families`). The paper's ranges stand with the
+    others in families (`planned`, `by_metric`: see `multiple_testing.in_families`). The paper's ranges stand with the
     primary arm, which is its proposed method, and are NaN elsewhere.
     Interval and p-value agree: p < 0.05 exactly where the interval leaves out 0.
     """
@@ -143,7 +143,7 @@ def gains(
     frame["primary"] = (frame.arm == arm) & (frame.metric == metric)
     if primary and not frame.primary.any():
         raise InputError(f"the primary contrast, {metric!r} of arm {arm!r} over {reference!r}, does not exist")
-    frame["p_holm"] = in_families(frame, metrics, by_metric)
+    frame["p_holm"] = in_families(frame, planned, by_metric)
     claimed = [*paper, "paper_data", "reference", "primary", "p_holm"]
     return frame[["arm", "metric", "gain", "low", "high", "p_value", *claimed, "note"]]
 
@@ -162,17 +162,17 @@ def steps(
     resampled: Resampled,
     ladder: Iterable[tuple[str, str]],
     margin: Mapping[str, float] = {},
-    metrics: Collection[str] | None = None,
+    planned: Collection[str] | None = None,
     by_metric: bool = True,
 ) -> pd.DataFrame:
     """Each step of the ladder, the gain of an arm over its predecessor; `ladder` holds pairs of them.
 
     Columns `arm, reference, metric, gain, low, high, p_value, p_holm, p_equivalence, note`, in points. Holm over the
-    steps, by default within each metric: the metrics say much the same of one step. `metrics`, `by_metric` as in
+    steps, by default within each metric: the metrics say much the same of one step. `planned`, `by_metric` as in
     `gains`, `margin` as in `equivalence`.
     """
     frame = differences(resampled, ladder)
-    frame["p_holm"], frame["p_equivalence"] = in_families(frame, metrics, by_metric), equivalence(frame, margin)
+    frame["p_holm"], frame["p_equivalence"] = in_families(frame, planned, by_metric), equivalence(frame, margin)
     tested = ["p_value", "p_holm", "p_equivalence"]
     return frame[["arm", "reference", "metric", "gain", "low", "high", *tested, "note"]]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from foramen.evaluation import metrics
-from foramen.evaluation.bootstrap import patient_strata, patient_weights
+from foramen.evaluation.bootstrap import image_weights
 from foramen.evaluation.predictions import called
 
 Array = NDArray[np.float64]
@@ -70,8 +70,7 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _resampled(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[Array, Array, NDArray]:
     """Scores and labels (images,), and how often each resample of patients draws each image (resamples, images)."""
-    strata, patient = patient_strata(rows["patient_id"].to_numpy(), rows["label"].to_numpy())
-    weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient]
+    weights = image_weights(rows["patient_id"].to_numpy(), rows["label"].to_numpy(), resamples, seed)
     return rows["score"].to_numpy(float), rows["label"].to_numpy(float), weights
 
 

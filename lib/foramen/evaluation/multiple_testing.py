@@ -19,12 +19,12 @@ def holm(p_values: pd.Series, apart: pd.Series | None = None) -> pd.Series:
     return adjusted
 
 
-def in_families(table: pd.DataFrame, metrics: Collection[str] | None = None, by_metric: bool = False) -> pd.Series:
+def in_families(table: pd.DataFrame, planned: Collection[str] | None = None, by_metric: bool = False) -> pd.Series:
     """Holm-adjusted p-values of a table of comparisons: its `p_value`, all together or those of each `metric`.
 
-    A comparison that is `primary` stands apart. Metrics outside `metrics` were not planned and get none.
+    A comparison that is `primary` stands apart. Metrics that are not among those `planned` get none.
     """
-    planned = table.p_value if metrics is None else table.p_value.where(table.metric.isin(metrics))
+    tested = table.p_value if planned is None else table.p_value.where(table.metric.isin(planned))
     apart = table.get("primary", pd.Series(False, table.index))
     families = table.metric if by_metric else pd.Series("all", table.index)
-    return planned.groupby(families).transform(lambda family: holm(family, apart[family.index]))
+    return tested.groupby(families).transform(lambda family: holm(family, apart[family.index]))

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from captum.attr import LayerGradCam
 from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
@@ -27,6 +26,7 @@ from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
 from torch import nn
 
+from foramen.core import geometry
 from foramen.evaluation.predictions import called
 from foramen.training import backbone
 from foramen.training.backbone import Network
@@ -154,12 +154,8 @@ def to_radiograph(maps: np.ndarray, theta: torch.Tensor, mirrored: np.ndarray, s
     `theta` (n, 2, 3) leads from what it sees to the radiograph that the network was given, so its inverse is
     sampled; radiographs that were mirrored for the network are mirrored back.
     """
-    last = torch.tensor([[0.0, 0.0, 1.0]]).expand(len(theta), 1, 3)
-    inverse = torch.linalg.inv(torch.cat([theta.float().cpu(), last], dim=1))[:, :2]
-    grid = F.affine_grid(inverse, [len(maps), 1, size, size], align_corners=False)
-    sampled = F.grid_sample(torch.as_tensor(maps[:, None]).float(), grid, padding_mode="border", align_corners=False)
-    inside = (grid.abs() <= 1).all(dim=-1)
-    on_radiograph = (sampled[:, 0] * inside).numpy()
+    sampled = geometry.sample(torch.as_tensor(maps[:, None]), geometry.inverse(theta), size)[:, 0]
+    on_radiograph = (sampled * geometry.read(theta, size)).numpy()
     on_radiograph[mirrored] = on_radiograph[mirrored, :, ::-1]
     return on_radiograph
 

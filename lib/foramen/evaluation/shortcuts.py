@@ -13,7 +13,7 @@ from scipy.stats import zscore
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from foramen.evaluation.bootstrap import patient_strata, patient_weights
+from foramen.evaluation.bootstrap import image_weights
 
 FACTS = ("signs", "narrowness", "age")
 FIFTHS = 5
@@ -53,18 +53,14 @@ def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, se
     test, tables = frame[frame["split"] == "test"], []
     for arm, some in test.groupby("arm", sort=False):
         images = some.drop_duplicates("image_id").set_index("image_id")
-        scores = (
-            some.pivot(index="image_id", columns="seed", values="score").loc[images.index].apply(zscore).mean(axis=1)
-        )
+        by_seed = some.pivot(index="image_id", columns="seed", values="score").loc[images.index]
+        scores = by_seed.apply(zscore).mean(axis=1)
         design = np.column_stack([np.ones(len(images)), known.loc[images.index, list(FACTS)].apply(zscore)])  # (n, 4)
-        strata, patient = patient_strata(images["patient_id"].to_numpy(), images["label"].to_numpy())
-        weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient].astype(float)
-        estimate, draws = (
-            _least_squares(np.ones((1, len(images))), design, scores),
-            _least_squares(weights, design, scores),
-        )
-        low, high = np.quantile(draws[:, 1:], [0.025, 0.975], axis=0)
-        tables.append(pd.DataFrame({"arm": arm, "fact": FACTS, "estimate": estimate[0, 1:], "low": low, "high": high}))
+        weights = image_weights(images["patient_id"].to_numpy(), images["label"].to_numpy(), resamples, seed)
+        estimate = _least_squares(np.ones((1, len(images))), design, scores)[0, 1:]
+        draws = _least_squares(weights.astype(float), design, scores)[:, 1:]
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+        tables.append(pd.DataFrame({"arm": arm, "fact": FACTS, "estimate": estimate, "low": low, "high": high}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -106,7 +102,6 @@ def pointed(
     chosen = attention[heads].to_numpy().argmax(axis=1)
     hit = chosen == openings.loc[attention["image_id"]].to_numpy().argmin(axis=1)
     share = pd.Series(hit.astype(float)).groupby(attention["image_id"].to_numpy()).mean()
-    _, patient = np.unique(patients.loc[share.index], return_inverse=True)
-    weights = patient_weights(np.zeros(patient.max() + 1, int), resamples, np.random.default_rng(seed))[:, patient]
+    weights = image_weights(patients.loc[share.index].to_numpy(), np.zeros(len(share)), resamples, seed)
     low, high = np.quantile(weights @ share.to_numpy() / weights.sum(axis=1), [0.025, 0.975])
     return {"estimate": share.mean(), "low": low, "high": high, "chance": 1 / len(heads), "n_images": len(share)}

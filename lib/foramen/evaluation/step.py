@@ -13,7 +13,7 @@ from foramen.cohort import privacy
 from foramen.cohort import step as cohort
 from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
-from foramen.core.errors import InputError, raise_any
+from foramen.core.errors import InputError, each
 from foramen.core.files import read_frame, read_json
 from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, shortcuts, where_points_go
 from foramen.figures.overview import Station
@@ -62,8 +62,7 @@ def gather(study: Study, films: Cohort) -> pd.DataFrame:
     A table of another system names images as its user does; they and their patients get the cohort's pseudonyms, like
     everything else in a report. Raises InputError that lists every fault.
     """
-    runs = [study.paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
-    tables = [predictions.read(folder / "predictions.parquet") for folder in runs]
+    tables = [predictions.read(run.folder / "predictions.parquet") for run in study.runs]
     pseudonyms = cohort.pseudonym_of(study)
     patients = films.included.set_index("image_id")["patient_id"]
     for arm, path in study.evaluation.external.items():
@@ -82,18 +81,17 @@ def check(study: Study) -> None:
 
     A split that is not settled yet is believed to be what the table says; `gather` looks again.
     """
-    known, faults = cohort.beforehand(study).set_index("image_id", drop=False), []
+    known = cohort.beforehand(study).set_index("image_id", drop=False)
     given = {pseudonym: name for name, pseudonym in cohort.pseudonym_of(study).items()}
-    for arm, path in study.evaluation.external.items():
-        try:
-            table = _external(path, arm, [*given, *known.index]).replace({"image_id": given})
-            if study.cohort.source == "manifest":  # `gather` takes patients from the cohort, too
-                table["patient_id"] = table["image_id"].map(known["patient_id"]).fillna(table["patient_id"])
-            said = table.drop_duplicates("image_id").set_index("image_id")["split"].reindex(known.index, fill_value="")
-            predictions.validate(table, known.assign(split=known["split"].where(known["split"] != "", said)))
-        except InputError as error:
-            faults += error.faults
-    raise_any(faults)
+
+    def look(arm: str) -> None:
+        table = _external(study.evaluation.external[arm], arm, [*given, *known.index]).replace({"image_id": given})
+        if study.cohort.source == "manifest":  # `gather` takes patients from the cohort, too
+            table["patient_id"] = table["image_id"].map(known["patient_id"]).fillna(table["patient_id"])
+        said = table.drop_duplicates("image_id").set_index("image_id")["split"].reindex(known.index, fill_value="")
+        predictions.validate(table, known.assign(split=known["split"].where(known["split"] != "", said)))
+
+    each(study.evaluation.external, look)
 
 
 def _external(path: str, arm: str, known: Iterable[str]) -> pd.DataFrame:
@@ -107,8 +105,8 @@ def _external(path: str, arm: str, known: Iterable[str]) -> pd.DataFrame:
 
 def collapsed(study: Study) -> set[tuple[str, int]]:
     """The finished trainings (arm, seed) whose spatial transformer has collapsed (`stn.diagnose`)."""
-    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
-    return {run for run in runs if read_json(study.paths.arm(*run) / "run.json")["transformer"]["collapsed"]}
+    facts = {(run.arm, run.seed): read_json(run.folder / "run.json") for run in study.runs}
+    return {run for run, made in facts.items() if made["transformer"]["collapsed"]}
 
 
 def histories(runs: dict[tuple[str, int], Path]) -> pd.DataFrame:
@@ -156,9 +154,9 @@ def measure_sweeps(study: Study) -> pd.DataFrame:
 
 def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
     """The arms of a sweep at one factor, under resampled test patients; trained where they are missing."""
-    for arm in arms:
-        for seed in member.seeds:
-            _train_where_missing(member.run(arm, seed))
+    for run in member.runs:
+        if run.arm in arms:
+            _train_where_missing(run)
     frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
     plan = study.plan
     return bootstrap.resample(frame, plan.resamples, plan.seed, learning_curves.METRICS)

@@ -156,13 +156,6 @@ def detection_table(study: Study, films: Cohort) -> pd.DataFrame:
     return means.reindex(list(split.NAMES)).rename_axis("split").reset_index()
 
 
-def load_detector(study: Study) -> ColumnDetector:
-    """The study's trained detector."""
-    detector = ColumnDetector()
-    detector.load_state_dict(weights.read(study.paths.regions / WEIGHTS))
-    return detector.eval()
-
-
 def small_films(films: np.ndarray) -> torch.Tensor:
     """Whole films (N, S, S) uint16 as the detector sees them: (N, 1, s, s) uint8 of at most FILM_SIZE pixels a side."""
     size = min(FILM_SIZE, films.shape[-1])

@@ -1,6 +1,5 @@
 """What is wrong with a study file, in words: one line a fault, with the key and the nearest valid one."""
 
-import difflib
 from collections.abc import Iterator
 from typing import get_args
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from foramen.core import paths
+from foramen.core.errors import nearest
 from foramen.study.model import Study
 
 
@@ -25,17 +25,11 @@ def explain(item: ErrorDetails, model: type[BaseModel]) -> str:
     given = short(repr(item["input"]))
     if item["type"] == "literal_error":
         valid = [part.strip("' ") for part in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return f"{key}: {given} is none of {', '.join(valid)}{nearest(str(item['input']), valid)}"
+        return f"{key}: {given} is none of {', '.join(valid)}{nearest(item['input'], valid)}"
     if item["type"] == "missing":
         return f"{key}: missing"
     message = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"{key}: {message} (given: {given})"
-
-
-def nearest(given: str, valid: list[str]) -> str:
-    """The end of a fault's line that says what was probably meant."""
-    near = difflib.get_close_matches(given, valid, 1, 0.0)
-    return f"; the nearest valid one is {near[0]}" if near else ""
 
 
 def _valid_keys(location: list[str], model: type[BaseModel]) -> list[str]:

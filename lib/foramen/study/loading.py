@@ -1,7 +1,6 @@
 """From a YAML file of `params/` to a `Study`, with all faults at once."""
 
 import contextlib
-import difflib
 import os
 import re
 import shlex
@@ -14,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from foramen.core import paths
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, nearest
 from foramen.study import faults
 from foramen.study.model import Study
 
@@ -75,8 +74,7 @@ def find(path: str | Path) -> Path:
         if candidate.is_file():
             return candidate
     known = sorted(str(p.relative_to(paths.ROOT)) for p in paths.PARAMS.glob("*.yaml") if "." not in p.stem)
-    near = difflib.get_close_matches(str(path), known, 1, 0.3)
-    raise InputError(f"{path}: no such study file" + (f"; did you mean {near[0]}?" if near else ""))
+    raise InputError(f"{path}: no such study file{nearest(path, known, 0.3)}")
 
 
 def _report_faults(study: Study, path: Path) -> Iterator[str]:

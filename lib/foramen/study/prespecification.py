@@ -5,7 +5,6 @@ a checkout, dates the plan.
 """
 
 import datetime
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from foramen.core.files import read_json
 from foramen.study.model import Study
 from foramen.study.plan import Plan
+from foramen.study.provenance import git
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ def committed(plan: Plan) -> datetime.datetime | None:
     None where that is not known: no file of its own, no git, changes that are not committed.
     """
     file, since = Path(plan.file), None
-    if not plan.file or _git(file, "status", "--porcelain", "--", file.name) != "":
+    if not plan.file or git(file.parent, "status", "--porcelain", "--", file.name) != "":
         return None
-    for line in (_git(file, "log", "--format=%H %cI", "--", file.name) or "").splitlines():
+    for line in (git(file.parent, "log", "--format=%H %cI", "--", file.name) or "").splitlines():
         commit, when = line.split()
-        if _hash(_git(file, "show", f"{commit}:./{file.name}")) != plan.hash:
+        if _hash(git(file.parent, "show", f"{commit}:./{file.name}")) != plan.hash:
             break
         since = datetime.datetime.fromisoformat(when)
     return since
@@ -71,12 +71,3 @@ def _hash(text: str | None) -> str:
         return Plan.model_validate(yaml.safe_load(text or "")).hash
     except (ValidationError, yaml.YAMLError):
         return ""
-
-
-def _git(file: Path, *arguments: str) -> str | None:
-    """What git says in the folder of a file; None where it cannot."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=file.parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout

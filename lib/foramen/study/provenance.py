@@ -131,12 +131,17 @@ def processor() -> str:
 
 def code_version() -> str:
     """The package's version and the commit it was run from, `+changes` where the checkout differs from it."""
-    git = ["git", "-C", str(paths.ROOT)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            [*git, "status", "--porcelain", "--", "lib", "notebooks"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
+    commit = git(paths.ROOT, "rev-parse", "--short=12", "HEAD")
+    if not commit:
         return __version__
-    return f"{__version__} ({commit.stdout.strip()}{'+changes' if changes.stdout.strip() else ''})"
+    changes = git(paths.ROOT, "status", "--porcelain", "--", "lib", "notebooks")
+    return f"{__version__} ({commit}{'+changes' if changes else ''})"
+
+
+def git(folder: Path, *arguments: str) -> str | None:
+    """What git says in a folder; None where it cannot."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from foramen.core import paths
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, nearest
 from foramen.study import faults as study_faults
 from foramen.study.model import Study
 
@@ -65,7 +65,7 @@ def _change(values: dict, knob: str, point: float, replace: bool) -> None:
         values = values.get(part, {}) if isinstance(values, dict) else {}
     number = values.get(last)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        near = study_faults.nearest(last, [key for key, value in values.items() if isinstance(value, int | float)])
+        near = nearest(last, [key for key, value in values.items() if isinstance(value, int | float)])
         raise InputError(f"the study has no number {knob!r}{near}")
     new = point if replace else point * number
     values[last] = int(new) if isinstance(number, int) and new == int(new) else new

@@ -14,7 +14,7 @@ import torch
 from timm.models import EfficientNet, ResNet
 from torch import nn
 
-from foramen.core.weights import load_into
+from foramen.core.weights import adapt, read
 
 Network = ResNet | EfficientNet
 
@@ -32,7 +32,7 @@ def create(name: str, weights: Path | None = None, seed: int = 0, outputs: int =
         torch.manual_seed(seed)
         model: Any = timm.create_model(name, in_chans=1, num_classes=outputs)
     if weights is not None:
-        load_into(model, weights)
+        adapt(model, read(weights), str(weights))
     return model
 
 

@@ -1,6 +1,5 @@
 """Weights from timm's collection on the Hugging Face hub, or a quick and useful refusal (notebook 05)."""
 
-import difflib
 import threading
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import httpx
 import timm
 from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
-from foramen.core.errors import InputError
+from foramen.core.errors import InputError, nearest
 
 FILE = "model.safetensors"
 WAYS_OUT = (
@@ -39,8 +38,7 @@ def check(name: str, network: str) -> Path | None:
         return Path(cached)
     known = timm.list_pretrained(f"{network}.*")
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-        raise InputError(f"pretraining.hub_name: timm has no {network} weights {name!r}; the nearest is {near}")
+        raise InputError(f"pretraining.hub_name: timm has no {network} weights {name!r}{nearest(name, known)}")
     offline = "it is not in the hub's cache and HF_HUB_OFFLINE is set"
     if obstacle := offline if constants.HF_HUB_OFFLINE else _obstacle(hf_hub_url(repository, FILE)):
         raise InputError(f"pretraining.source: {name} cannot be fetched ({obstacle}); {WAYS_OUT}")

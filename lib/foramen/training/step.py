@@ -71,11 +71,10 @@ def check(study: Study) -> None:
 
 def _adapted(study: Study, given: Path) -> Network:
     """The study's network with the weights of a file; InputError where they do not fit."""
-    network = study.training.network
-    if study.pretraining.source != "package":
-        return backbone.create(network, given)
-    model = backbone.create(network)
-    weights.adapt(model, packaged.renamed(weights.read(given)), str(given))
+    model, state = backbone.create(study.training.network), weights.read(given)
+    if study.pretraining.source == "package":
+        state = packaged.renamed(state)
+    weights.adapt(model, state, str(given))
     return model
 
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from foramen.core.files import read_json
 from foramen.core.paths import StudyPaths
-from foramen.core.terminal import escaped
+from foramen.core.terminal import say
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
 
@@ -159,11 +159,10 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
                 live.update(table(study, known, whole))
             elif known and (news := _news(known, told, now - last >= HEARTBEAT)):
                 last = now
-                for line in news:
-                    say(console, f"{line} · {whole}")
+                say(*(f"{line} · {whole}" for line in news))
             if "misfit" not in told and (misfit := read_run(study.paths.regions).get("misfit")):
                 told.add("misfit")
-                say(console, f"warning: {misfit}")
+                say(f"warning: {misfit}")
             if running:
                 time.sleep(0.5)
 
@@ -175,11 +174,6 @@ def _news(known: list[Job], told: set[str], heartbeat: bool) -> list[str]:
     if ended or not heartbeat:
         return [f"{job.label}: {job.describe()}" for job in ended]
     return ["; ".join(f"{job.label} {job.describe()}" for job in known if job.state == "running")]
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line (`terminal.escaped`) without colours or markup."""
-    console.print(escaped(line), highlight=False, soft_wrap=True, markup=False)
 
 
 def table(study: Study, known: list[Job], caption: str) -> RenderableType:
@@ -201,30 +195,27 @@ def table(study: Study, known: list[Job], caption: str) -> RenderableType:
 
 def conclude(study: Study, started: float, succeeded: bool) -> bool:
     """Print what failed and why, or where the report is; True where nothing failed."""
-    console = Console()
     known = jobs(study, started, time.time())
     failed = [job for job in known if job.state in ("failed", "running")]
     for job in failed:
         where = f", cell In [{job.cell}]" if job.cell else ""
         told, *more = (job.message or "it was killed").split("\n")
-        say(console, f"failed: {job.label}{where}: {told}")
-        for line in more:
-            say(console, f"        {line}")
+        say(f"failed: {job.label}{where}: {told}")
+        say(*(f"        {line}" for line in more))
         log = StudyPaths(job.study or study.name).executed(job.name)
         if log.exists():
-            say(console, f"        see {shown(log)}")
+            say(f"        see {shown(log)}")
     waiting = sorted(job.label for job in known if job.state == "waiting")
     if failed and waiting:
-        say(console, f"not run, because they need what failed: {', '.join(waiting)}")
+        say(f"not run, because they need what failed: {', '.join(waiting)}")
     if not succeeded and not failed:
-        say(console, f"Snakemake stopped; the end of {shown(study.paths.log)}:")
-        for line in study.paths.log.read_text(encoding="utf-8").splitlines()[-20:]:
-            say(console, line)
+        say(f"Snakemake stopped; the end of {shown(study.paths.log)}:")
+        say(*study.paths.log.read_text(encoding="utf-8").splitlines()[-20:])
     if succeeded:
         done = f"{len(known)} jobs in {duration(time.time() - started)}" if known else "nothing to do"
-        say(console, f"{study.name}: {done}")
+        say(f"{study.name}: {done}")
         if study.paths.report_page.exists():
-            say(console, f"The report: {shown(study.paths.report_page)}")
+            say(f"The report: {shown(study.paths.report_page)}")
     return succeeded and not failed
 
 

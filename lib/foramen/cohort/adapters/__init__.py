@@ -11,20 +11,17 @@ import importlib
 import importlib.util
 import os
 import unicodedata
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from foramen.cohort import manifest
-from foramen.core.errors import InputError, first_few, raise_any
+from foramen.core.errors import InputError, first_few
 from foramen.study.model import ManifestCohort
 
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 NAMES = ("general", "vindr_spinexr", "csxa", "example")
 
 
@@ -98,18 +95,6 @@ def locate(section: ManifestCohort) -> Path:
     if not path.exists():
         raise InputError(f"cohort.manifest.path: there is nothing at {path}")
     return path.resolve()
-
-
-def each(items: Iterable[Item], made: Callable[[Item], Made]) -> list[Made]:
-    """`made(item)` of every item; InputError with the faults of all of them."""
-    results, faults = [], []
-    for item in items:
-        try:
-            results.append(made(item))
-        except InputError as error:
-            faults += error.faults
-    raise_any(faults)
-    return results
 
 
 def _as_on_disk(names: pd.Series, root: Path) -> tuple[pd.Series, pd.Index]:

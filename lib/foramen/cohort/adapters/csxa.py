@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.cohort.adapters import Source, each, locate
+from foramen.cohort.adapters import Source, locate
 from foramen.cohort.table_files import read_table
-from foramen.core.errors import InputError, raise_any
+from foramen.core.errors import InputError, each, raise_any
 from foramen.study.model import ManifestCohort
 
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort.adapters import Source, each, locate
-from foramen.core.errors import InputError
+from foramen.cohort.adapters import Source, locate
+from foramen.core.errors import InputError, each
 from foramen.study.model import ManifestCohort
 
 LABELS = {"normal": 0, "stenosis": 1}

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort import manifest
-from foramen.cohort.adapters import Source, each, locate
+from foramen.cohort.adapters import Source, locate
 from foramen.cohort.table_files import read_table
-from foramen.core.errors import InputError, raise_any
+from foramen.core.errors import InputError, each, nearest, raise_any
 from foramen.study.model import ManifestCohort
 
 COLUMNS = ("study_id", "series_id", "image_id", "rad_id", "lesion_type")
@@ -56,7 +55,7 @@ def _images(path: Path, split: str, rule: str) -> pd.DataFrame:
     raise_any([f"{path}: column {name!r} is missing" for name in COLUMNS if name not in boxes.columns])
     unknown = boxes.loc[~boxes["lesion_type"].isin(LESIONS), "lesion_type"]
     if len(unknown):
-        hint = manifest.near(unknown.iloc[0], LESIONS, 0.3)
+        hint = nearest(unknown.iloc[0], LESIONS, 0.3)
         text = f"row {unknown.index[0]}: lesion_type {unknown.iloc[0]!r} is not one of the published{hint}"
         raise InputError(f"{path}: {text}" + (f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""))
     marked = boxes.assign(positive=boxes["lesion_type"] == STENOSIS)
