@@ -5,7 +5,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,13 @@ import numpy as np
 from radiographs import inspection, parallel
 
 
-def decode(
-    names: Sequence[str], root: Path, size: int, folder: Path, progress: Callable[[int, int], None] | None = None
-) -> list[dict[str, Any]]:
+def decode(names: Sequence[str], root: Path, size: int, folder: Path) -> list[dict[str, Any]]:
     """Decode the files called `names` within `root` into `folder`/decoded.npy `(n, size, size)` uint16.
 
     Returns the facts of each (module `inspection`), in order.
 
     Each finished image adds a line to decoded.jsonl. A second call decodes only what is missing, was unreadable or has
-    changed since. One process at a time may decode into a folder. `progress(done, total)` is told each image.
+    changed since. One process at a time may decode into a folder.
     """
     names = list(names)
     log, store = folder / "decoded.jsonl", folder / "decoded.npy"
@@ -42,8 +40,6 @@ def decode(
             stream.write(json.dumps(facts) + "\n")
             stream.flush()
             done[facts["slot"]] = facts
-            if progress:
-                progress(len(done), len(names))
     return [done[slot] for slot in range(len(names))]
 
 

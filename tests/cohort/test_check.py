@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -283,7 +284,7 @@ def test_a_synthetic_study_has_no_files_to_check(capsys):
     assert "no files to check" in capsys.readouterr().out
 
 
-def test_a_progress_callback_is_told(folder):
-    seen = []
-    check.check(study.load(films.study_file(folder)), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (60, 60) and len(seen) == 60
+def test_a_terminal_is_told_how_far_it_is(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    check.check(study.load(films.study_file(folder)))
+    assert "/60 [" in capsys.readouterr().err

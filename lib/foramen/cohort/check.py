@@ -5,9 +5,9 @@ It reads study file, table and every image's header (with `pixels` every pixel) 
 
 import os
 import shutil
-from collections.abc import Callable
 
 import pandas as pd
+from tqdm import tqdm
 
 from foramen.cohort import adapters, findings
 from foramen.cohort.findings import Finding
@@ -15,10 +15,8 @@ from foramen.cohort.step import expectations
 from foramen.study import Study
 from radiographs import inspection, parallel
 
-Progress = Callable[[int, int], None]
 
-
-def check(study: Study, pixels: bool = False, progress: Progress | None = None) -> list[Finding]:
+def check(study: Study, pixels: bool = False) -> list[Finding]:
     """All findings on a study's cohort, faults first; InputError where the table itself cannot be used.
 
     Without `pixels` only headers are read: duplicates, burnt-in text and greys stay unseen, and the list says so.
@@ -30,11 +28,8 @@ def check(study: Study, pixels: bool = False, progress: Progress | None = None) 
     wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
     size = study.cohort.image_size
     files = [inspection.FileToRead(i, name, str(source.images), size, pixels) for i, name in enumerate(wanted)]
-    facts: list[dict] = []
-    for fact in parallel.over_files(inspection.inspect, files, inspection.failed):
-        facts.append(fact)
-        if progress:
-            progress(len(facts), len(files))
+    read = parallel.over_files(inspection.inspect, files, inspection.failed)
+    facts = list(tqdm(read, total=len(files), unit="image", leave=False, disable=None))  # on a terminal only
     found = findings.judge(source, pd.DataFrame(facts, index=wanted.index), expectations(study)).findings
     found += _room(study, len(files))
     if not pixels:

@@ -6,7 +6,6 @@ user's identifiers and stays here.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,27 +27,26 @@ __all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "pr
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
 ACQUISITION = ["format", "width", "height", "bits", "grey", "spacing_mm", "transfer_syntax", "modality", "body_part"]
 ACQUISITION += ["view_position", "laterality", "clipped", "burnt_in"]
-Progress = Callable[[int, int], None]
 
 
-def prepare(study: Study, progress: Progress | None = None) -> Cohort:
+def prepare(study: Study) -> Cohort:
     """The study's cohort, made where it is missing or stale.
 
-    `progress(done, total)` is called as images are decoded or rendered. InputError lists what is wrong with a user's
-    own cohort and leaves what is there as it is; a later call goes on from the images decoded so far.
+    InputError lists what is wrong with a user's own cohort and leaves what is there as it is; a later call goes on from
+    the images decoded so far.
     """
     folder = study.paths.cohort
 
     def work(facts: dict, decoded: tuple[Source, pd.DataFrame, Verdict] | None) -> None:
         if decoded is None:
-            _make_synthetic(study, folder, progress)
+            _make_synthetic(study, folder)
         else:
             _make_from_files(study, folder, *decoded)
             facts["content"] = digest_file(folder / "images.npy")
         facts["images"] = len(np.load(folder / "boxes.npy", mmap_mode="r"))
 
     synthetic = study.cohort.source == "synthetic"
-    make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder, progress))
+    make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder))
     cohort = load(study)
     found = findings.sides(cohort.included, expectations(study).canonical_arms)  # of arms that came later, too
     raise_any([f"cohort: {finding.public}" for finding in found if finding.severity == "fault"])
@@ -100,13 +98,13 @@ def pseudonym_of(study: Study) -> dict[str, str]:
     return dict(zip(key["given_image"], key["image_id"], strict=True))
 
 
-def _make_synthetic(study: Study, folder: Path, progress: Progress | None) -> None:
+def _make_synthetic(study: Study, folder: Path) -> None:
     from cervical_phantom import patients
     from cervical_phantom.acquisition import FILM_MM
 
     size = study.cohort.image_size
     try:
-        patients.write(study.cohort.synthetic, size, folder, parallel.available(), progress)
+        patients.write(study.cohort.synthetic, size, folder, parallel.available())
     except patients.EmptyCohort as fault:
         raise InputError(f"cohort.synthetic.{fault}") from fault
     manifest = _split_synthetic(study, read_frame(folder / "manifest.parquet"))
@@ -123,13 +121,13 @@ def _split_synthetic(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(split=assigned, excluded=False)
 
 
-def _decoded(study: Study, folder: Path, progress: Progress | None) -> tuple[Source, pd.DataFrame, Verdict]:
+def _decoded(study: Study, folder: Path) -> tuple[Source, pd.DataFrame, Verdict]:
     """The user's table, the facts of its files and the findings on both; InputError where one of them is a fault."""
     source, expected = adapters.read(study.cohort.manifest), expectations(study)
     wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
     paths = pd.DataFrame({"fault": [_path_fault(source, name) for name in wanted]}, index=wanted.index)
     _stop_on_faults(source, findings.judge(source, paths, expected))
-    decoded = decoding.decode(wanted.to_list(), source.images, study.cohort.image_size, folder, progress)
+    decoded = decoding.decode(wanted.to_list(), source.images, study.cohort.image_size, folder)
     facts = pd.DataFrame(decoded, index=wanted.index)
     verdict = findings.judge(source, facts, expected)
     _stop_on_faults(source, verdict)

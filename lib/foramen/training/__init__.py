@@ -4,9 +4,3 @@
 of an arm. `fine_tuning`, `linear_probe` and `pretraining` are three ways to train, and
 `checkpoints` lets each be killed and resumed. `step` keeps pre-trained weights for a study.
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"classifier": ["Classifier", "TrainingImages"], "fine_tuning": ["FineTuning"]}
-)

@@ -95,18 +95,9 @@ def _seeds(study: Study) -> list[Line]:
 
 # Each imports what it needs: a study that is finished is told so at once.
 def _radiographs(study: Study, pixels: bool = False) -> list[Line]:
-    from tqdm import tqdm
-
     from foramen.cohort import check
 
-    bar = tqdm(unit="image", leave=False, disable=None)  # on a terminal only
-
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        return [(f.severity, f"{f.subject}: {f.message}") for f in check.check(study, pixels, progress)]
+    return [(f.severity, f"{f.subject}: {f.message}") for f in check.check(study, pixels)]
 
 
 def _regions(study: Study) -> list[Line]:
