@@ -1,7 +1,8 @@
 """Device, precision and threads of a training, the same wherever a network is trained (notebooks 04, 05)."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -29,6 +30,14 @@ def autocast(precision: str, on: torch.device) -> AbstractContextManager:
     """Mixed precision for the forward pass: `bf16`, `fp32` (none) or `auto` (bf16 where it is native)."""
     enabled = precision == "bf16" or (precision == "auto" and bfloat16_is_native(on))
     return torch.autocast(on.type, torch.bfloat16, enabled=enabled)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """What the block draws follows from `seed`; the global random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def deterministic(threads: int) -> None:

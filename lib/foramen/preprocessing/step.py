@@ -114,7 +114,8 @@ def prepare_regions(study: Study) -> pd.DataFrame:
         compute.deterministic(study.training.threads)
         learned, ends = _lesson(study, films, folder)
         device = compute.device(study.training.device)
-        detector = _untrained(given.seed).to(device)
+        with compute.seeded(given.seed):
+            detector = ColumnDetector().to(device)
         history = fit_detector(detector, learned.to(device), ends.to(device), given.epochs, given.seed)
         points, confidence = detect(detector, small_films(films.images).to(device))
         found = regions.around_columns(points, given.margin)
@@ -165,12 +166,6 @@ def small_films(films: np.ndarray) -> torch.Tensor:
         image = torch.from_numpy(film.astype(np.float32) / 257)[None, None]
         small[i] = geometry.sample(image, whole, size, samples)[0].round().to(torch.uint8)
     return small
-
-
-def _untrained(seed: int) -> ColumnDetector:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ColumnDetector()
 
 
 def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:

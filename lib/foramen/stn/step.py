@@ -62,8 +62,7 @@ def build(run: Run, way: str | None = None, heads: int | None = None) -> Transfo
         return Transformer(frame, shape, samples)
     max_zoom = given.max_zoom * (given.magnification if way == "joint" else 1.0)
     limits = [np.radians(given.max_rotation), np.log(max_zoom), given.max_shift, given.max_shift]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
+    with compute.seeded(run.seed):
         return SpatialTransformer(frame, torch.tensor(limits).float(), shape, samples, given.localisation_size)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import torch
 from timm.models import EfficientNet, ResNet
 from torch import nn
 
+from foramen.core.compute import seeded
 from foramen.core.weights import adapt, read
 
 Network = ResNet | EfficientNet
@@ -28,8 +28,7 @@ def create(name: str, weights: Path | None = None, seed: int = 0, outputs: int =
     Whatever `weights` does not hold (everything, where it is None) is drawn from `seed`; the global random
     state stays as it was. Raises InputError where the file does not fit.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model: Any = timm.create_model(name, in_chans=1, num_classes=outputs)
     if weights is not None:
         adapt(model, read(weights), str(weights))

@@ -144,8 +144,7 @@ def assembled(
     """A classifier of these parts; what joins several heads is drawn from `seed`."""
     if transformer.frame.ndim == 2:
         return Classifier(transformer, network, mean, std)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with compute.seeded(seed):
         return Classifier(transformer, network, mean, std, Attention(network.num_features))
 
 
