@@ -419,8 +419,8 @@ def table_one_picture_with_two_labels(folder):
 
 
 @case("row 2: ")
-def table_of_a_million_rows_with_one_bad(folder):
-    names = pd.Series(np.arange(1_000_000)).astype(str)
+def table_of_a_hundred_thousand_rows_with_one_bad(folder):
+    names = pd.Series(np.arange(100_000)).astype(str)
     table = pd.DataFrame({"image_path": names, "patient_id": names, "label": "0", "excluded": "yes"})
     table.loc[0, "patient_id"] = ""
     table.to_parquet(folder / "manifest.parquet")

@@ -1,10 +1,7 @@
-"""The notebooks: committed without outputs, short cells, parameters that exist, and they run as they stand (nbval)."""
+"""The notebooks: committed without outputs, short cells, parameters that exist; test_smoke.py runs them."""
 
-import os
 import re
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -83,13 +80,3 @@ def test_code_that_only_composes_sentences_is_collapsed_in_jupyterlab(path: Path
     for cell in nbformat.read(path, as_version=4).cells:
         if {"reading", "helper"} & set(cell.metadata.get("tags", [])):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, cell.id
-
-
-def test_each_runs_as_it_stands(tmp_path: Path):
-    """In order, with their own parameters, in the notebooks' folder, as JupyterLab does."""
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", *map(str, NOTEBOOKS)],
-        cwd=paths.NOTEBOOKS,
-        env=os.environ | {"FORAMEN_OUTPUT": str(tmp_path)},
-        check=True,
-    )

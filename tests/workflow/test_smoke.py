@@ -1,7 +1,11 @@
-"""The whole study end to end on params/smoke.yaml: one command to tables, figures and report, and no second time."""
+"""The whole study end to end on params/smoke.yaml: one command to tables, figures and report, and no second time.
+
+Then its notebooks as they stand.
+"""
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +91,22 @@ def test_nothing_names_a_folder_of_this_machine(output: Path):
         if path.suffix in (".html", ".ipynb", ".csv", ".json", ".md"):
             text = path.read_text(encoding="utf-8")
             assert str(output) not in text and str(paths.ROOT) not in text, path
+
+
+def test_each_notebook_runs_as_it_stands(output: Path, tmp_path: Path):
+    """In order, with their own parameters, in the notebooks' folder, as JupyterLab does (nbval); what is missing of the
+    study, they make.
+    """
+    shutil.copytree(output, tmp_path / "copy", symlinks=True)
+    runs = tmp_path / "copy" / "runs" / "smoke"
+    missing = [runs / "augmentation", runs / "stn", runs / "arms" / "basic" / "2"]
+    for folder in missing:
+        shutil.rmtree(folder)
+    notebooks = [str(paths.NOTEBOOKS / f"{name}.ipynb") for name in paths.NOTEBOOK_NAMES]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", *notebooks],
+        cwd=paths.NOTEBOOKS,
+        env=os.environ | {"FORAMEN_OUTPUT": str(tmp_path / "copy")},
+        check=True,
+    )
+    assert all(list(folder.rglob("run.json")) for folder in missing)
