@@ -52,6 +52,7 @@ STUDY = {
 TRAININGS = ["05_fine_tuning plain 1", "05_fine_tuning plain 2", "05_fine_tuning sharp 1", "05_fine_tuning sharp 2"]
 EVALUATIONS = [name for name in paths.NOTEBOOK_NAMES if name >= "06"]
 UNTIL, TRAIN = ("--until", *(name[3:] for name in EVALUATIONS)), ("--until", "fine_tuning")
+AUDIT = ("--until", "data_audit")
 THIRD = ["05_fine_tuning third 1", "05_fine_tuning third 2"]
 TEACHINGS = ["04_stn_training sharp 1", "04_stn_training sharp 2"]
 VARIANTS = ["02_preprocessing film clahe", "02_preprocessing film none"]

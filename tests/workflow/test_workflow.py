@@ -27,6 +27,7 @@ from foramen.workflow import gpu, notebook_job, progress
 from foramen.workflow import run as workflow
 from stand_in import (
     ALL,
+    AUDIT,
     EVALUATIONS,
     STUDY,
     TEACHINGS,
@@ -38,9 +39,6 @@ from stand_in import (
     still_runs,
     wait_until,
 )
-
-
-AUDIT = ("--until", "data_audit")
 
 
 @pytest.fixture
