@@ -7,18 +7,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "bootstrap",
-        "confident_errors",
-        "curves",
-        "incremental",
-        "intervals",
-        "learning_curves",
-        "metrics",
-        "paired_tests",
-        "saliency",
-        "where_points_go",
-    ],
     submod_attrs={
         "baselines": ["baseline_estimates"],
         "bootstrap": ["patient_weights", "resample", "threshold_draws"],

@@ -9,8 +9,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "equalization": ["cdf_spread", "cdfs", "equalize", "equalize_histogram", "normalisation", "valid_share"],
-        "detector": ["ColumnDetector", "detect", "fit_detector", "heatmap_loss", "read_heatmaps", "target_heatmaps"],
+        "equalization": ["cdf_spread", "cdfs", "equalize", "equalize_histogram", "valid_share"],
+        "detector": ["heatmap_loss", "read_heatmaps", "target_heatmaps"],
         "step": ["Variant", "masks", "place", "prepare", "prepare_regions", "seen", "side_mm"],
     },
 )
