@@ -4,7 +4,6 @@ import os
 import platform
 import resource
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from importlib import metadata
@@ -102,14 +101,13 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Code version, package versions, machine and peak memory of this process (MiB)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "code_version": code_version(),
         "python": platform.python_version(),
         "packages": _versions(),
         "processor": processor(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "peak_memory_mib": round(peak / (1024 if sys.platform != "darwin" else 1024**2)),
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 
