@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from foramen.core import paths
 
 LINE = re.compile(r"^([A-Za-z0-9._-]+==[^ ]+(?: ; .+?)?)((?: --hash=sha256:[0-9a-f]{64})+)$")
-OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "films", "slurm", "stand_in"}
+OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "browsers", "films", "slurm", "stand_in"}
 
 
 def pins(text: str) -> dict[str, str]:
@@ -91,9 +91,9 @@ def test_conda_users_get_the_same_pins():
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("lib", ["train", "publication"]),
+        ("lib", ["train", "publication", "live"]),
         ("notebooks", ["train"]),
-        ("tests", ["dev", "imagenet", "publication", "train"]),
+        ("tests", ["dev", "imagenet", "publication", "train", "live"]),
     ],
 )
 def test_every_import_is_declared(folder, extras):

@@ -20,6 +20,7 @@ ORDER = (
     "fine_tuning",
     "evaluation",
     "report",
+    "explorer",
     "publication",
     "verification",
     "workflow",

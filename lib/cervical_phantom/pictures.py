@@ -119,7 +119,7 @@ def _outlines(ax: Axes, masks: np.ndarray) -> None:
                     path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
-def _narrowed(share: float) -> Narrowing:
+def narrowed(share: float) -> Narrowing:
     """C4/5 to C6/7 of both sides narrowed by a share of their width, half in front and half behind."""
     lost, none = np.zeros((6, 2)), np.zeros((6, 2))
     lost[2:5] = share / 2
@@ -138,7 +138,7 @@ def disease(
     figure, axes = _panels(figure, 2, len(STRENGTHS), height=0.88 * WIDTH)
     words = []
     for column, share in zip(axes.T, STRENGTHS, strict=True):
-        case = Case(parameters, patient, _narrowed(share))
+        case = Case(parameters, patient, narrowed(share))
         row = case.row(side)
         made = stages(case, side, row, size)
         bone = made["paths"]["cortex"] + made["paths"]["spongy"]

@@ -21,15 +21,17 @@ def factor_for(image_size: int) -> int:
     return int(np.ceil(acq.FILM_MM[0] / image_size / 0.8))
 
 
-def stages(case: Case, name: str, row: dict, image_size: int) -> dict:
+def stages(case: Case, name: str, row: dict, image_size: int, exposed: acq.Exposed | None = None) -> dict:
     """The image that shows side `name` on its way: `paths` in mm (on the ray raster), then on the film's pixels
     `signal` at the detector in shares of the open beam, and `value`, the display value 0 to 1, bone bright.
+
+    exposed: in place of the image's own draw.
     """
     side, equipment = SIDES[name], acq.EQUIPMENT[row["site"]]
     view, factor, p = case.poses[name].view(), factor_for(image_size), case.parameters
     grid, pixel = acq.raster(image_size, factor), acq.FILM_MM[0] / image_size
     rng = stream(p.seed, case.patient, "noise", 1 if side > 0 else 2)
-    exposed = draw_exposure(p, case.patient, side)
+    exposed = exposed or draw_exposure(p, case.patient, side)
     paths = acq.line_integrals(case.spines[name], case.bones[name], view, grid, rng, p.exposure.texture)
     signal = acq.detect(paths, equipment, exposed, pixel, factor, rng)
     if row["marker_present"]:

@@ -89,6 +89,10 @@ def parser() -> argparse.ArgumentParser:
 
     text = "write manuscript, checklists, model card, data card and RO-Crate beside the report of a finished study"
     add("publication", write_publication, text, study)
+    text = "write a page to look through the test set of a finished study: radiographs, layers, scores, threshold"
+    explore = add("explore", write_explorer, text, study)
+    explore.add_argument("folder", type=Path, help="where explorer.html goes")
+    explore.add_argument("--radiographs", action="store_true", help="show also radiographs of patients")
     add("lab", open_lab, "open the notebooks in JupyterLab")
     text = "write the notebooks with room in place of the solutions of their exercises, which a cell reveals"
     exercises = add("exercises", write_exercises, text)
@@ -266,6 +270,14 @@ def write_publication(given: argparse.Namespace) -> int:
     from foramen.publication import step
 
     say(*step.prepare(_load(given)))
+    return 0
+
+
+def write_explorer(given: argparse.Namespace) -> int:
+    """`foramen explore`."""
+    from foramen.explorer import step
+
+    say(step.write(_load(given), given.folder, given.radiographs))
     return 0
 
 

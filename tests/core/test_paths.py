@@ -46,5 +46,5 @@ def test_executed_notebooks_are_named_after_notebook_and_parts():
     assert paths.StudyPaths("smoke").executed("05_fine_tuning", "basic", 1).name == "05_fine_tuning-basic-1.ipynb"
 
 
-def test_notebooks_are_the_six_of_the_study():
-    assert sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")) == list(paths.NOTEBOOK_NAMES)
+def test_notebooks_are_those_of_the_study_and_one_to_play_with():
+    assert sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")) == [*paths.NOTEBOOK_NAMES, "live"]

@@ -17,6 +17,7 @@ from nbformat import v4
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+import browsers
 from foramen import figures
 from foramen.core import paths, tables
 from foramen.core.errors import InputError
@@ -390,41 +391,12 @@ def test_report_is_small(output):
     assert (output / "index.html").stat().st_size < 200_000
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-
 @pytest.fixture(scope="module")
 def browser():
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromedriver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with browsers.started() as driver:
+        yield driver
 
 
-OVERFLOWING = """
-const page = document.documentElement, out = [];
-if (page.scrollWidth > page.clientWidth) out.push('page ' + page.scrollWidth);
-const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-for (const e of document.body.querySelectorAll('*')) {
-  const box = e.getBoundingClientRect();
-  if (box.width && box.right > page.clientWidth + 1 && !scrolls(e)) out.push(e.tagName + ' ' + box.right);
-}
-return out;
-"""
-UNREACHABLE = """
-const scrolls = e => e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX);
-const found = [...document.body.querySelectorAll('*')].filter(e => scrolls(e) && e.tabIndex < 0);
-return found.map(e => e.outerHTML.slice(0, 90));
-"""
 LOAD = """
 const pictures = [...document.images];
 pictures.forEach(picture => picture.loading = 'eager');
@@ -435,29 +407,23 @@ Promise.all(pictures.map(picture => picture.decode().then(() => 1, () => picture
 @pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("page", ["index.html", "notebooks/05_fine_tuning-proposed-1.html"])
 def test_page_in_a_browser(browser, output, page, width):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
+    browsers.resize(browser, width)
     browser.get((output / page).as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.execute_script("return document.documentElement.clientWidth") >= width - 20  # a scroll bar
-    assert browser.execute_script(OVERFLOWING) == []
+    assert browser.execute_script(browsers.OVERFLOWING) == []
     assert set(browser.execute_async_script(LOAD)) == {1}
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")] == []
-    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert browsers.complaints(browser) == []
+    asked = browsers.asked(browser)
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
 
 
 def test_everything_that_scrolls_is_reached_by_keyboard(browser, output):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True}
-    )
+    browsers.resize(browser, 360)
     for page in ("index.html", "notebooks/05_fine_tuning-proposed-1.html"):
         browser.get((output / page).as_uri())
         browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-        unreachable = browser.execute_script(UNREACHABLE)
+        unreachable = browser.execute_script(browsers.UNREACHABLE)
         assert unreachable == []
 
 

@@ -4,16 +4,21 @@ Then its notebooks as they stand.
 """
 
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 
 from foramen import study
+from foramen.cohort import step as cohort
 from foramen.core import paths
+from foramen.explorer import step as explorer
 
 METRICS = {"accuracy", "f1", "specificity", "sensitivity", "auroc", "balanced_accuracy"}
 
@@ -77,6 +82,24 @@ def test_every_table_and_figure_has_all_its_forms(output: Path):
     drawn = {form: {p.stem for p in (report / "figures").glob(f"*.{form}")} for form in ("svg", "png", "txt")}
     assert {"roc", "gains", "equalization"} <= drawn["png"] == drawn["txt"]
     assert {"roc", "gains"} <= drawn["svg"] < drawn["png"]
+
+
+def test_the_explorer_counts_what_the_tables_count(output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """At each network's threshold, over all test radiographs, though the page shows but some of them."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(output))
+    smoke = study.load("params/smoke.yaml")
+    page = BeautifulSoup(explorer.write(smoke, tmp_path, most=6).read_text(encoding="utf-8"), "html.parser")
+    facts = json.loads(page.find(id="data").string)
+    assert len(facts["cases"]) == 6 and len({case["image_id"] for case in facts["cases"]}) == 6
+    counted = {(row["arm"], row["seed"]): row for row in rows(output, "seeds") if row["metric"] == "accuracy"}
+    for network in facts["networks"]:
+        right = (np.array(network["scores"]) >= network["threshold"]) == np.array(facts["labels"])
+        assert right.mean() == pytest.approx(float(counted[network["arm"], str(network["seed"])]["estimate"]))
+    films = cohort.load(smoke).included.query("split == 'test'")
+    for case in facts["cases"]:
+        assert films["image_id"].iloc[case["test"]] == case["image_id"]
+        assert [foramen["level"] for foramen in case["foramina"]] == list(smoke.cohort.synthetic.label.levels)
+        assert all({"region", "frames", "evidence", "shuffled"} <= set(view) for view in case["views"])
 
 
 def test_finished_study_does_nothing(output: Path):

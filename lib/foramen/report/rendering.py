@@ -1,4 +1,4 @@
-"""The templates of the report and of the README's tables, with the ways in which they write numbers."""
+"""The templates of the report, the README's tables and the explorer, with the ways in which they write numbers."""
 
 import jinja2
 
@@ -6,10 +6,12 @@ from foramen.core.tables import p_value
 from foramen.report.results import percent, points
 
 
-def environment(autoescape: bool) -> jinja2.Environment:
-    """Where the templates are found; with `autoescape` no text of a user becomes markup."""
+def environment(autoescape: bool, package: str = "foramen.report") -> jinja2.Environment:
+    """Where the templates of a package are found, and after them the report's own; with `autoescape` no text of a user
+    becomes markup.
+    """
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("foramen.report"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (package, "foramen.report")]),
         autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,0 +1,27 @@
+"""When the explorer is not written."""
+
+import pytest
+
+import films
+from foramen import study
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.explorer import step
+
+
+def test_own_radiographs_are_shown_only_when_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    films.cohort_folder(tmp_path)
+    own = study.load(films.study_file(tmp_path))
+    with pytest.raises(InputError, match="radiographs of patients; say --radiographs"):
+        step.write(own, tmp_path / "page")
+    with pytest.raises(InputError, match="missing, or older than the study file: cohort"):
+        step.write(own, tmp_path / "page", own=True)
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_study_that_is_not_finished_is_refused_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    with pytest.raises(InputError, match="smoke: missing, or older than the study file: cohort, arms/basic/1, "):
+        step.write(study.load(paths.PARAMS / "smoke.yaml"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
