@@ -154,6 +154,8 @@ def test_nothing_private_is_written(own):
     card = json.loads((own.paths.report / "croissant.json").read_text())
     assert [part["name"] for part in card["distribution"]] == ["cohort.csv"]
     assert "synthetic" not in (own.paths.report / "manuscript.typ").read_text().lower()
+    assert ROCrate(own.paths.report).license.startswith("None yet")
+    assert ModelCard.load(own.paths.report / "model_card.md").data.license == "other"
 
 
 @pytest.mark.parametrize(("name", "count"), [("tripod_ai", 52), ("claim", 44), ("stard_ai", 48)])

@@ -1,5 +1,5 @@
 """The report of a study as an RO-Crate (Soiland-Reyes et al. 2022) after the profile Process Run Crate: which software
-made it when, and what each file is. The results of single patients are no part of it.
+made it when, and what each file is.
 """
 
 from datetime import datetime
@@ -42,9 +42,10 @@ def metadata(known: dict[str, Any], report: Path) -> dict[str, Any]:
     crate = ROCrate(version="1.1")
     crate.name = f"Report of study {study.name}"
     crate.description = study.title or study.name
+    crate.license = "None yet: for those who publish it to choose"
     if known["synthetic"]:
         crate.description += ". Synthetic radiographs: nothing here says anything about patients."
-    crate.license = crate.add(ContextEntity(crate, MIT, {"@type": "CreativeWork", "name": "MIT License"}))
+        crate.license = crate.add(ContextEntity(crate, MIT, {"@type": "CreativeWork", "name": "MIT License"}))
     crate.datePublished = finished = datetime.fromisoformat(made["finished"]).isoformat()
     profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     crate.root_dataset["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, profile))

@@ -35,7 +35,7 @@ def metadata(known: dict[str, Any]) -> ModelCardData:
         if row["metric"] in METRICS and row["estimate"] == row["estimate"]
     ]
     return ModelCardData(
-        license="mit",
+        license="mit" if known["synthetic"] else "other",  # of the weights; a user's are for the user to license
         library_name="timm",
         tags=["radiography", "cervical-spine", "foraminal-stenosis", kind, "research-only"],
         metrics=list(METRICS.values()),
