@@ -1,13 +1,11 @@
 """What a study costs, from the status of its jobs; and the status from a job that computes."""
 
-import time
-
-import pytest
+import subprocess
+import sys
 
 from foramen import cli, study
 from foramen.core.files import read_json, write_json
 from foramen.report import cost
-from foramen.workflow import notebook_job
 
 DONE = {"state": "done", "started": 0.0, "seconds": 50.0}
 
@@ -41,13 +39,51 @@ def test_a_study_that_never_ran_has_no_cost(tmp_path, monkeypatch, capsys):
     assert "no job of it has run here" in capsys.readouterr().err
 
 
-def test_a_job_tells_what_it_used(tmp_path):
-    before = time.process_time()
-    with notebook_job.tracked(tmp_path / "status.json"):
-        while time.process_time() < before + 0.3:
-            pass
-    told = read_json(tmp_path / "status.json")
-    assert told["processor_seconds"] >= 0.3 and told["peak_memory_mib"] > 10
-    with pytest.raises(RuntimeError), notebook_job.tracked(tmp_path / "failed.json"):
+# A job whose worker, of half a second, is a child of multiprocessing's server, which nobody waits for, and one that
+# fails; and the first once more, with nothing to do.
+JOBS = """
+import sys, time
+from multiprocessing import get_context
+from pathlib import Path
+from foramen.workflow import notebook_job
+
+def burn(seconds):
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
+
+def leave_a_server(seconds):
+    context = get_context("forkserver")
+    worker = context.Process(target=burn, args=(seconds,))
+    worker.start()
+    worker.join()
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    with notebook_job.tracked(folder / "twice.json"):
+        kernel = get_context("fork").Process(target=leave_a_server, args=(0.5,))
+        kernel.start()
+        kernel.join()
+    with notebook_job.tracked(folder / "failed.json"):
         raise RuntimeError
+"""
+AGAIN = """
+import sys
+from pathlib import Path
+from foramen.workflow import notebook_job
+with notebook_job.tracked(Path(sys.argv[1]) / "twice.json"):
+    pass
+"""
+
+
+def test_a_job_tells_what_it_used_workers_of_a_pool_and_earlier_executions_included(tmp_path):
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "again.py").write_text(AGAIN)
+    done = subprocess.run([sys.executable, tmp_path / "jobs.py", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.rstrip().endswith("RuntimeError"), done.stderr
+    first = read_json(tmp_path / "twice.json")
+    assert first["processor_seconds"] >= 0.5 and first["peak_memory_mib"] > 10
     assert "processor_seconds" not in read_json(tmp_path / "failed.json")
+    subprocess.run([sys.executable, tmp_path / "again.py", tmp_path], check=True)
+    again = read_json(tmp_path / "twice.json")
+    assert again["started"] > first["started"] and again["processor_seconds"] >= first["processor_seconds"]

@@ -16,7 +16,11 @@ from foramen.report.results import read, rows
 START = "<!-- {block}: written by `python -m foramen.report.readme` from reports/{study} -->"
 END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each has a template `readme_<block>.md.j2`.
-PAGES = {"README.md": {"findings": "default"}, "docs/results.md": {"default": "default", "nuisance": "nuisance"}}
+PAGES = {
+    "README.md": {"findings": "default"},
+    "docs/results.md": {"default": "default", "nuisance": "nuisance"},
+    "docs/studies.md": {"cost": "default"},
+}
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 
 
@@ -34,18 +38,20 @@ def current(page: str, text: str) -> str:
 
 def block(name: str, study: str) -> str:
     """Results of a committed report as Markdown."""
-    folder = ROOT / "reports" / study / "tables"
-    tables = {path.stem: rows(read(folder, path.stem)) for path in folder.glob("*.csv")}
+    folder = ROOT / "reports" / study
+    tables = {
+        path.stem: rows(read(path.parent, path.stem)) for path in [*folder.glob("*.csv"), *folder.glob("*/*.csv")]
+    }
     return environment(autoescape=False).get_template(f"readme_{name}.md.j2").render(tables, metrics=METRICS).strip()
 
 
 def quoted(study: str) -> list[str]:
-    """The tables of a report that the pages quote."""
+    """The tables of results of a report that the pages quote; what a run cost is none."""
     found = set()
     for name in [name for blocks in PAGES.values() for name, of in blocks.items() if of == study]:
         template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
         found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
-    return sorted(found - {"metrics"})
+    return sorted(found - {"metrics", "cost"})
 
 
 def stale() -> list[str]:

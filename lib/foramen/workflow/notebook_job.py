@@ -30,13 +30,19 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @contextmanager
 def tracked(status: Path | None, done: Path | None = None) -> Iterator[None]:
-    """Keep the status of the job that the block does, and write its done marker (`paths.done_marker`) at the end."""
-    started = time.time()
+    """Keep the status of the job that the block does, and write its done marker (`paths.done_marker`) at the end.
+
+    What the job used is that of the dearest time that it ran to its end: a notebook whose result is there costs little.
+    """
+    started, before = time.time(), read_json(status) if status and status.exists() else {}
+    processes.adopt_orphans()
 
     def tell(state: str, **more: object) -> None:
         if status:
-            write_json(status, {"state": state, "started": started, "seconds": round(time.time() - started, 1), **more})
+            spent = {"started": started, "seconds": round(time.time() - started, 1)}
+            write_json(status, {"state": state, **spent, **dearest, **more})
 
+    dearest = {name: before[name] for name in ("processor_seconds", "peak_memory_mib") if name in before}
     tell("running")
     try:
         yield
@@ -44,7 +50,7 @@ def tracked(status: Path | None, done: Path | None = None) -> Iterator[None]:
         told = f"{error}" if isinstance(error, NotebookError) else f"{type(error).__name__}: {error}"
         tell("failed", cell=getattr(error, "cell", None), message=told)
         raise
-    tell("done", **processes.used())
+    tell("done", **{name: max(value, dearest.get(name, 0)) for name, value in processes.used().items()})
     if done:
         write_text(done, f"{time.time_ns()}\n")
 
