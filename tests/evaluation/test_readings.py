@@ -116,3 +116,22 @@ def test_areas_are_compared_with_chance_where_there_are_any():
     )
     one_class = areas.assign(estimate=np.nan, low=np.nan, high=np.nan)
     assert said_of("discrimination", one_class, 1.0) == "Not estimable on this test set."
+
+
+def test_a_component_whose_interval_reaches_zero_is_not_shown():
+    rows = [("training patients", 1.0), ("what an interval holds", 2.0), ("all, in one study", 2.2)]
+    parts = pd.DataFrame(rows, columns=["source", "sd"]).assign(result="net", metric="accuracy", low=0.0, high=3.0)
+    study = {"metric": "accuracy", "arm": "net", "reference": "basic", "gain": [4.0, 6.0], "low": [-1.0, 2.0]}
+    said = said_of("variance", pd.DataFrame(study), parts)
+    assert "runs from +4.0 to +6.0 pp in 2 cohorts; 1 of their intervals lie above zero" in said
+    assert "an SD of 1.0 pp (0.0 to 3.0): not shown to be more than nothing" in said
+    assert "not shown" not in said_of("variance", pd.DataFrame(study), parts.assign(low=0.5))
+
+
+def test_a_change_elsewhere_is_shown_only_after_holm():
+    row = {"sweep": "site", "trained": 0.0, "tested": 1.0, "metric": "accuracy", "arm": "net", "change": -5.0}
+    row |= {"change_low": -9.0, "change_high": -1.0}
+    for p, shown in ((0.2, False), (0.01, True)):
+        said = said_of("transfer", pd.DataFrame([row | {"p_holm": p}]), "accuracy")
+        assert "`site`, trained at 0 and tested at 1, accuracy: net -5.0 (-9.0 to -1.0" in said
+        assert ("-1.0, **shown**)" in said) == shown

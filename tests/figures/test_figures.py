@@ -11,7 +11,7 @@ from PIL import Image
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen import figures
-from foramen.evaluation import curves
+from foramen.evaluation import curves, variance
 from foramen.figures import stn_training
 from foramen.figures.drawing import balanced, in_words, listing
 from foramen.figures.style import BLUE, ORANGE, PALETTE
@@ -83,6 +83,10 @@ def drawn(frame) -> dict[str, Figure]:
     masks = np.zeros((8, 32, 32), bool)
     masks[:, 10:14, 10:14] = True
     table = curves.confusion(frame)
+    components = pd.concat(
+        variance.components(rng.normal(size=(2, 2, 2, 2)), 100).assign(result=name, metric="accuracy")
+        for name in ("basic", "proposed", "proposed over basic")
+    )
     swept = pd.DataFrame(
         [
             (name, factor, "he", "basic", metric, 4 * factor, 4 * factor - 2, 4 * factor + 2)
@@ -186,6 +190,7 @@ def drawn(frame) -> dict[str, Figure]:
         "performance": figures.performance(drawn_curves, 0.5, ARMS),
         "overview": figures.overview(images[0], np.array([0.0, 0.0, 0.4]), stations, measured, lines, 240.0),
         "waterfall": figures.waterfall(points),
+        "variance": figures.variance(components, swept),
         "gain_curves": figures.gain_curves(swept),
         "learning_curves": figures.learning_curves(learned),
         "subgroups": figures.subgroups(subgroups, 4.0),

@@ -1,5 +1,6 @@
 """Curves of a gain against a nuisance: what differs between their cohorts, and what must come out at zero."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
 from foramen.evaluation import learning_curves
-from foramen.evaluation.step import measure_sweeps
+from foramen.evaluation.step import measure_sweeps, measure_transfer, measure_variance
 from foramen.study import sweeps
 from foramen.study.model import Study
 
@@ -182,3 +183,60 @@ def test_one_command_makes_the_members_and_the_curve(tmp_path):
     assert set(pd.read_csv(report / "tables" / "gain_curves.csv")["factor"]) == {0.0, 1.0}
     assert "Gain against nuisance" in (report / "index.html").read_text()
     assert not (tmp_path / "reports" / "swept_laterality_0").exists()
+
+
+def elsewhere(**sweep: object) -> Study:
+    values = {"arm": "he_flip", "control": "he"} | sweep
+    return Study.model_validate(SWEPT | {"seeds": [1, 2], "keep_weights": True, "sweeps": {"other": values}})
+
+
+def test_members_may_take_values_the_studys_own_among_them():
+    knobs = ["cohort.synthetic.seed", "split.seed"]
+    chosen = elsewhere(knobs=knobs, values=[0, 3], shows="variance")
+    own, other = sweeps.members(chosen).values()
+    assert own is chosen
+    assert (other.cohort.synthetic.seed, other.split.seed, other.keep_weights) == (3, 3, True)
+    with pytest.raises(InputError, match="the study's own is not one of them"):
+        sweeps.members(elsewhere(knobs=knobs, values=[3, 4], shows="variance"))
+
+
+def test_networks_tested_elsewhere_must_be_kept(tmp_path):
+    file = tmp_path / "away.yaml"
+    values = {"knobs": ["split.seed"], "shows": "variance", "arm": "he_flip", "control": "he"}
+    file.write_text(json.dumps(SWEPT | {"sweeps": {"other": values}}))
+    with pytest.raises(
+        InputError, match=r"keep_weights: must be true, networks are tested elsewhere \(sweeps: other\)"
+    ):
+        study.load(file)
+
+
+def test_every_network_is_tested_on_every_cohort(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    chosen = elsewhere(knobs=["cohort.synthetic.seed", "split.seed"], values=[0, 3], shows="variance")
+    parts = measure_variance(chosen)
+    assert set(parts["result"]) == {"he", "he_flip", "he_flip over he"}
+    assert (parts["low"] <= parts["high"]).all()
+    own, other = sweeps.members(chosen).values()
+    away = pd.read_parquet(own.paths.arm("he", 1) / "elsewhere" / other.name / "predictions.parquet")
+    known = cohort.load(other).included.set_index("image_id")
+    assert (known.loc[away["image_id"], "split"].to_numpy() == away["split"]).all()
+    assert measure_transfer(chosen).empty and measure_sweeps(chosen).empty
+    assert len(measure_sweeps(chosen, "variance")) == 4  # two cohorts, two metrics
+
+
+def test_a_shift_is_tested_on_the_networks_own_test_patients(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    shifted = {"knobs": ["cohort.synthetic.disease.onset"], "values": [-0.7, -1.5], "shows": "transfer"}
+    chosen = elsewhere(**shifted, trained=False)
+    table = measure_transfer(chosen)
+    assert table[["trained", "tested"]].drop_duplicates().to_numpy().tolist() == [[-0.7, -1.5]]
+    other = sweeps.others(chosen)[0]
+    assert not (other.paths.runs / "arms").exists()
+    away = pd.read_parquet(chosen.paths.arm("he", 1) / "elsewhere" / other.name / "predictions.parquet")
+    own = cohort.load(chosen).included.set_index("image_id")["split"]
+    assert (own[away["image_id"]].to_numpy() == away["split"]).all()
+    change = table.set_index(["arm", "metric"])
+    assert change.change["he_flip over he", "auroc"] == pytest.approx(
+        change.change["he_flip", "auroc"] - change.change["he", "auroc"]
+    )
+    assert change.away["he", "auroc"] - change.at_home["he", "auroc"] == pytest.approx(change.change["he", "auroc"])

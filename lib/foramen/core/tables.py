@@ -17,7 +17,19 @@ from foramen.core.files import write_text
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
-_POINTS = ("gain", "slope", "low", "high", "paper_low", "paper_high", "detectable", "standard_error", "difference")
+_POINTS = (
+    "gain",
+    "slope",
+    "low",
+    "high",
+    "paper_low",
+    "paper_high",
+    "detectable",
+    "standard_error",
+    "difference",
+    "sd",
+)
+_CHANGES = ("at_home", "away", "change", "change_low", "change_high")
 
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
@@ -76,7 +88,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
     A missing number is a dash, so that it cannot be mistaken for an empty cell.
     """
-    in_points = any(column in frame for column in ("gain", "slope", "detectable", "difference"))
+    in_points = any(column in frame for column in ("gain", "slope", "detectable", "difference", "sd", "change"))
     shown = {}
     for i, column in enumerate(frame.columns):
         cells = frame.iloc[:, i]
@@ -101,4 +113,4 @@ def _number(value: float, column: str, in_points: bool) -> str:
         return "–"
     if column in _P_COLUMNS:
         return p_value(value)
-    return f"{value:.1f}" if in_points and column in _POINTS else f"{value:.3f}"
+    return f"{value:.1f}" if in_points and column in (*_POINTS, *_CHANGES) else f"{value:.3f}"

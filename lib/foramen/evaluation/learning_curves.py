@@ -21,14 +21,16 @@ _TESTED = ["gain", "low", "high", "p_value", "p_equivalence"]
 COLUMNS = ["factor", "arm", "reference", "metric", *_TESTED, *_OWN, *_REFERENCE]
 
 
-def gain_curve(at: Mapping[float, Resampled], arm: str, control: str, margin: Mapping[str, float] = {}) -> pd.DataFrame:
+def gain_curve(
+    at: Mapping[float, Resampled], arm: str, control: str, margin: Mapping[str, float] = {}, own: float = 1
+) -> pd.DataFrame:
     """The results of an arm and its control at each factor of a sweep, and the gain of the one over the other.
 
     `at` holds the resampled predictions (of `METRICS`) at each factor. Columns `factor, arm, reference, metric,
     gain, low, high, p_value` (in points, paired, 95 %), `p_equivalence` (`comparisons.equivalence`), `estimate,
     estimate_low, estimate_high` of the arm, `reference_estimate, reference_low, reference_high` of its control,
     `n_images` (tested on), `note`. With two or three seeds the variance between them is hardly known, so that of a
-    gain is pooled over the factors, which are taken to share it; at factor 1, the study itself, the interval is the
+    gain is pooled over the factors, which are taken to share it; at `own`, the study itself, the interval is the
     study's own.
     """
     between = {
@@ -37,10 +39,10 @@ def gain_curve(at: Mapping[float, Resampled], arm: str, control: str, margin: Ma
     }
     tables = []
     for factor, resampled in at.items():
-        table = differences(resampled, [(arm, control)], between if factor != 1 else None)
+        table = differences(resampled, [(arm, control)], between if factor != own else None)
         table["p_equivalence"] = equivalence(table, margin)
-        own = estimates(resampled).set_index("arm")[["estimate", "low", "high"]]
-        table[_OWN], table[_REFERENCE] = own.loc[[arm]].to_numpy(), own.loc[[control]].to_numpy()
+        arms = estimates(resampled).set_index("arm")[["estimate", "low", "high"]]
+        table[_OWN], table[_REFERENCE] = arms.loc[[arm]].to_numpy(), arms.loc[[control]].to_numpy()
         tables.append(table.assign(factor=factor, n_images=resampled.n_images))
     return pd.concat(tables, ignore_index=True)[[*COLUMNS, "n_images", "note"]]
 

@@ -15,10 +15,20 @@ from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, each
 from foramen.core.files import read_frame, read_json
-from foramen.evaluation import bootstrap, confident_errors, learning_curves, predictions, shortcuts, where_points_go
+from foramen.evaluation import (
+    bootstrap,
+    confident_errors,
+    learning_curves,
+    predictions,
+    shortcuts,
+    transfer,
+    variance,
+    where_points_go,
+)
+from foramen.evaluation.multiple_testing import holm
 from foramen.figures.overview import Station
 from foramen.study import provenance, sweeps
-from foramen.study.model import Arm, Run, Study
+from foramen.study.model import Arm, Run, Study, Sweep
 
 if TYPE_CHECKING:
     from foramen.evaluation.saliency import Explained, Seen
@@ -133,33 +143,100 @@ def subgroup_facts(study: Study, films: Cohort) -> pd.DataFrame:
     return facts
 
 
-def measure_sweeps(study: Study) -> pd.DataFrame:
-    """The gain of each sweep's arm over its control at each factor (`learning_curves.gain_curve`), a row a metric.
+def measure_sweeps(study: Study, shows: str = "gain") -> pd.DataFrame:
+    """The gain of each sweep's arm over its control at each point (`learning_curves.gain_curve`), a row a metric.
 
-    Columns: sweep, factor, those of `gain_curve`, and n_train, the radiographs learned from. A missing training is
-    made; one whose transformer has collapsed is left out.
+    Columns: sweep, factor, those of `gain_curve`, and n_train, the radiographs learned from; `shows` chooses sweeps,
+    without which there are no rows. A missing training is made; one whose transformer has collapsed is left out.
     """
-    members, tables = sweeps.members(study), []
+    columns = ["sweep", *learning_curves.COLUMNS, "n_train", "n_images", "note"]
+    members, tables = sweeps.members(study), [pd.DataFrame(columns=columns)]
     margin = {str(metric): points for metric, points in study.plan.margin.items()}
-    for name, sweep in study.sweeps.items():
-        at = {factor: member for (other, factor), member in members.items() if other == name}
-        pair = (sweep.control, sweep.arm)
-        curve = {factor: _resampled(study, member, pair) for factor, member in at.items()}
-        learned = {factor: cohort.learned_from(member, cohort.load(member)).sum() for factor, member in at.items()}
-        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, margin)
+    for name, sweep in _of_kind(study, shows).items():
+        at = sweeps.at(members, name)
+        own = next(point for point, member in at.items() if member is study)
+        curve = {point: _at_home(study, member, (sweep.control, sweep.arm)) for point, member in at.items()}
+        learned = {point: cohort.learned_from(member, cohort.load(member)).sum() for point, member in at.items()}
+        table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, margin, own)
         tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
-    measured = pd.concat(tables, ignore_index=True)
-    return measured[["sweep", *learning_curves.COLUMNS, "n_train", "n_images", "note"]]
+    return pd.concat(tables[1:] or tables, ignore_index=True)[columns]
 
 
-def _resampled(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
-    """The arms of a sweep at one factor, under resampled test patients; trained where they are missing."""
+def _of_kind(study: Study, shows: str) -> dict[str, Sweep]:
+    return {name: sweep for name, sweep in study.sweeps.items() if sweep.shows == shows}
+
+
+def measure_variance(study: Study) -> pd.DataFrame:
+    """How far results differ between cohorts, and through what (`variance.decompose`), a table for each such sweep.
+
+    Trainings whose transformer has collapsed stay: that it can is part of what varies.
+    """
+    members, tables = sweeps.members(study), [pd.DataFrame(columns=["sweep"])]
+    for name, sweep in _of_kind(study, "variance").items():
+        at = sweeps.at(members, name)
+        crossed = [
+            _predicted(one.run(arm, seed), other).assign(trained=trained, tested=tested)
+            for arm in (sweep.control, sweep.arm)
+            for seed in study.seeds
+            for trained, one in at.items()
+            for tested, other in at.items()
+        ]
+        tables.append(variance.decompose(pd.concat(crossed), sweep.arm, sweep.control).assign(sweep=name))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def measure_transfer(study: Study) -> pd.DataFrame:
+    """What networks are worth where they were not trained (`transfer.transfer`), a table for each sweep and direction.
+
+    Columns: sweep, trained and tested (values or factors), those of `transfer`, p_holm over all changes of a metric.
+    """
+    members, tables = sweeps.members(study), [pd.DataFrame(columns=["sweep"])]
+    for name, sweep in _of_kind(study, "transfer").items():
+        at, pair = sweeps.at(members, name), (sweep.control, sweep.arm)
+        for trained, one in at.items():
+            for tested, other in at.items():
+                if other is not one and (one is study or sweep.trained):
+                    home, away = _at_home(study, one, pair), _away(study, one, other, pair)
+                    table = transfer.transfer(home, away, sweep.arm, sweep.control)
+                    tables.append(table.assign(sweep=name, trained=trained, tested=tested))
+    measured = pd.concat(tables[1:] or tables, ignore_index=True)
+    if len(measured):
+        measured["p_holm"] = measured.groupby("metric")["p_value"].transform(holm)
+    return measured
+
+
+def _at_home(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
+    """Some arms of a member, under resampled patients; trained where they are missing."""
     for run in member.runs:
         if run.arm in arms:
             _train_where_missing(run)
-    frame = predictions.drop_collapsed(gather(member, cohort.load(member)), collapsed(member))
-    plan = study.plan
-    return bootstrap.resample(frame, plan.resamples, plan.seed, learning_curves.METRICS)
+    frame = gather(member, cohort.load(member))
+    return _resampled(study, member, frame[frame["arm"].isin(arms)])
+
+
+def _away(study: Study, member: Study, other: Study, arms: Sequence[str]) -> bootstrap.Resampled:
+    """The same on the test films of another member, at the thresholds chosen on their own validation films."""
+    tables = []
+    for run in [member.run(arm, seed) for arm in arms for seed in member.seeds]:
+        own, elsewhere = _predicted(run, member), _predicted(run, other)
+        tables += [own[own["split"] == "val"], elsewhere[elsewhere["split"] == "test"]]
+    return _resampled(study, member, pd.concat(tables, ignore_index=True))
+
+
+def _resampled(study: Study, member: Study, frame: pd.DataFrame) -> bootstrap.Resampled:
+    """A member's predictions, collapsed trainings left out, under resampled patients."""
+    kept, plan = predictions.drop_collapsed(frame, collapsed(member)), study.plan
+    return bootstrap.resample(kept, plan.resamples, plan.seed, learning_curves.METRICS)
+
+
+def _predicted(run: Run, member: Study) -> pd.DataFrame:
+    """The predictions of a training on its own cohort or on another's."""
+    if run.study is member:
+        _train_where_missing(run)
+        return predictions.read(run.folder / "predictions.parquet")
+    from foramen.fine_tuning import step as fine_tuning
+
+    return fine_tuning.predict_elsewhere(run, member)
 
 
 def seen_by(study: Study, arm: str, seed: int, rows: pd.DataFrame) -> "tuple[Network, Seen]":

@@ -75,6 +75,52 @@ def learning_curves(table: pd.DataFrame) -> Figure:
 
 
 @captioned
+def variance(components: pd.DataFrame, studies: pd.DataFrame) -> Figure:
+    """What a result varies with.
+
+    Left: the gain in each cohort with the interval that a study of this cohort alone would report. Right: the standard
+    deviation that each source gives a result. The interval of one study holds all of them but the training patients.
+
+    Used by notebook 07. 95 % intervals; `components` is `variance.decompose`, `studies` is `learning_curves.gain_curve`
+    with a cohort's seed as the factor.
+    """
+    metrics, results, sources = (list(components[name].unique()) for name in ("metric", "result", "source"))
+    cohorts = list(studies["factor"].unique())
+    figure, axes = plt.subplots(1, 1 + len(metrics), figsize=(PAGE, 2.8))
+    for i, metric in enumerate(metrics):
+        part = studies[studies["metric"] == metric]
+        place, label = _beside(part["factor"], cohorts, i, len(metrics)), METRIC_NAMES[metric]
+        look = {"marker": MARKERS[-1 - i], "label": label}
+        intervals(axes[0], part["gain"], place, part["low"], part["high"], PALETTE[-1 - i], across=True, **look)
+    axes[0].set_yticks(range(len(cohorts)), [f"cohort {cohort:g}" for cohort in cohorts])
+    axes[0].axvline(0, **REFERENCE)
+    axes[0].set(xlabel="gain (pp)", ylim=(len(cohorts) - 0.5, -0.5))
+    for cell, metric in zip(axes[1:], metrics, strict=True):
+        for i, result in enumerate(results):
+            row = components[(components["metric"] == metric) & (components["result"] == result)]
+            place = _beside(row["source"], sources, i, len(results))
+            look = {"marker": MARKERS[i], "label": result}
+            intervals(cell, row["sd"], place, row["low"], row["high"], PALETTE[i], across=True, **look)
+        cell.axhline(len(sources) - 2.5, **REFERENCE)  # above the sums
+        cell.set_yticks(range(len(sources)), sources)
+        cell.tick_params(labelleft=cell is axes[1])
+        cell.set(xlabel=f"SD of {METRIC_NAMES[metric]} (pp)", ylim=(len(sources) - 0.5, -0.5), xlim=(0, None))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(metrics))
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower right", ncols=len(results))
+    words = in_words(
+        components[components["metric"] == metrics[0]], "{result}, {source} {sd:.1f} ({low:.1f} to {high:.1f})"
+    )
+    figure.set_label(f"""Gain in {len(cohorts)} cohorts, and the standard deviations in percentage points that training
+        patients, seed, threshold and test patients give a result; {metrics[0]}: {words}.""")
+    return figure
+
+
+def _beside(rows: pd.Series, order: list, i: int, of: int) -> pd.Series:
+    """The height of each row's name in a list of names, moved so that `of` series stand side by side."""
+    return rows.map(order.index) + 0.22 * (i - (of - 1) / 2)
+
+
+@captioned
 def subgroups(table: pd.DataFrame, gain: float, metric: str = "accuracy") -> Figure:
     """Subgroups.
 

@@ -4,6 +4,7 @@ The method is `foramen.training`. Validation images choose the epoch where the s
 the threshold); test images are scored once.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,16 @@ from foramen.augmentation.flip import mirrored_labels
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute, weights
-from foramen.core.files import write_frame
+from foramen.core.files import read_frame, write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.stn import step as stn
 from foramen.study import provenance
-from foramen.study.model import Run
+from foramen.study.model import Run, Study
 from foramen.study.step import make
 from foramen.training import backbone, checkpoints, linear_probe
 from foramen.training import step as training
 from foramen.training.checkpoints import TrainingState
-from foramen.training.classifier import Classifier, in_batches, logits
+from foramen.training.classifier import Classifier, TrainingImages, in_batches, logits
 from foramen.training.fine_tuning import FineTuning
 
 ATTENTION = "attention.parquet"
@@ -52,7 +53,7 @@ def prepare(run: Run) -> Path:
         else:
             tuning.train(state)
         write_frame(home / "history.csv", pd.DataFrame(state.history))
-        write_frame(home / "predictions.parquet", _predictions(run, films.included, tuning))
+        write_frame(home / "predictions.parquet", _predictions(run, films.included, tuning.model, tuning.data))
         if tuning.model.attention is not None:
             write_frame(home / ATTENTION, _attended(films.included, tuning))
         if run.study.keep_weights or run.seed == run.study.seeds[0]:
@@ -83,11 +84,33 @@ def upstream(run: Run) -> tuple[Cohort, Path | None, list[Path]]:
     return films, pretrained, inputs
 
 
-def _predictions(run: Run, rows: pd.DataFrame, tuning: FineTuning) -> pd.DataFrame:
+def predict_elsewhere(run: Run, other: Study) -> pd.DataFrame:
+    """The predictions of a finished training on the validation and test films of another cohort, made where missing.
+
+    Where the other cohort has the same patients the split is that of the training's own, so that nobody is tested on
+    who was trained on; else it is the other cohort's. Notebook 07; needs the weights of the training (`keep_weights`).
+    """
+    trained, films = prepare(run), cohort.prepare(other)
+    variant = preprocessing.prepare(other, run.switches.region, run.switches.equalization)
+    folder, rows = trained / "elsewhere" / other.name, films.included
+    if run.study.cohort.synthetic.seed == other.cohort.synthetic.seed:
+        own = cohort.load(run.study).included.set_index("image_id")["split"]
+        rows = rows.assign(split=rows["image_id"].map(own))
+
+    def work(facts: dict) -> None:
+        compute.deterministic(run.study.training.threads)
+        data = training.images(other.run(run.arm, run.seed), replace(films, included=rows))
+        model = load_model(run).to(data.images.device)
+        write_frame(folder / "predictions.parquet", _predictions(run, rows, model, data))
+
+    make(folder, run.study, run.stage, [trained, films.folder, variant.folder], work)
+    return read_frame(folder / "predictions.parquet")
+
+
+def _predictions(run: Run, rows: pd.DataFrame, model: Classifier, data: TrainingImages) -> pd.DataFrame:
     """The scores of the validation and test images among `rows`, turned back where the label was mirrored."""
-    data = tuning.data
     index = torch.cat([data.splits[name] for name in ("val", "test")])
-    scores = torch.sigmoid(logits(tuning.model, data, index, tuning.recipe.precision).double()).numpy()
+    scores = torch.sigmoid(logits(model, data, index, run.study.training.precision).double()).numpy()
     table = rows.loc[index.numpy(), ["image_id", "patient_id", "split"]].reset_index(drop=True)
     table = table.assign(arm=run.arm, seed=run.seed, label=rows["label"].to_numpy()[index])
     return table.assign(score=mirrored_labels(scores, data.swapped[index]))
