@@ -26,7 +26,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import digest_file, read_json, write_frame
 from foramen.evaluation import step as evaluation
 from foramen.published import archive, step
-from foramen.study import Study, make, provenance
+from foramen.study import Study, make, provenance, sweeps
 from foramen.workflow import run
 from stand_in import STUDY
 
@@ -269,8 +269,44 @@ def test_another_studys_archive_and_own_results_are_refused(at, own: Path, made:
         step.use(at("class", "name=another"), made)
     with pytest.raises(InputError, match="made with other values than the study file's"):
         step.use(at("class", "training.epochs=2"), made)
-    with pytest.raises(InputError, match="there are results already"):
+    with pytest.raises(InputError, match="there are files already"):
         step.use(at(own), made)
+
+
+def test_what_an_interrupted_study_left_is_not_mixed_with_published_results(at, made: Path):
+    given = at("class")
+    left = given.run("sharp", 1).folder / "weights.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of another training")
+    with pytest.raises(InputError, match="there are files already"):
+        step.use(given, made)
+
+
+def test_results_that_name_each_other_as_inputs_are_refused(at, made: Path):
+    def circle(files: dict[str, bytes]) -> None:
+        name = "stand_in/arms/plain/1/run.json"
+        files[name] = json.dumps(json.loads(files[name]) | {"inputs": ["."]}).encode()
+        contents = json.loads(files[archive.CONTENTS])
+        contents["files"][name] = hashlib.sha256(files[name]).hexdigest()
+        files[archive.CONTENTS] = json.dumps(contents).encode()
+
+    with pytest.raises(InputError, match="missing, or made with other values"):
+        step.use(at("class"), repacked(made, circle))
+
+
+def test_the_members_of_a_sweep_go_along_and_share_what_they_shared(at):
+    sweep = "sweeps={learning: {knobs: [training.share], factors: [0.5], arm: sharp, control: plain}}"
+    given = finish(at("own", sweep))
+    (member,) = sweeps.others(given)
+    member.paths.runs.mkdir()
+    sweeps.share_images(member, given)
+    finish(member)
+    packed = step.make(given)
+    given = at("class", sweep)
+    step.use(given, packed)
+    (member,) = sweeps.others(given)
+    assert all(provenance.stands(each.folder, each.study) for each in [*given.runs, *member.runs])
+    assert member.paths.cohort == given.paths.cohort and (member.paths.runs / "cohort").is_symlink()
 
 
 def test_unfinished_studies_and_radiographs_of_patients_make_no_archive(at, own: Path, tmp_path: Path):

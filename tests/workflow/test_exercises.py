@@ -39,7 +39,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
     """The shell of a notebook in which `known` is 21."""
     made = InteractiveShell()
     made.user_ns["known"] = 21
-    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: made)
+    monkeypatch.setattr(InteractiveShell, "instance", lambda: made)
     return made
 
 

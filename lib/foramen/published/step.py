@@ -17,8 +17,8 @@ from foramen.study.model import Study
 from foramen.workflow import run as workflow
 
 FILE = "published.zip"
-ARRAYS = ("images.npy", "masks.npy", "weights.safetensors", "localisation.safetensors", "detector.safetensors")
-NETWORK, DETECTOR = ARRAYS[2], ARRAYS[4]
+NETWORK, DETECTOR = "weights.safetensors", "detector.safetensors"
+LARGE = ("images.npy", "masks.npy", "localisation.safetensors", NETWORK, DETECTOR)  # left out
 KEPT = (".csv", ".json", ".npy", ".parquet")
 
 
@@ -32,10 +32,12 @@ def make(study: Study, path: Path | None = None, weights: bool = False) -> Path:
     files, left_out = dict[str, bytes](), dict[str, list[str]]()
     first = study.run(study.plan.primary.arm, study.seeds[0]).folder
     halved = [_name(first / NETWORK)] if weights else []
+    if weights and not (first / NETWORK).exists():
+        raise InputError(f"{first / NETWORK}: there is no such file")
     for folder in _results(study):
-        wanted = [file for file in sorted(folder.iterdir()) if file.suffix in KEPT and file.name not in ARRAYS]
+        wanted = [file for file in sorted(folder.iterdir()) if file.suffix in KEPT and file.name not in LARGE]
         wanted += [file for file in (first / NETWORK, folder / DETECTOR) if weights and file.parent == folder]
-        missing = [name for name in ARRAYS if (folder / name).exists() and folder / name not in wanted]
+        missing = [name for name in LARGE if (folder / name).exists() and folder / name not in wanted]
         left_out |= {_name(folder): missing} if missing else {}
         for file in (file for file in wanted if file.exists()):
             files[_name(file)] = archive.halved(file) if _name(file) in halved else file.read_bytes()
@@ -67,9 +69,9 @@ def use(study: Study, path: Path | None = None) -> Archive:
         raise InputError(f"{path}: an archive of the study {packed.contents.study}, not of {study.name}")
     known = {paths.PRETRAINING, *(each.name for each in family)}
     raise_any([f"{path}: {name}: not of this study" for name in packed.files if name.split("/")[0] not in known])
-    if any(next(each.paths.runs.rglob("run.json"), None) for each in family):
-        where = "remove that folder, or set FORAMEN_OUTPUT to another"
-        raise InputError(f"{study.paths.runs}: there are results already; {where}")
+    there = [each.paths.runs for each in family if any(p.is_file() and p.name != ".lock" for p in _below(each))]
+    raise_any([f"{f}: there are files already; remove that folder, or set FORAMEN_OUTPUT to another" for f in there])
+    own = {path.parent.name for path in paths.pretraining("").glob("*/run.json")}  # pre-trained weights; they stay
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root, prefix=".published-") as temporary, workflow.locked(study):
         unpacked = Path(temporary)
@@ -78,7 +80,7 @@ def use(study: Study, path: Path | None = None) -> Archive:
         if stale:
             raise InputError(f"{path}: missing, or made with other values than the study file's: {first_few(stale)}")
         for name in sorted(packed.files, key=lambda name: (name.endswith("/run.json"), name)):
-            if not (root / name).exists():  # pre-trained weights of one's own stay
+            if name.split("/")[0] != paths.PRETRAINING or name.split("/")[1] not in own:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(unpacked / name, root / name)
         for each in family:
@@ -126,7 +128,7 @@ def _unpack(packed: Archive, folder: Path) -> None:
 def _stands(folder: Path, study: Study, unpacked: Path) -> bool:
     try:
         return provenance.stands(unpacked / _name(folder), study)
-    except (ValueError, KeyError, TypeError, AttributeError):  # a run.json that none of ours wrote
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):  # of none of our run.json
         return False
 
 
@@ -138,6 +140,10 @@ def _mark_as_done(packed: Archive, family: list[Study]) -> None:
         marker = paths.done_marker(folder)
         write_text(marker, f"{_name(folder)}, published\n")
         os.utime(marker, ns=(now, now))
+
+
+def _below(study: Study) -> Iterator[Path]:
+    return study.paths.runs.rglob("*")
 
 
 def _root() -> Path:

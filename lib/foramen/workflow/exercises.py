@@ -53,7 +53,7 @@ def reveal(notebook: str, number: int, expected: str) -> None:
 
     Used by the exercise edition. A solution uses what the notebook's cells have made; they must have run.
     """
-    from IPython.core.getipython import get_ipython
+    from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import Code, Markdown, display
 
     if not expected.strip():
@@ -68,7 +68,7 @@ def reveal(notebook: str, number: int, expected: str) -> None:
         display(Markdown(solution.source))
     else:
         display(Code(solution.source, language="python"))
-        get_ipython().run_cell(solution.source)
+        InteractiveShell.instance().run_cell(solution.source)
 
 
 def _read(name: str) -> NotebookNode:
