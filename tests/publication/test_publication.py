@@ -90,7 +90,7 @@ def synthetic(tmp_path, monkeypatch) -> Study:
     ("low", "high", "primary", "conclusion", "steps"),
     [
         (4.0, 8.0, "The gain is shown.", "the whole method helps", "1 of 1 steps is shown"),
-        (-1.0, 3.0, "A gain is not shown: the interval includes zero.", "it is not shown that", "1 of 1"),
+        (-1.0, 3.0, "A gain is not shown: the interval includes zero.", "it is not shown that", "None of 1"),
         (-8.0, -2.0, "It is a loss.", "the whole method does harm", "None of 1 steps is shown"),
         (math.nan, math.nan, "could not be estimated on this test set", "it is not shown that", "None of 1"),
     ],
