@@ -19,6 +19,7 @@ ORDER = (
     "stn",
     "fine_tuning",
     "evaluation",
+    "pitfalls",
     "report",
     "explorer",
     "publication",

@@ -71,6 +71,13 @@ def parser() -> argparse.ArgumentParser:
     text = "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs"
     add("dicom", write_dicom, text, study).add_argument("folder", type=Path, help="empty, or not there yet")
 
+    text = "signs of pitfalls in a predictions table, with numbers (docs/pitfalls.md)"
+    audit = add("audit", audit_predictions, text)
+    audit.add_argument("predictions", type=Path, help="table, one row for each image, arm and seed")
+    audit.add_argument("--manifest", type=Path, help="table of the images, as `foramen check` reads it")
+    audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
+    audit.add_argument("--threshold", type=float, help="the threshold that was reported")
+
     notebook = add("notebook", run_notebook, "execute one notebook with papermill", job)
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
     notebook.add_argument("output", type=Path, help="where the executed notebook goes")
@@ -182,6 +189,15 @@ def verify_study(given: argparse.Namespace) -> int:
     counts = step.counted(found)
     say(f"{chosen.name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}.")
     return int(counts["differs"] > 0)
+
+
+def audit_predictions(given: argparse.Namespace) -> int:
+    """`foramen audit`."""
+    from foramen.pitfalls import audit
+
+    frame, manifest = audit.read(given.predictions, given.manifest, given.arm)
+    say(*(f"{sign.verdict:<9}{sign.pitfall}: {sign.numbers}" for sign in audit.signs(frame, manifest, given.threshold)))
+    return 0
 
 
 def _as_job(command: Callable[[argparse.Namespace], object]) -> Command:

@@ -119,6 +119,10 @@ def drawn(frame) -> dict[str, Figure]:
         [("L", 5.0, 1.0, 9.0, 2.0, -4.0, 8.0), ("R", 3.0, -1.0, 7.0, None, None, None)],
         columns=["value", "gain", "low", "high", "interaction", "interaction_low", "interaction_high"],
     ).assign(metric="accuracy", subgroup="side", n_images=50)
+    mistakes = pd.DataFrame(
+        [("copies", "AUROC", 99.0, 76.0, 75.0, 23.0, 16.0, 30.0), ("one seed", "AUROC", 1, 1, 1, 0, -1, 1)],
+        columns=["pitfall", "metric", "wrong", "right", "truth", "inflation", "low", "high"],
+    )
     places = pd.DataFrame({"x": 0.0, "y": [0.0, 0.1, 0.2], "half": 0.4, "confidence": [0.9, 0.8, 0.3]})
     places = places.assign(detected=places["confidence"] > 0.5, given=[True, False, False])
     overlap = pd.DataFrame(
@@ -194,12 +198,23 @@ def drawn(frame) -> dict[str, Figure]:
         "gain_curves": figures.gain_curves(swept),
         "learning_curves": figures.learning_curves(learned),
         "subgroups": figures.subgroups(subgroups, 4.0),
+        "inflation": figures.inflation(mistakes),
+        "optimism": figures.optimism(mistakes.assign(patients=[16, 127])),
     }
 
 
 def test_a_study_without_an_estimable_gain_has_a_figure_that_says_so():
     nothing = pd.DataFrame({"arm": ["he"], "metric": ["accuracy"], "gain": [np.nan]})
     assert "No gain over basic is estimable" in figures.gains(nothing.assign(low=np.nan, high=np.nan)).get_label()
+
+
+def test_what_is_worth_nothing_and_what_was_not_measured_can_be_told(drawn):
+    assert (
+        "2 pitfalls" in drawn["inflation"].get_label()
+        and "copies before the split +23.0" in drawn["inflation"].get_label()
+    )
+    nothing = pd.DataFrame(columns=["pitfall", "metric", "inflation", "low", "high"], dtype=float)
+    assert "none measured" in figures.inflation(nothing).get_label()
 
 
 def test_every_figure_is_drawn_here_exported_and_has_a_caption(drawn):

@@ -22,6 +22,7 @@ NOTEBOOK_NAMES = (
     "06_evaluation",
     "07_robustness",
     "08_explanation",
+    "09_pitfalls",
 )
 
 
@@ -45,6 +46,7 @@ class StudyPaths:
         self.evaluation = runs / "evaluation"
         self.robustness = runs / "robustness"
         self.explanation = runs / "explanation"
+        self.pitfalls = runs / "pitfalls"
         self.log = runs / "workflow.log"  # what Snakemake and its jobs printed during the last run
         self.plan = runs / "plan.json"  # the jobs to be run, written before the first of them starts
         self.lock = runs / ".lock"  # locked while a process runs this study

@@ -28,6 +28,10 @@ _POINTS = (
     "standard_error",
     "difference",
     "sd",
+    "inflation",
+    "wrong",
+    "right",
+    "truth",
 )
 _CHANGES = ("at_home", "away", "change", "change_low", "change_high")
 
@@ -88,7 +92,9 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
     A missing number is a dash, so that it cannot be mistaken for an empty cell.
     """
-    in_points = any(column in frame for column in ("gain", "slope", "detectable", "difference", "sd", "change"))
+    in_points = any(
+        column in frame for column in ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")
+    )
     shown = {}
     for i, column in enumerate(frame.columns):
         cells = frame.iloc[:, i]

@@ -20,6 +20,7 @@ from foramen.figures.fine_tuning import (
     training_curves,
 )
 from foramen.figures.overview import Station, overview, waterfall
+from foramen.figures.pitfalls import inflation, optimism
 from foramen.figures.preprocessing import equalization, one_equalization, regions
 from foramen.figures.robustness import gain_curves, learning_curves, subgroups, variance
 from foramen.figures.stn_training import sampling, stn, stn_ways, turned_back

@@ -20,7 +20,7 @@ def runs(study: Study) -> list[dict[str, Any]]:
     folders["pre-training"] = _pretraining(study)
     folders |= {str(p.parent.relative_to(where.runs)): p.parent for p in sorted(where.runs.glob("stn/*/*/run.json"))}
     folders |= {f"{run.arm}, seed {run.seed}": run.folder for run in study.runs}
-    folders |= {name: getattr(where, name) for name in ("evaluation", "robustness", "explanation")}
+    folders |= {name: getattr(where, name) for name in ("evaluation", "robustness", "explanation", "pitfalls")}
     made = {what: folder for what, folder in folders.items() if (folder / "run.json").exists()}
     return [{"what": f"{what}{_published(folder)}", **_shown(folder)} for what, folder in made.items()]
 

@@ -1,0 +1,261 @@
+"""Signs of pitfalls in a predictions table: what a reviewer sees without images (`foramen audit`, docs/pitfalls.md).
+
+Each check looks at one thing and says what it counted. A sign is a reason to ask, not a proof, and signs are not added
+up to a score. What a table cannot show is said to be unknown.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from foramen.cohort import adapters, audit
+from foramen.cohort.manifest import identifier
+from foramen.core.errors import first_few, raise_any
+from foramen.evaluation import metrics, predictions
+from foramen.evaluation.bootstrap import patient_strata, patient_weights
+from foramen.evaluation.multiple_testing import holm
+from foramen.study.model import ManifestCohort
+
+Verdict = Literal["sign", "no sign", "unknown"]
+FEWEST_SEEDS = 3
+RESAMPLES = 1000
+BALANCED = 0.7  # share of the majority class from which on accuracy says little
+INFORMATIVE = 0.6  # AUROC from which on something knows the label
+FACTS = ("site", "age", "sex", "side", "view")
+WITHOUT = "unknown without --manifest"
+
+
+class Sign(NamedTuple):
+    """One check: which pitfall, whether the table shows signs of it, and the numbers."""
+
+    pitfall: str
+    verdict: Verdict
+    numbers: str
+
+
+def read(
+    path: Path | str, manifest: Path | str | None = None, arm: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """A predictions table (`predictions.read`) and, where given, its manifest as `foramen check` reads it (no images).
+
+    Identifiers of both are written in one way (`manifest.identifier`). Raises InputError with all faults of both.
+    """
+
+    def cohort() -> pd.DataFrame | None:
+        if manifest is None:
+            return None
+        source = adapters.read(ManifestCohort(path=str(manifest)))
+        raise_any(source.faults)
+        table = source.table[source.table["excluded"] == ""]
+        return table.assign(
+            image_id=table["image_id"].where(table["image_id"] != "", table["image_path"].map(identifier))
+        )
+
+    readers: list[Callable[[], Any]] = [lambda: predictions.read(path, arm), cohort]
+    frame, known = adapters.each(readers, lambda reader: reader())
+    return frame.assign(**{name: frame[name].map(identifier) for name in ("image_id", "patient_id")}), known
+
+
+def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: float | None = None) -> list[Sign]:
+    """Every check of a predictions table (`predictions.read`) against its manifest, and of a reported threshold.
+
+    Raises InputError where the table has no test rows, a score outside 0 to 1, or no image that the manifest knows.
+    """
+    test = frame[frame["split"] == "test"]
+    faults = [] if len(test) else ["the predictions table has no rows of the test split"]
+    outside = int((~frame["score"].between(0, 1)).sum())
+    faults += [f"the predictions table has {outside} scores outside 0 to 1"] if outside else []
+    wrong = frame.index[~frame["label"].isin((0, 1))]
+    faults += [f"the predictions table has {len(wrong)} labels that are neither 0 nor 1"] if len(wrong) else []
+    if manifest is not None and not test["image_id"].isin(manifest["image_id"]).any():
+        faults.append("the manifest knows no image of the test split; image_id must be the same in both tables")
+    raise_any(faults)
+    repeated = test.duplicated(["arm", "seed", "image_id"])
+    whole, test = test, test[~repeated]
+    return [
+        _shared_patients(frame, manifest),
+        _repeated(whole, repeated),
+        _same_scores(test),
+        *_against_manifest(test, manifest),
+        *_threshold(frame, test, threshold),
+        _seeds(test),
+        _arms(test),
+        _clustering(frame, test),
+        _imbalance(frame, test),
+        *_followed(test, manifest),
+        _metadata(manifest),
+    ]
+
+
+def _sign(pitfall: str, found: bool, numbers: str) -> Sign:
+    return Sign(pitfall, "sign" if found else "no sign", numbers)
+
+
+def _shared_patients(frame: pd.DataFrame, manifest: pd.DataFrame | None) -> Sign:
+    """Test patients who appear in another split, of the table or of the manifest."""
+    rows = [frame[["patient_id", "split"]]] + ([manifest[["patient_id", "split"]]] if manifest is not None else [])
+    splits = pd.concat(rows)
+    tested = set(splits.loc[splits["split"] == "test", "patient_id"])
+    shared = sorted(tested & set(splits.loc[splits["split"].isin(("train", "val")), "patient_id"]))
+    known = splits["split"].isin(("train", "val")).any()
+    if not known:
+        return Sign("patients in more than one split", "unknown", "no table says which patients were trained on")
+    names = f": {first_few(shared)}" if shared else ""
+    return _sign(
+        "patients in more than one split", bool(shared), f"{len(shared)} of {len(tested)} test patients{names}"
+    )
+
+
+def _repeated(test: pd.DataFrame, repeated: pd.Series) -> Sign:
+    images = test.loc[repeated, "image_id"].nunique()
+    return _sign("an image more than once", images > 0, f"{images} of {test['image_id'].nunique()} test images")
+
+
+def _same_scores(test: pd.DataFrame) -> Sign:
+    """Test images that no network tells apart: copies of one image, where scores are not coarse."""
+    scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
+    same = int(scores.duplicated(keep=False).sum())
+    pitfall, coarse = "copies of an image", scores.nunique().min() < len(scores) / 2
+    if coarse:
+        return Sign(pitfall, "unknown", "the scores are too coarse to tell")
+    return _sign(pitfall, same > 0, f"{same} of {len(scores)} test images share every score with another one")
+
+
+def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
+    """Test images left out, and labels or patients that are not those of the manifest."""
+    if manifest is None:
+        yield Sign("test images left out, labels changed", "unknown", WITHOUT)
+        return
+    known, images = manifest.set_index("image_id"), test.drop_duplicates("image_id").set_index("image_id")
+    asked = known.index[known["split"] == "test"]
+    if len(asked):
+        runs = test.groupby(["arm", "seed"])["image_id"].agg(lambda ids: len(asked.difference(ids)))
+        numbers = f"at most {runs.max()} of {len(asked)} by one network"
+        yield _sign("test images left out", runs.max() > 0, numbers)
+    else:
+        yield Sign("test images left out", "unknown", "the manifest has no split")
+    common = images.index.intersection(known.index)
+    for column in ("label", "patient_id"):
+        other = int((images.loc[common, column] != known.loc[common, column]).sum())
+        yield _sign(f"{column} is not the manifest's", other > 0, f"{other} of {len(common)} test images")
+
+
+def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) -> Iterator[Sign]:
+    """Was a threshold chosen on the test set? Without validation rows there is no other place to choose one."""
+    pitfall, limits = "threshold chosen on the test set", predictions.thresholds(frame)
+    validated = limits["source"].str.startswith("as many").all()
+    gains, optimal = [], 0
+    for (arm, seed), run in test.groupby(["arm", "seed"]):
+        labels, scores, one = run["label"].to_numpy(), run["score"].to_numpy(), np.ones((1, len(run)))
+        chosen = limits.set_index(["arm", "seed"]).threshold[arm, seed]
+        candidates = np.append(np.unique(scores), np.inf)
+        weights = np.repeat(one, len(candidates), axis=0)
+        names = ("accuracy", "balanced_accuracy")
+        best = np.nanmax(metrics.evaluate(weights, labels, scores, candidates, names), axis=1)
+        gains.append(100 * (best[0] - metrics.evaluate(one, labels, scores, chosen, names)[0, 0]))
+        if reported is not None:
+            optimal += int((metrics.evaluate(one, labels, scores, reported, names)[:, 0] >= best - 1e-12).any())
+    at = "the validation threshold" if validated else "0.5"
+    text = f"the best threshold on the test set would add up to {max(gains):.1f} pp of accuracy to {at}"
+    yield _sign(pitfall, not validated, text + ("" if validated else "; there are no validation rows of both classes"))
+    if reported is not None:
+        numbers = f"{reported:g} is the best there for {optimal} of {len(gains)} networks (accuracy or Youden's index)"
+        yield _sign("the reported threshold is the test set's best", optimal > 0, numbers)
+
+
+def _seeds(test: pd.DataFrame) -> Sign:
+    counts = test.groupby("arm")["seed"].nunique()
+    return _sign("too few seeds", counts.min() < FEWEST_SEEDS, f"{counts.min()} to {counts.max()} trainings an arm")
+
+
+def _arms(test: pd.DataFrame) -> Sign:
+    networks = test.groupby(["arm", "seed"]).ngroups
+    chance = f"{1 - 0.95 ** (networks - 1):.0%}" if networks > 1 else "none"
+    numbers = (
+        f"{networks} networks; chance that one of them beats the first at p < 0.05 by luck alone, uncorrected: {chance}"
+    )
+    return _sign("best of many networks", networks > 2, numbers)
+
+
+def _clustering(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
+    """How much wider the interval of accuracy is when patients are drawn, not images (the largest of all networks)."""
+    images, patients = test["image_id"].nunique(), test["patient_id"].nunique()
+    numbers = f"{images} test images of {patients} patients"
+    if images == patients:
+        return _sign("intervals that count images", False, numbers)
+    limits, ratios, rng = predictions.thresholds(frame), [], np.random.default_rng(0)
+    for _, run in test.merge(limits, on=["arm", "seed"]).groupby(["arm", "seed"]):
+        right = ((run["score"] >= run["threshold"]) == run["label"]).to_numpy(float)
+        strata, patient = patient_strata(run["patient_id"].to_numpy(), run["label"].to_numpy())
+        drawn = patient_weights(np.zeros_like(strata), RESAMPLES, rng)[:, patient]
+        naive = np.sqrt(right.mean() * (1 - right.mean()) / len(right))
+        ratios.append((drawn @ right / drawn.sum(axis=1)).std(ddof=1) / naive if naive > 0 else 1.0)
+    return _sign(
+        "intervals that count images", True, f"{numbers}; by patients they are {max(ratios):.2f} times as wide"
+    )
+
+
+def _imbalance(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
+    share = test.drop_duplicates("image_id")["label"].mean()
+    majority, called = max(share, 1 - share), predictions.called(pd.concat([frame[frame["split"] == "val"], test]))
+    accuracy = (called["called"] == called["label"]).groupby([called["arm"], called["seed"]]).mean()
+    below = int((accuracy <= majority).sum())
+    numbers = f"always the majority class: {majority:.1%} right; {below} of {len(accuracy)} networks do no better"
+    return _sign("accuracy under imbalance", majority >= BALANCED or below > 0, numbers)
+
+
+def _followed(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
+    """Do scores follow a column of the manifest beyond what the label explains? Patients' means, Holm over columns.
+
+    Age: Spearman's correlation; other columns: Kruskal and Wallis's test between their values.
+    """
+    pitfall = "scores follow what is no finding"
+    if manifest is None:
+        yield Sign(pitfall, "unknown", WITHOUT)
+        return
+    mean = test.groupby("image_id")[["score", "label"]].mean()
+    rows = manifest.set_index("image_id").join(mean.add_prefix("test_"), how="inner")
+    rows["left"] = rows["test_score"] - rows.groupby("test_label")["test_score"].transform("mean")
+    found = {column: _association(rows, column) for column in FACTS}
+    tested = {column: result for column, result in found.items() if result is not None}
+    adjusted = holm(pd.Series([p for p, _ in tested.values()], dtype=float))
+    for (column, (_, size)), p in zip(tested.items(), adjusted, strict=True):
+        yield _sign(f"{pitfall}: {column}", p < 0.05, f"{size}, among images with the same label (Holm p = {p:.3f})")
+    if missing := [column for column in FACTS if column not in tested]:
+        yield Sign(pitfall, "unknown", f"the manifest says nothing that differs of {', '.join(missing)}")
+
+
+def _association(rows: pd.DataFrame, column: str) -> tuple[float, str] | None:
+    """p-value, and size in words, of what a column says of the rest of the score; None where it says nothing."""
+    known = rows[rows[column].notna() & (rows[column] != "")]
+    if known[column].nunique() < 2:
+        return None
+    if column == "age":
+        means = known.groupby("patient_id")[["age", "left"]].mean()
+        correlation, p = stats.spearmanr(means["age"], means["left"])
+        return float(p), f"Spearman's correlation {correlation:+.2f}"
+    means = known.groupby(["patient_id", column])["left"].mean().reset_index()
+    groups = {name: part["left"].to_numpy() for name, part in means.groupby(column) if len(part) >= 5}
+    if len(groups) < 2:
+        return None
+    middles = {name: np.mean(values) for name, values in groups.items()}
+    high, low = max(middles, key=middles.__getitem__), min(middles, key=middles.__getitem__)
+    size = f"mean score of {high!r} is {middles[high] - middles[low]:.2f} above that of {low!r}"
+    return float(stats.kruskal(*groups.values()).pvalue), size
+
+
+def _metadata(manifest: pd.DataFrame | None) -> Sign:
+    """How well the manifest's other columns tell the label, without any image."""
+    pitfall = "metadata know the label"
+    if manifest is None:
+        return Sign(pitfall, "unknown", WITHOUT)
+    design = audit.metadata(manifest)
+    design = design.loc[:, design.nunique() > 1]
+    if design.empty or manifest["patient_id"].nunique() < 10 or manifest["label"].nunique() < 2:
+        return Sign(pitfall, "unknown", "too few patients, or nothing in the manifest that differs")
+    area = audit.cross_validated_auroc(design, manifest["label"], manifest["patient_id"])
+    return _sign(pitfall, area >= INFORMATIVE, f"AUROC {area:.2f} from {', '.join(FACTS)} alone")

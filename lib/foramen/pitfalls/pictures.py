@@ -1,0 +1,70 @@
+"""Mistakes with the pictures themselves: flips, padding, maps taken as proof (notebook 09)."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+
+from foramen.pitfalls import outcome, probe
+from foramen.preprocessing.equalization import GREY_LEVELS, equalize
+
+TEST = 0.3
+MIDDLE = (0.05, 0.95)  # quantiles of a radiograph's grey levels
+NEAR = 0.03  # of the image side: a peak this near to a foramen hits it, as in notebook 08
+
+
+def flip(images: NDArray, sides: NDArray, patients: NDArray, repetitions: int = 5, seed: int = 0) -> outcome.Row:
+    """Accuracy of telling the side from images (n, s, s), as they were taken. Each training image is there twice, as
+    taken and mirrored: the mirrored one with the label left as it was (wrong), with the other label (right).
+
+    A label that a mirror image changes must change with it; the truth is the right way's number. `sides` are L or R.
+    """
+    labels = (sides == "R").astype(int)
+    found, upright, turned = [], probe.tones(images), probe.tones(images[..., ::-1])
+    for i in range(repetitions):
+        train, test = probe.parts(patients, (1 - TEST, TEST), seed + i)
+        seen = np.concatenate([upright[train], turned[train]])
+        told = (np.concatenate([labels[train], mirror[train]]) for mirror in (labels, 1 - labels))
+        models = (probe.linear().fit(seen, given) for given in told)
+        found.append([(model.predict(upright[test]) == labels[test]).mean() for model in models])
+    wrong, right = np.transpose(found)
+    pitfall = "flip that leaves the side's label"
+    return outcome.over_repetitions(pitfall, "accuracy", wrong, right, right, TEST / (1 - TEST))
+
+
+def padding(images: NDArray, boxes: NDArray) -> outcome.Row:
+    """Share of the grey scale that a radiograph's middle 90 % use after equalization of the whole square (wrong), of
+    the valid area alone (right, truth).
+
+    `images` (n, S, S) uint16 and `boxes` (n, 4) are a cohort's, padding and collimated border outside the boxes.
+    """
+    square = np.array([0, 0, *images.shape[1:]])
+    used = [
+        [_range(equalize(image, area, "global"), box) for area in (square, box)]
+        for image, box in zip(images, boxes, strict=True)
+    ]
+    wrong, right = np.transpose(used)
+    return outcome.over_repetitions("equalization over the padding", "grey scale used", wrong, right, right)
+
+
+def _range(treated: NDArray, box: NDArray) -> float:
+    top, left, bottom, right = box
+    low, high = np.quantile(treated[top:bottom, left:right], MIDDLE)
+    return (high - low) / (GREY_LEVELS - 1)
+
+
+def place(masks: NDArray | None) -> outcome.Row:
+    """How often the middle of the picture, a map that has seen neither label nor network, lies at a foramen; truth: by
+    chance.
+
+    That is what a map must beat before its place proves anything (Adebayo et al. 2018, arXiv 1810.03292; notebook 08
+    sets Grad-CAM beside it). `masks` (n, s, s) bool, the true foramina; None: nobody knows them.
+    """
+    pitfall, metric = "place of a map taken as proof", "peaks at a foramen"
+    if masks is None:
+        return outcome.unknown(pitfall, metric, "nobody knows where the foramina are")
+    side = masks.shape[-1]
+    reach = max(1, round(NEAR * side))
+    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+    near = np.stack([binary_dilation(mask, disc) for mask in masks])
+    hit, chance = near[:, side // 2, side // 2].astype(float), near.mean(axis=(1, 2))
+    return outcome.over_repetitions(pitfall, metric, hit, chance, chance)

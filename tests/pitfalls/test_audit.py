@@ -1,0 +1,128 @@
+"""`foramen audit`: every sign is found where it was put, none where it was not; bad tables are refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foramen import cli
+from foramen.core.errors import InputError
+from foramen.pitfalls import audit
+from made_up_predictions import predictions
+
+CLEAN = {"one": 1.0, "two": 2.0}
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """One image a patient, three seeds, validation rows."""
+    return predictions(200, 1, CLEAN)
+
+
+def manifest(frame: pd.DataFrame) -> pd.DataFrame:
+    """A manifest whose columns know nothing of label or score."""
+    rng, rows = (
+        np.random.default_rng(1),
+        frame.drop_duplicates("image_id")[["image_id", "patient_id", "label", "split"]],
+    )
+    facts = {"site": ("A", "B"), "sex": ("F", "M"), "side": ("L", "R"), "view": ("RPO", "LPO")}
+    known = {name: rng.choice(values, len(rows)) for name, values in facts.items()}
+    return rows.assign(image_path=rows["image_id"] + ".png", age=rng.integers(30, 80, len(rows)).astype(float), **known)
+
+
+def found(signs: list[audit.Sign]) -> dict[str, str]:
+    return {sign.pitfall: sign.numbers for sign in signs if sign.verdict == "sign"}
+
+
+def test_a_clean_table_shows_none_but_that_there_are_several_networks(frame):
+    signs = audit.signs(frame, manifest(frame))
+    assert set(found(signs)) == {"best of many networks"}
+    assert all(sign.numbers for sign in signs)
+
+
+def test_what_needs_a_manifest_is_unknown_without_one(frame):
+    verdicts = {sign.pitfall: sign.verdict for sign in audit.signs(frame)}
+    assert verdicts["metadata know the label"] == verdicts["scores follow what is no finding"] == "unknown"
+
+
+def test_patients_on_both_sides_are_named(frame):
+    known = manifest(frame)
+    shared = frame.loc[frame["split"] == "test", "patient_id"].iloc[0]
+    extra = known.iloc[[0]].assign(image_id="new", patient_id=shared, split="train")
+    assert shared in found(audit.signs(frame, pd.concat([known, extra])))["patients in more than one split"]
+
+
+def test_images_twice_copies_missing_images_and_changed_labels(frame):
+    known, test = manifest(frame), frame["split"] == "test"
+    first, second, third = frame.loc[test, "image_id"].unique()[:3]
+    twin = frame[frame["image_id"] == first].assign(image_id=second)
+    changed = pd.concat([frame[~frame["image_id"].isin([second, third])], twin, frame[frame["image_id"] == first]])
+    known.loc[known["image_id"] == first, "label"] = 1 - known.loc[known["image_id"] == first, "label"]
+    signs = found(audit.signs(changed, known))
+    assert signs["an image more than once"].startswith("1 of")
+    assert signs["copies of an image"].startswith("2 of")
+    assert signs["test images left out"].startswith("at most 1 of")
+    assert signs["label is not the manifest's"].startswith(("1 of", "2 of"))
+    assert signs["patient_id is not the manifest's"].startswith("1 of")
+
+
+def test_a_threshold_of_the_test_set_is_recognised(frame):
+    test = frame[(frame["split"] == "test") & (frame["arm"] == "one") & (frame["seed"] == 1)]
+    accuracy = {t: ((test["score"] >= t) == test["label"]).mean() for t in test["score"]}
+    best = max(accuracy, key=accuracy.__getitem__)
+    assert (
+        "is the best there for 1 of 6"
+        in found(audit.signs(frame, threshold=best))["the reported threshold is the test set's best"]
+    )
+    assert "the reported threshold is the test set's best" not in found(audit.signs(frame, threshold=0.99))
+    unvalidated = found(audit.signs(frame[frame["split"] == "test"]))
+    assert "no validation rows" in unvalidated["threshold chosen on the test set"]
+
+
+def test_one_seed_several_images_a_patient_and_a_rare_class():
+    frame = predictions(200, 4, {"one": 1.0}, seeds=1, alike=True)
+    kept = (frame["label"] == 0) | (frame["patient_id"].str[-1] == "7")
+    signs = found(audit.signs(frame[kept]))
+    assert signs["too few seeds"] == "1 to 1 trainings an arm"
+    assert float(signs["intervals that count images"].split("they are ")[1].split()[0]) > 1.5
+    assert "accuracy under imbalance" in signs
+    assert "best of many networks" not in signs
+
+
+def test_scores_and_labels_that_follow_the_site(frame):
+    known = manifest(frame)
+    known["site"] = np.where(known["image_id"].str[-1].astype(int) < 5, "A", "B")
+    site = frame["image_id"].str[-1].astype(int) < 5
+    moved = frame.assign(score=frame["score"] * 0.7 + 0.3 * site)
+    signs = found(audit.signs(moved, known))
+    assert "mean score of 'A'" in signs["scores follow what is no finding: site"]
+    assert "scores follow what is no finding: age" not in signs
+    known["age"] = 40 + 20.0 * known["label"]
+    assert found(audit.signs(frame, known))["metadata know the label"].startswith("AUROC 1.00")
+
+
+def test_faulty_tables_are_refused_with_every_fault(frame, tmp_path):
+    with pytest.raises(InputError) as error:
+        audit.signs(frame.assign(score=frame["score"] * 2, label=2))
+    assert len(error.value.faults) == 2
+    with pytest.raises(InputError, match="no rows of the test split"):
+        audit.signs(frame[frame["split"] == "val"])
+    with pytest.raises(InputError, match="knows no image of the test split"):
+        audit.signs(frame, manifest(frame).assign(image_id="other"))
+    (tmp_path / "p.csv").write_text("image_id,score\na,1\n")
+    (tmp_path / "m.csv").write_text("image_path,patient_id,label\na.png,,7\n")
+    with pytest.raises(InputError) as error:
+        audit.read(tmp_path / "p.csv", tmp_path / "m.csv")
+    assert any("'label' is missing" in fault for fault in error.value.faults)
+    assert any("m.csv" in fault and "patient_id" in fault for fault in error.value.faults)
+
+
+def test_the_command_prints_a_line_a_check(frame, tmp_path, capsys):
+    frame.drop(columns="arm")[frame["arm"] == "one"].to_csv(tmp_path / "p.csv", index=False)
+    manifest(frame).to_csv(tmp_path / "m.csv", index=False)
+    options = ["--manifest", str(tmp_path / "m.csv"), "--arm", "ours", "--threshold", "0.5"]
+    assert cli.main(["audit", str(tmp_path / "p.csv"), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith(("sign ", "no sign ", "unknown ")) for line in lines)
+    assert "no sign  patients in more than one split: 0 of 160 test patients" in lines
+    assert cli.main(["audit", str(tmp_path / "missing.csv")]) == 1
+    assert "no such table" in capsys.readouterr().err

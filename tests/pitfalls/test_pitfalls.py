@@ -1,0 +1,188 @@
+"""Each pitfall on data whose truth is known: the mistake shows, the right way does not have it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from foramen import evaluation
+from foramen.pitfalls import choices, inference, outcome, pictures, probe, reported, shortcuts, splits
+from made_up_predictions import predictions
+
+
+def test_the_interval_is_students_widened_where_training_sets_overlap():
+    wrong, truth = np.array([0.6, 0.7, 0.8, np.nan]), np.array([0.5, 0.5, 0.5, 0.5])
+    row = outcome.over_repetitions("p", "m", wrong, truth, truth)
+    half = stats.t.ppf(0.975, 2) * 10 / np.sqrt(3)
+    assert (row["wrong"], row["n"]) == (pytest.approx(70), 3)
+    assert (row["low"], row["high"]) == (pytest.approx(20 - half), pytest.approx(20 + half))
+    wider = outcome.over_repetitions("p", "m", wrong, truth, truth, test_over_train=1.0)
+    assert wider["high"] - 20 == pytest.approx(2 * half)
+
+
+def test_what_cannot_be_measured_says_why():
+    row = outcome.over_repetitions("p", "m", [0.5], [0.5], [0.5])
+    assert np.isnan(row["inflation"]) and row["note"] == "too few patients"
+    assert outcome.table([row]).columns.tolist() == outcome.COLUMNS
+
+
+def test_the_most_accurate_threshold_is_that_of_a_search_through_all():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 60), rng.random(60).round(1)
+    weights = choices.drawn(np.repeat(np.arange(30), 2), 10, 3, 0)
+    assert (weights.sum(axis=1) == 20).all()
+    for row, found in zip(weights == 1, choices.most_accurate(weights, labels, scores), strict=True):
+        accuracy = {t: ((scores >= t) == labels)[row].mean() for t in np.unique(scores)}
+        assert accuracy[found] == max(accuracy.values())
+
+
+def test_a_threshold_chosen_on_few_test_patients_flatters_a_score_that_knows_nothing():
+    frame = predictions(400, skills={"basic": 0.0})
+    table = choices.optimism_by_size(frame, "basic")
+    assert table["patients"].is_monotonic_increasing and (table["low"] > 0).all()
+    assert table["inflation"].iloc[0] > table["inflation"].iloc[-1]
+    assert table["right"].to_numpy() == pytest.approx(50, abs=4)
+
+
+def test_the_best_of_equal_networks_is_no_better_on_fresh_patients():
+    row = choices.arm(predictions(skills=dict.fromkeys("abcdef", 1.0)), 20)
+    assert row["low"] > 0 and row["wrong"] > row["right"]
+
+
+def test_the_best_epoch_of_a_small_test_set_flatters():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(100, 40)), rng.integers(0, 2, 100)
+    row = choices.epoch(features, labels, np.arange(100), repetitions=4)
+    assert row["inflation"] > 0 and row["truth"] < 60
+
+
+@pytest.mark.parametrize("leak", [splits.by_image, splits.copies])
+def test_remembered_patients_pass_for_a_finding(leak):
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(40), 2)
+    features = rng.normal(size=(40, 20))[patients] + 0.1 * rng.normal(size=(80, 20))
+    labels = rng.integers(0, 2, 40)[patients]
+    row = leak(features, labels, patients, coin=True, repetitions=3)
+    assert row["wrong"] > 85 and row["right"] < 75 and row["truth"] == 50 and row["low"] > 0
+    honest = leak(features, labels, patients, repetitions=3)
+    assert honest["right"] == honest["truth"]
+
+
+def test_a_shortcut_is_worth_nothing_where_it_is_missing():
+    rng = np.random.default_rng(0)
+    labels, clean = rng.integers(0, 2, 120), rng.normal(size=(120, 3))
+    confounded = np.where([True, False, False], labels[:, None], clean)
+    row = shortcuts.confounded("marker", confounded, clean, labels, np.arange(120), repetitions=4)
+    assert row["wrong"] > 95 and row["low"] > 20 and row["right"] == pytest.approx(50, abs=12)
+
+
+def test_a_score_that_is_age_is_nothing_among_those_of_like_age():
+    frame = predictions(300, skills={"basic": 0.0}, seeds=1)
+    ages = frame.set_index("image_id")["label"] * 8 + np.random.default_rng(0).integers(0, 30, len(frame))
+    frame = frame.assign(score=frame["image_id"].map(ages) / 100)
+    row = shortcuts.age(frame, "basic", ages)
+    assert row["wrong"] > 60 and row["right"] == pytest.approx(50, abs=10) and row["low"] > 0
+    nobody = shortcuts.age(frame, "basic", ages * np.nan)
+    assert nobody["note"] == "no ages of both classes"
+
+
+def test_mirrored_images_that_keep_the_label_of_a_side_teach_nothing():
+    sides = np.tile(["L", "R"], 150)
+    images = np.random.default_rng(0).normal(size=(300, 8, 8)).astype(np.float32)
+    images[:, :, :4] += np.where(sides == "L", 3, 0)[:, None, None]
+    images[:, :, 4:] += np.where(sides == "R", 3, 0)[:, None, None]
+    row = pictures.flip(images, sides, np.repeat(np.arange(150), 2))
+    assert row["right"] > 95 and row["wrong"] < 75 and row["high"] < 0
+
+
+def test_padding_takes_its_share_of_the_grey_scale():
+    images = np.zeros((3, 40, 40), np.uint16)
+    images[:, :, :20] = np.random.default_rng(0).integers(1, 65535, (3, 40, 20))
+    row = pictures.padding(images, np.tile([0, 0, 40, 20], (3, 1)))
+    assert row["right"] == pytest.approx(90, abs=2) and row["wrong"] == pytest.approx(45, abs=2)
+
+
+def test_the_middle_of_the_picture_hits_what_lies_there():
+    masks = np.zeros((6, 20, 20), bool)
+    masks[:3, 9:12, 9:12] = True
+    masks[3:, :2, :2] = True
+    row = pictures.place(masks)
+    assert row["wrong"] == 50 and row["right"] < 10
+    assert "nobody knows" in pictures.place(None)["note"]
+
+
+def test_the_rare_class_makes_accuracy_large_and_means_little():
+    row = reported.imbalance(predictions(skills={"basic": 0.5}), "basic")
+    assert row["wrong"] > 85 and row["right"] < 65 and row["low"] > 20
+
+
+def test_the_best_seed_is_the_largest_of_each_arm():
+    resampled = evaluation.resample(predictions(), 50, 0, ("accuracy",))
+    row = reported.best_seed(resampled)
+    points = [resampled.points(arm, "accuracy") for arm in resampled.arms]
+    assert row["inflation"] == pytest.approx(100 * np.mean([p.max() - p.mean() for p in points]))
+    single = evaluation.resample(predictions(seeds=1), 50, 0, ("accuracy",))
+    assert np.isnan(reported.best_seed(single)["inflation"])
+
+
+def test_wrong_labels_among_the_most_confident_errors_are_counted():
+    frame = predictions(200, skills={"basic": 8.0}, seeds=1)
+    clean = frame.set_index("image_id")["label"]
+    flipped = frame["image_id"].isin(clean.index[-30:])
+    noisy = frame.assign(label=frame["label"].where(~flipped, 1 - frame["label"]))
+    row = reported.label_noise(noisy, "basic", clean)
+    assert row["wrong"] == 100 and row["truth"] < 40 and row["low"] > 40
+    assert reported.label_noise(noisy, "basic", None)["note"] == "nobody knows which labels are wrong"
+    both = reported.accuracy_by_label(noisy, clean).set_index("arm").loc["basic"]
+    assert both.recorded < both.before_noise
+
+
+def test_a_crop_takes_the_praise_of_a_transformer():
+    skills = {"plain": 0.5, "crop": 3.0, "stn": 3.0}
+    resampled = evaluation.resample(predictions(200, skills=skills), 200, 0, ("accuracy",))
+    row = reported.fixed_crop(resampled, ("stn", "crop", "plain"))
+    assert row["low"] > 0 and abs(row["right"]) < row["wrong"]
+    assert "no three arms" in reported.fixed_crop(resampled, None)["note"]
+
+
+def test_a_test_that_counts_images_errs_where_a_patients_images_are_alike():
+    row = inference.unclustered(predictions(images=6, alike=True), "basic")
+    assert row["wrong"] > 20 and row["right"] == pytest.approx(5, abs=2) and row["low"] > 0
+    single = inference.unclustered(predictions(images=1), "basic")
+    assert single["wrong"] == single["right"]
+
+
+def test_one_of_many_equal_arms_is_significant_by_luck():
+    row = inference.many_arms(predictions(200, skills=dict.fromkeys("abcdef", 1.0)), "a")
+    assert row["pitfall"] == "best of 15 networks"
+    assert row["wrong"] > 20 and row["right"] < 7
+    alone = inference.many_arms(predictions(skills={"a": 1.0}), "a")
+    assert alone["note"] == "no arm differs from the reference"
+
+
+def test_pairing_finds_more():
+    shared = predictions(200, skills={"basic": 1.0}, seeds=1)
+    better = shared.assign(arm="proposed", score=shared["score"] + np.where(shared["label"] == 1, 0.1, -0.1))
+    row = inference.unpaired(pd.concat([shared, better]), "proposed", "basic", 50)
+    assert row["high"] < 0 and row["right"] > row["wrong"]
+
+
+def test_an_interval_with_a_fixed_threshold_misses_too_often():
+    row = inference.without_threshold(predictions(300), "basic", size=80, validated=15, repetitions=200)
+    assert row["wrong"] > 15 and row["right"] < row["wrong"] - 5
+
+
+def test_an_interval_of_one_network_misses_the_mean_of_its_seeds():
+    frame = predictions(200, seeds=4)
+    worse = frame["seed"] == 1
+    frame["score"] = frame["score"].where(~worse, 1 - frame["score"])
+    row = inference.without_seeds(frame, 100)
+    assert row["wrong"] > 50 and row["right"] < 10
+    assert inference.without_seeds(predictions(seeds=1), 50)["note"] == "no arm has two seeds"
+
+
+def test_parts_keep_groups_together():
+    groups = np.repeat(np.arange(10), 3)
+    first, second = probe.parts(groups, (0.7, 0.3), 0)
+    assert (first ^ second).all() and len(np.unique(groups[second])) == 3
+    assert not set(groups[first]) & set(groups[second])
