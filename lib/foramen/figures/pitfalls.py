@@ -25,28 +25,14 @@ def inflation(table: pd.DataFrame) -> Figure:
     zero = (shown["low"] <= 0) & (shown["high"] >= 0)
     for part, (label, (colour, marker)) in zip((~zero, zero), SEEN.items(), strict=True):
         rows = shown[part]
-        intervals(
-            axes,
-            rows["inflation"],
-            rows.index,
-            rows["low"],
-            rows["high"],
-            colour,
-            across=True,
-            marker=marker,
-            label=label,
-        )
+        ends, look = (rows["low"], rows["high"]), {"marker": marker, "label": label}
+        intervals(axes, rows["inflation"], rows.index, *ends, colour, across=True, **look)
     axes.axvline(0, **REFERENCE)
     axes.set_yticks(shown.index, shown["pitfall"] + " (" + shown["metric"] + ")")
-    axes.set(
-        xlabel="wrong number less the truth (percentage points, 95 % interval); synthetic radiographs",
-        ylim=(-0.7, len(shown) - 0.3),
-    )
+    axes.set(xlabel="wrong number less the truth (percentage points)", ylim=(-0.7, len(shown) - 0.3))
     axes.legend(loc="lower right")
     words = in_words(shown[::-1], "{pitfall} {inflation:+.1f}") if len(shown) else "none measured"
-    figure.set_label(
-        f"Inflation of {len(shown)} pitfalls in percentage points, 95 % intervals, synthetic radiographs: {words}."
-    )
+    figure.set_label(f"Inflation of {len(shown)} pitfalls in percentage points, 95 % intervals: {words}.")
     return figure
 
 
