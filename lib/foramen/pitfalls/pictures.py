@@ -52,16 +52,14 @@ def _range(treated: NDArray, box: NDArray) -> float:
     return (high - low) / (GREY_LEVELS - 1)
 
 
-def place(masks: NDArray | None) -> outcome.Row:
+def place(masks: NDArray) -> outcome.Row:
     """How often the middle of the picture, a map that has seen neither label nor network, lies at a foramen; truth: by
     chance.
 
     That is what a map must beat before its place proves anything (Adebayo et al. 2018, arXiv 1810.03292; notebook 08
-    sets Grad-CAM beside it). `masks` (n, s, s) bool, the true foramina; None: nobody knows them.
+    sets Grad-CAM beside it). `masks` (n, s, s) bool, the true foramina.
     """
     pitfall, metric = "place of a map taken as proof", "peaks at a foramen"
-    if masks is None:
-        return outcome.unknown(pitfall, metric, "nobody knows where the foramina are")
     side = masks.shape[-1]
     reach = max(1, round(NEAR * side))
     disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach

@@ -14,13 +14,16 @@ from sklearn.svm import SVC
 FINE, COARSE, MARKS = 2.0, 16, 8  # pixels of blur; cells a side of broad tones, and of the brightest marks
 
 
-def small(images: NDArray, mirrored: NDArray, side: int) -> NDArray[np.float32]:
-    """Images (n, S, S) averaged over blocks to about `side` pixels a side, those `mirrored` turned: (n, side, side)."""
-    step = max(1, images.shape[-1] // side)
-    kept = images.shape[-1] // step * step
-    blocks = images[:, :kept, :kept].astype(np.float32).reshape(len(images), kept // step, step, kept // step, step)
-    means = blocks.mean(axis=(2, 4))
-    return np.where(mirrored[:, None, None], means[..., ::-1], means)
+def turned(images: NDArray, right: NDArray) -> NDArray:
+    """Images (n, s, s) of which those at `right` (n,) are mirrored, so that all look like left sides."""
+    return np.where(right[:, None, None], images[..., ::-1], images)
+
+
+def small(images: NDArray, right: NDArray, side: int) -> NDArray[np.float32]:
+    """Images (n, S, S) averaged over blocks to `side` pixels a side, of which S is a multiple, and `turned`."""
+    step = images.shape[-1] // side
+    blocks = images.astype(np.float32).reshape(len(images), side, step, side, step)
+    return turned(blocks.mean(axis=(2, 4)), right)
 
 
 def tones(images: NDArray) -> NDArray[np.float32]:

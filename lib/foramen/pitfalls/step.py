@@ -1,4 +1,4 @@
-"""What notebook 09 takes from a study: its films made small, and small cohorts in which something knows the label."""
+"""What notebook 09 takes from a study: small cohorts of its synthetic patients, some with a shortcut."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,85 +7,82 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from skimage.transform import resize
 
 from cervical_phantom import SyntheticCohort, patients
 from cervical_phantom.anatomy import LEVELS
 from foramen.augmentation.flip import mirrored
-from foramen.cohort.step import Cohort
+from foramen.cohort.loading import Cohort
 from foramen.core.files import read_frame
-from foramen.pitfalls import probe
-from foramen.preprocessing import step as preprocessing
+from foramen.preprocessing.equalization import equalize
 from foramen.study.model import TAUGHT_STN, Study
 from radiographs import parallel
 
-SIDE = 24  # pixels a side of the regions that small classifiers see
-FILM_SIZE = 64  # and of the films of the small cohorts
-MOST = 200  # patients whose regions they see
 PATIENTS = 120  # of each small cohort
+FILM = 160  # pixels a side of its films
+REGION = 24  # and of the regions that are cut out of them
 KNOWS = 0.9  # correlation of marker or site with the label
 
 
-class Regions(NamedTuple):
-    """Rows of `included`, and what the primary arm sees of them before its flip, (n, s, s), and turned (n, s, s)."""
+class Drawn(NamedTuple):
+    """A small synthetic cohort: its rows with truth, films (n, S, S) uint16, valid boxes (n, 4), foramina (n, S, S)."""
 
     rows: pd.DataFrame
-    images: NDArray
-    turned: NDArray
+    films: NDArray
+    boxes: NDArray
+    masks: NDArray
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Films (n,) that have to be mirrored to look like those of left foramina."""
+        return mirrored(self.rows["side"], "canonical")
 
 
-def regions(study: Study, films: Cohort, most: int = MOST) -> Regions:
-    """The regions of the first patients, averaged down to about 24 pixels a side; turned: all like left sides."""
-    arm, names = study.arms[study.plan.primary.arm], films.included["patient_id"].unique()[:most]
-    index = np.flatnonzero(films.included["patient_id"].isin(names))
-    rows = films.included.iloc[index]
-    images = preprocessing.prepare(study, arm.region, arm.equalization).images[index]
-    kept, canonical = np.zeros(len(rows), bool), mirrored(rows["side"], "canonical")
-    return Regions(rows, probe.small(images, kept, SIDE), probe.small(images, canonical, SIDE))
-
-
-def foramina(study: Study, films: Cohort, most: int = MOST) -> NDArray | None:
-    """Masks (n, S, S) bool of the foramina that the label is about, in the primary arm's regions of test films; None
-    where they are not known.
+def cohorts(study: Study) -> dict[str, Drawn]:
+    """The first synthetic patients of a study drawn three times, alike but for one thing: `clean`; `marker` and `site`,
+    where a marker, or the site, goes with the label.
     """
-    if films.masks is None:
-        return None
-    arm, levels = study.arms[study.plan.primary.arm], study.cohort.synthetic.label.levels
-    index = np.flatnonzero(films.included["split"] == "test")[:most]
-    return preprocessing.masks(study, films, arm.region, index) & sum(1 << LEVELS.index(level) for level in levels) > 0
+    clean = study.cohort.synthetic
+    clean = clean.model_copy(update={"patients": min(PATIENTS, clean.patients)})
+    marker = clean.marker.model_copy(update={"label_correlation": KNOWS, "present_share": 0.5})
+    site = clean.site.model_copy(update={"label_correlation": KNOWS})
+    drawn = {"clean": clean, "marker": clean.model_copy(update={"marker": marker})}
+    return {name: _draw(cohort) for name, cohort in (drawn | {"site": clean.model_copy(update={"site": site})}).items()}
+
+
+def _draw(cohort: SyntheticCohort) -> Drawn:
+    with TemporaryDirectory() as folder:
+        patients.write(cohort, FILM, folder, parallel.available())
+        rows = read_frame(Path(folder) / "manifest.parquet").merge(read_frame(Path(folder) / "truth.parquet"))
+        return Drawn(rows, *(np.load(Path(folder) / f"{name}.npy") for name in ("images", "boxes", "masks")))
+
+
+def regions(study: Study, drawn: Drawn) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The squares about the true columns of foramina, and the foramina that the label is about: both (n, 24, 24).
+
+    Films are equalized over their valid areas; the region is the one that a faultless detector would cut out.
+    """
+    counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+    pictures = [equalize(film, box, "global") for film, box in zip(drawn.films, drawn.boxes, strict=True)]
+    poses = drawn.rows[["pose_x", "pose_y", "pose_scale"]].to_numpy() * [1, 1, study.region.margin]
+    squares = [_square(place) for place in poses]
+    size = (REGION, REGION)
+    cut = [resize(p[at].astype(float), size, anti_aliasing=True) for p, at in zip(pictures, squares, strict=True)]
+    masks = (mask[at] & counted > 0 for mask, at in zip(drawn.masks, squares, strict=True))
+    shown = [resize(mask.astype(float), size, anti_aliasing=True) > 0.5 for mask in masks]
+    return np.stack(cut).astype(np.float32), np.stack(shown)
+
+
+def _square(place: NDArray) -> tuple[slice, slice]:
+    """Rows and columns of a film that a region (centre x, y and half its side, -1 to 1) covers, as far as it does."""
+    x, y, half = (np.array([1, 1, 0]) + place) / 2 * FILM
+    spans = [np.clip(np.rint([centre - half, centre + half]), 0, FILM).astype(int) for centre in (y, x)]
+    return slice(*spans[0]), slice(*spans[1])
 
 
 def labels_before_noise(films: Cohort) -> pd.Series | None:
     """The label of each image before readers' errors, by image_id; None where only readers know."""
     return None if films.truth is None else films.truth.set_index("image_id")["label_before_noise"]
-
-
-class Shortcuts(NamedTuple):
-    """Labels and patients of small cohorts, and features of their films: `clean`, `marker` and `site`."""
-
-    labels: NDArray
-    patients: NDArray
-    features: dict[str, NDArray]
-
-
-def shortcuts(study: Study) -> Shortcuts:
-    """The first synthetic patients of the study drawn three times: alike but for the marker, or the site."""
-    drawn = study.cohort.synthetic.model_copy(update={"patients": min(PATIENTS, study.cohort.synthetic.patients)})
-    marker = drawn.marker.model_copy(update={"label_correlation": KNOWS, "present_share": 0.5})
-    site = drawn.site.model_copy(update={"label_correlation": KNOWS})
-    cohorts = {"clean": drawn, "marker": drawn.model_copy(update={"marker": marker})}
-    cohorts["site"] = drawn.model_copy(update={"site": site})
-    features = {}
-    for name, cohort in cohorts.items():
-        rows, images = _drawn(cohort)
-        features[name] = probe.marks(probe.small(images, mirrored(rows["side"], "canonical"), FILM_SIZE))
-    return Shortcuts(rows["label"].to_numpy(), rows["patient_id"].to_numpy(), features)
-
-
-def _drawn(cohort: SyntheticCohort) -> tuple[pd.DataFrame, NDArray]:
-    """The manifest and the small films of a cohort."""
-    with TemporaryDirectory() as folder:
-        patients.write(cohort, FILM_SIZE, folder, parallel.available())
-        return read_frame(Path(folder) / "manifest.parquet"), np.load(Path(folder) / "images.npy")
 
 
 def crop_arms(study: Study) -> tuple[str, str, str] | None:
