@@ -211,7 +211,9 @@ def test_a_study_without_an_estimable_gain_has_a_figure_that_says_so():
 def test_what_is_worth_nothing_and_what_was_not_measured_can_be_told(drawn):
     words = drawn["inflation"].get_label()
     assert "2 pitfalls" in words and "copies +23.0" in words
-    nothing = pd.DataFrame(columns=["pitfall", "metric", "inflation", "low", "high"], dtype=float)
+    nothing = pd.DataFrame(
+        [("one seed", "AUROC", *[np.nan] * 3)], columns=["pitfall", "metric", "inflation", "low", "high"]
+    )
     assert "none measured" in figures.inflation(nothing).get_label()
 
 
