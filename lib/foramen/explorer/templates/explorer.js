@@ -48,9 +48,9 @@ function drawNumbers() {
 function drawHistogram() {
   const counts = [Array(BINS).fill(0), Array(BINS).fill(0)];
   data.labels.forEach((label, place) => counts[label][Math.min(BINS - 1, Math.floor(network.scores[place] * BINS))]++);
-  const highest = Math.max(...counts.flat()), width = 400 / BINS;
+  const highest = Math.max(...counts.flat()), width = 400 / BINS;  // heights are square roots: most scores lie at the ends
   const bars = counts.flatMap((row, label) => row.map((count, i) => {
-    const height = 58 * count / highest;
+    const height = 58 * Math.sqrt(count / highest);
     const place = {x: i * width, y: label ? -height : 0, width: width - 0.5, height};
     return svg("rect", {...place, class: label ? "positive" : "negative"});
   }));
@@ -107,6 +107,7 @@ function drawLayers(view) {
   const on = name => at(`layer-${name}`)?.checked, film = at("film");
   const [x, y, half] = view && !on("whole") ? view.region : [0, 0, 1];
   film.setAttribute("viewBox", [x - half, y - half, 2 * half, 2 * half].join(" "));
+  film.setAttribute("font-size", half);
   film.append(svg("image", {href: current.film, x: -1, y: -1, width: 2, height: 2}));
   if (view) drawView(view, on, half);
   for (const name of ["region", "frames", "evidence", "shuffled"]) {
@@ -131,18 +132,19 @@ function drawView(view, on, half) {
   film.append(...matrices.map(transform => svg("path", {d: SQUARE, transform, class: "line frame"})));
   view.attention?.forEach((share, head) => {
     const [a, b, c, d, e, f] = view.frames[head];
-    film.append(label(percent(share), e + Math.abs(a) + 0.02 * half, f, half));
+    film.append(label(percent(share), e - Math.abs(a) - Math.abs(c) - 0.02 * half, f, "end"));
   });
 }
 
 function drawForamen({path, grade, level}, half) {
   const outline = svg("path", {d: path, class: `line foramen${grade >= data.minimum_grade ? " narrowed" : ""}`});
   at("film").append(outline);
-  const box = outline.getBBox();
-  at("film").append(label(`${level}: grade ${grade}`, box.x + box.width + 0.03 * half, box.y + box.height / 2, half));
+  const box = outline.getBBox(), words = grade ? `${level}: grade ${grade}` : level;
+  at("film").append(label(words, box.x + box.width + 0.02 * half, box.y + box.height / 2, "start"));
 }
 
-const label = (words, x, y, half) => svg("text", {x, y, "font-size": 0.06 * half, "dominant-baseline": "middle"}, words);
+const label = (words, x, y, anchor) =>
+  svg("text", {x, y, "text-anchor": anchor, "dominant-baseline": "middle"}, words);
 
 function drawScores() {
   const arms = [...new Set(data.networks.map(one => one.arm))];
