@@ -64,9 +64,10 @@ def _require_finished(study: Study) -> None:
 
 def _networks(frame: pd.DataFrame, tested: pd.Series) -> list[dict[str, Any]]:
     """Each arm and seed: the threshold chosen on the validation set, and the score of every test radiograph."""
-    scores = frame[frame["split"] == "test"].set_index(["arm", "seed", "image_id"])["score"]
+    test = frame[frame["split"] == "test"]
+    scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score").loc[tested]
     runs = predictions.thresholds(frame).drop(columns="source").to_dict("records")
-    return [run | {"scores": scores[run["arm"], run["seed"]][tested].tolist()} for run in runs]
+    return [run | {"scores": scores[run["arm"], run["seed"]].tolist()} for run in runs]
 
 
 def _cases(study: Study, films: Cohort, chosen: pd.DataFrame, tested: pd.Series) -> list[dict[str, Any]]:
