@@ -317,6 +317,8 @@ def test_unfinished_studies_and_radiographs_of_patients_make_no_archive(at, own:
         step.make(given, tmp_path / "a.zip")
     with pytest.raises(InputError, match="radiographs of patients"):
         step.make(at("own", "cohort.source=manifest", "cohort.manifest.path=x.csv"), tmp_path / "a.zip")
+    with pytest.raises(InputError, match="an archive has one at most"):
+        step.make(at("own", "keep_weights=true"), tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
 
 

@@ -94,6 +94,8 @@ def _results(study: Study) -> Iterator[Path]:
     """The folders of a finished study's trainings, those of its sweeps' members, and all that they were made of."""
     if study.cohort.source != "synthetic":
         raise InputError("cohort.source: radiographs of patients, and what was found on them, go into no archive")
+    if study.keep_weights:
+        raise InputError("keep_weights: notebook 07 tests every network elsewhere, and an archive has one at most")
     family = [study, *sweeps.others(study)]
     trained = [(run.folder, each) for each in family for run in each.runs]
     faults = [f"{f}: missing or stale: foramen run" for f, each in trained if not provenance.stands(f, each)]
