@@ -18,7 +18,7 @@ END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each has a template `readme_<block>.md.j2`.
 PAGES = {
     "README.md": {"findings": "default"},
-    "docs/results.md": {"default": "default", "nuisance": "nuisance"},
+    "docs/results.md": {name: name for name in ("default", "nuisance", "between", "shift")},
     "docs/studies.md": {"cost": "default"},
 }
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
