@@ -8,6 +8,7 @@ import shutil
 from itertools import product
 from pathlib import Path
 
+import docx
 import nbformat
 import numpy as np
 import pandas as pd
@@ -191,10 +192,12 @@ def test_every_link_and_picture_leads_somewhere(output):
         assert len(ids) == len(set(ids)), path
         for tag, attribute in [("a", "href"), ("img", "src")]:
             for link in (t[attribute] for t in page.find_all(tag, attrs={attribute: True})):
-                if link.startswith("#"):
-                    assert link[1:] in ids, (path.name, link)
-                elif not link.startswith(("https://doi.org/", "data:")):
-                    assert (path.parent / link).is_file(), (path.name, link)
+                if link.startswith(("https://doi.org/", "data:")):
+                    continue
+                file, _, place = link.partition("#")
+                target = path.parent / file if file else path
+                assert target.is_file(), (path.name, link)
+                assert not place or target != path or place in ids, (path.name, link)
 
 
 def test_nothing_of_the_readers_text_becomes_markup(output):
@@ -249,11 +252,9 @@ def test_p_values_besides_the_primary_one_are_holms(index):
     assert rows["accuracy"] == "<0.001" and rows["AUROC"] == "0.040Holm"
 
 
-def test_synthetic_stands_beside_every_result(index):
-    for heading in ("results", "comparison", "performance", "checks", "tables"):
-        assert index.find(id=heading).find(class_="badge", string="synthetic"), heading
-    for figure in index.find_all("figure"):
-        assert figure.find(class_="badge", string="synthetic")
+def test_one_banner_says_synthetic_on_every_page(output):
+    for path, page in every_page(output).items():
+        assert "Synthetic radiographs" in page.find(class_="banner").get_text(), path
 
 
 def test_provenance_is_complete(index):
@@ -297,20 +298,71 @@ def test_a_kept_notebook_has_radiographs_as_jpeg_and_drawings_as_they_were(tmp_p
     assert list(notebook.cells[0].outputs[0]["data"]) == ["image/png"], "the page is made from the notebook as it was"
 
 
-def test_code_that_is_no_part_of_the_argument_is_folded(tmp_path):
-    """Its output stays in view; a solution is folded with its output."""
+def test_code_is_folded_and_what_it_shows_is_not(tmp_path):
+    """A solution is folded with its output."""
     said = [v4.new_output("stream", text="what it says\n")]
-    tags = ("parameters", "injected-parameters", "reading", "helper", "solution", "other")
+    tags = ("parameters", "reading", "other", "solution")
     cells = [v4.new_code_cell(f"call({tag!r})", outputs=said, metadata={"tags": [tag]}) for tag in tags]
     cells.append(v4.new_markdown_cell("Because.", metadata={"tags": ["solution"]}))
     page = BeautifulSoup(pages.body(v4.new_notebook(cells=cells), tmp_path), "html.parser")
     folded = page.find_all("details")
-    assert [details.find("summary").get_text() for details in folded] == ["code"] * 4 + ["Solution"] * 2
+    assert [details.find("summary").get_text() for details in folded] == ["code"] * 3 + ["Solution"] * 2
     assert not any(details.has_attr("open") for details in folded)
-    for tag, details in zip(tags[:5], folded, strict=False):
+    for tag, details in zip(tags, folded, strict=False):
         assert f"call('{tag}')" in details.get_text() and ("what it says" in details.get_text()) == (tag == "solution")
-    assert page.find(string="'other'").find_parent("details") is None
     assert "Because." in folded[-1].get_text() and page.get_text().count("what it says") == len(tags)
+
+
+def test_a_figure_leads_to_the_heading_that_makes_it_in_the_run_of_the_primary_arm():
+    cells = [v4.new_markdown_cell(text) for text in ("# A title", "## One `way`", "## Another")]
+    cells.insert(
+        2,
+        v4.new_code_cell(
+            'figures.save(figure, protocol.paths.figures, "one")\ntables.save(t, protocol.paths.tables, "two")'
+        ),
+    )
+    body = '<h2 id="One-way">One way</h2><h2 id="Another">Another</h2>'
+    places = pages.places(v4.new_notebook(cells=cells), body)
+    assert places == {"one": "One-way", "two": "One-way"}
+    page = notebooks.Page("05-proposed-1", "05", "Five", places=places)
+    assert page.place("one") == "notebooks/05-proposed-1.html#One-way"
+    assert page.place("three") == "notebooks/05-proposed-1.html"
+
+
+def test_notebooks_lead_to_the_one_before_and_the_next(output):
+    page = every_page(output)[output / "notebooks" / "06_evaluation.html"]
+    around = [a["href"] for a in page.find(class_="around").find_all("a")]
+    assert around == ["05_fine_tuning-proposed-1.html", "../index.html", "07_robustness.html"]
+    assert page.find(class_="contents").find("a")["href"] == "#A-table"
+
+
+def test_tables_in_journal_form(output):
+    folder = output / "journal"
+    wide = pd.read_csv(folder / "results.csv").set_index("arm")
+    assert wide.loc["proposed", "accuracy"] == "81.0 (75.0 to 88.0)"
+    assert "majority class" in wide.index and wide.loc["majority class", "AUROC"] == "–"
+    gained = pd.read_csv(folder / "gains.csv").set_index("arm")
+    assert gained.loc["proposed", "accuracy"] == "6.0 (4.0 to 8.0), Holm p = 0.040"
+    document = docx.Document(str(folder / "tables.docx"))
+    assert [len(table.rows) for table in document.tables] == [1 + len(wide), 2]
+    assert document.paragraphs[0].text.startswith("Table 1. Test-set results")
+
+
+def test_sweeps_of_studies_that_name_this_one_as_their_base_are_on_its_page(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = load(paths.PARAMS / "default.yaml")
+    assert catalogue.swept(study) == []
+    shutil.copytree(paths.ROOT / "reports" / "nuisance", tmp_path / "reports" / "nuisance")
+    (found,) = catalogue.swept(study)
+    assert found["name"] == "nuisance" and found["folder"] == "../nuisance/"
+    assert {"gain_curves", "learning_curves"} <= set(found["figures"]) and "gain_trends" in found["tables"]
+    tables.save(result_rows(list(study.arms)), study.paths.tables, "results")
+    tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
+    record_trainings(study, {})
+    record_cohort(study, plan="")
+    page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
+    shown = page.find(id="figure-nuisance-gain_curves").find("img")["src"]
+    assert (study.paths.report / shown).is_file() and page.find(id="table-nuisance-gain_trends")
 
 
 def test_headings_go_down_one_level_at_a_time(output):
@@ -416,6 +468,15 @@ def test_page_in_a_browser(browser, output, page, width):
     assert browsers.complaints(browser) == []
     asked = browsers.asked(browser)
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_print_opens_every_table(browser, output):
+    browser.get((output / "index.html").as_uri())
+    visible = "return document.querySelector('#table-sites table').checkVisibility()"
+    assert not browser.execute_script(visible)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.execute_script(visible)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_everything_that_scrolls_is_reached_by_keyboard(browser, output):

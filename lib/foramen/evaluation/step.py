@@ -288,7 +288,7 @@ def overview(
     i = films.included.set_index("image_id").index.get_loc(chosen["image_id"].iloc[0])
     region = preprocessing.place(study, films, study.arms[plan.primary.arm].region)[i]
     drawn = stations(study, films, chosen["image_id"].iloc[0], arms, gathered)
-    return figures.overview(films.images[i], region, drawn, of_metric[0], lines, films.side_mm[i])
+    return figures.overview(films.images[i], region, drawn, of_metric[0], lines, float(films.side_mm[i]))
 
 
 def stations(

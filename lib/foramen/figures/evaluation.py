@@ -35,8 +35,8 @@ DOT: dict[str, Any] = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on"
 def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Sequence[str]) -> Figure:
     """Performance.
 
-    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Black, what they have to
-    beat: chance, perfect calibration (on the line, scores mean what they say), treating all or none.
+    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Lines without a band are
+    what they have to beat: chance, perfect calibration (scores mean what they say), treating all or none.
 
     Used by notebook 06. `curves`: roc, precision_recall, reliability, decision of the module `curves`.
     """

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from PIL import Image
 
-from foramen.core import tables
+from foramen.core import paths, tables
 from foramen.figures import CAPTIONS
 from foramen.figures.style import STYLE
+from foramen.report import made_by
 from foramen.study.model import Study
 
 SCREEN = 100 / STYLE["savefig.dpi"]  # of a figure's pixels: an inch is 100 pixels of the page
@@ -17,7 +19,12 @@ SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
 def figures_of(study: Study) -> dict[str, dict[str, Any]]:
     """The figures of the study by name: title, how it is read, alternative text, file, size on the page in pixels."""
-    return {png.stem: _figure(png) for png in sorted(study.paths.figures.glob("*.png"))}
+    return figures_in(study.paths.figures)
+
+
+def figures_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """Those of a folder."""
+    return {png.stem: _figure(png) for png in sorted(folder.glob("*.png"))}
 
 
 def _figure(png: Path) -> dict[str, Any]:
@@ -30,9 +37,30 @@ def _figure(png: Path) -> dict[str, Any]:
     return {"title": title, "reading": reading, "alt": alt, "source": source, "width": width, "height": height}
 
 
+def swept(study: Study) -> list[dict[str, Any]]:
+    """What studies that name this one as their base found in sweeps, from their reports beside it: name, title, folder
+    (from this report), figures, tables, and whether an earlier version made them, which did not say of which cohort."""
+    found = []
+    for path in sorted(paths.PARAMS.glob("*.yaml")):
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if given.get("base") == f"{study.name}.yaml" and given.get("sweeps"):
+            where = paths.StudyPaths(given["name"])
+            if (where.tables / "gain_curves.csv").exists():
+                earlier = not (where.report / made_by.MADE_BY).exists()
+                facts = {"name": given["name"], "title": given["title"], "earlier": earlier}
+                shown = {"figures": figures_in(where.figures), "tables": tables_in(where.tables)}
+                found.append({**facts, **shown, "folder": f"../{given['name']}/"})
+    return found
+
+
 def tables_of(study: Study) -> dict[str, dict[str, Any]]:
     """Every CSV of the study by name as text for readers: heading, rows, and how many rows a long one has beyond."""
-    frames = {path.stem: pd.read_csv(path) for path in sorted(study.paths.tables.glob("*.csv"))}
+    return tables_in(study.paths.tables)
+
+
+def tables_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """Those of a folder."""
+    frames = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     text = {name: tables.readable(frame.head(SHOWN_ROWS)).astype(str) for name, frame in frames.items()}
     return {
         name: {"head": list(shown), "rows": shown.to_numpy().tolist(), "more": len(frames[name]) - len(shown)}

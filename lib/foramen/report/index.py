@@ -15,7 +15,7 @@ from foramen.cohort import privacy
 from foramen.core.errors import InputError
 from foramen.core.files import write_frame, write_text
 from foramen.figures import METRIC_NAMES
-from foramen.report import catalogue, cost, made_by, notebooks, rendering, results, runs
+from foramen.report import catalogue, cost, journal, made_by, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
@@ -41,7 +41,9 @@ def prepare(study: Study) -> Path:
         figures=catalogue.figures_of(study),
         tables=catalogue.tables_of(study),
         notebooks=pages,
-        links={page.notebook: page.href for page in pages if page.kept},
+        links={page.notebook: page for page in pages if page.kept},
+        swept=catalogue.swept(study),
+        journal=journal.write(study),
         parameters=json.dumps(privacy.shown_parameters(study), indent=1),
         runs=runs.runs(study),
         cohort=read_run(study.paths.cohort),

@@ -1,7 +1,7 @@
 """The executed notebooks of a study: which there are, a page for each, one run of each as .ipynb."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import jinja2
 from markupsafe import Markup
@@ -25,11 +25,16 @@ class Page:
     name: str = ""
     seed: int | None = None
     kept: bool = False
+    places: dict[str, str] = field(default_factory=dict)  # heading (id) above what is saved, by name
 
     @property
     def href(self) -> str:
         """Its page, from the report's folder."""
         return f"notebooks/{self.stem}.html"
+
+    def place(self, name: str) -> str:
+        """Where the table or figure of this name is made on its page; the page where that cannot be told."""
+        return f"{self.href}#{self.places[name]}" if name in self.places else self.href
 
     @property
     def label(self) -> str:
@@ -55,17 +60,17 @@ def write(study: Study, environment: jinja2.Environment) -> list[Page]:
     """Write a page for each executed notebook, and one run of each notebook as .ipynb; the pages, in order."""
     folder = study.paths.report / "notebooks"
     shutil.rmtree(folder, ignore_errors=True)
-    template, listed = environment.get_template("notebook.html.j2"), find(study)
+    template, listed, made = environment.get_template("notebook.html.j2"), find(study), []
     for page in listed:
         executed = pages.read(study.paths.executed(page.stem))
         if page.kept:
             pages.write_notebook(executed, folder / f"{page.stem}.ipynb")
         body = Markup(pages.body(executed, folder))
-        html = template.render(
-            study=study, page=page, body=body, code_style=Markup(pages.highlighting()), notebooks=listed
-        )
+        shown = {"study": study, "page": page, "body": body, "notebooks": listed, "headings": pages.headings(body)}
+        html = template.render(shown, code_style=Markup(pages.highlighting()))
         write_text(folder / f"{page.stem}.html", html)
-    return listed
+        made.append(replace(page, places=pages.places(executed, body)))
+    return made
 
 
 def find(study: Study) -> list[Page]:

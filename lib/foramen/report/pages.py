@@ -26,9 +26,7 @@ from foramen.report.equations import Exporter
 
 PNG_PREFIX = "data:image/png;base64,"
 PICTURES = "pictures"  # folder beside the pages
-# What a page folds away: cells with these tags, the code of some and all of others, under these words.
-FOLDED_CODE = ("parameters", "injected-parameters", "reading", "helper")
-FOLDED_CELL = ("solution",)
+SOLUTION = "solution"  # the tag of cells that a page folds away, code and output
 PHOTO_QUALITY = 80  # of radiographs in pages and in the notebook beside them, in per cent; figures/ has them as PNG
 
 
@@ -76,8 +74,8 @@ def _exporter() -> Exporter:
 def body(notebook: NotebookNode, folder: Path) -> str:
     """The notebook as HTML for a page in `folder`, where its pictures go, too.
 
-    Wide things scroll within themselves, figures have alt text; code that is no part of the argument (parameters,
-    what only composes a sentence from numbers) and solutions are folded, see FOLDED_CODE and FOLDED_CELL.
+    Wide things scroll within themselves, figures have alt text; code is folded, what it shows is not, but for the
+    solutions of exercises.
     """
     html, _ = _exporter().from_notebook_node(notebook)
     page = BeautifulSoup(html, "html.parser")
@@ -104,12 +102,29 @@ def body(notebook: NotebookNode, folder: Path) -> str:
 
 
 def _fold(page: BeautifulSoup) -> None:
-    """Put the code of some cells, and all of others, into a closed `details`; nbconvert names a cell's tags."""
-    for tags, inside, words in ((FOLDED_CODE, " .input", "code"), (FOLDED_CELL, "", "Solution")):
-        for part in page.select(", ".join(f".celltag_{tag}{inside}" for tag in tags)):
+    """Put code, and all of a solution, into a closed `details`; nbconvert names a cell's tags."""
+    for chosen, words in ((f".cell:not(.celltag_{SOLUTION}) > .input", "code"), (f".celltag_{SOLUTION}", "Solution")):
+        for part in page.select(chosen):
             summary = page.new_tag("summary")
             summary.string = words
             part.wrap(page.new_tag("details", attrs={"class": "folded"})).insert(0, summary)
+
+
+def headings(body: str) -> list[tuple[str, str]]:
+    """The second-level headings of a page's body: id and text."""
+    found = BeautifulSoup(body, "html.parser").find_all("h2", id=True)
+    return [(str(heading["id"]), heading.get_text()) for heading in found]
+
+
+def places(notebook: NotebookNode, body: str) -> dict[str, str]:
+    """The id of the heading above each cell that saves a table or figure, by its name."""
+    ids, found, here = {text: id_ for id_, text in headings(body)}, {}, ""
+    for cell in notebook.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else []:
+            here = ids.get(line.removeprefix("## ").replace("`", ""), here) if line.startswith("## ") else here
+        if cell.cell_type == "code" and here:
+            found |= dict.fromkeys(re.findall(r'paths\.(?:tables|figures), "(\w+)"', cell.source), here)
+    return found
 
 
 def _written(webp: bytes, folder: Path) -> str:
