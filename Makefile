@@ -4,6 +4,7 @@
 # make test-slow simulations of the statistics and other long tests
 # make test      all but long tests   make lint    style, spelling and types of code and notebooks
 # make lab       JupyterLab           make bench   speeds on this machine
+# make site      README, docs and reports as one folder of pages, site/, for any web server
 # make doctor    what this machine lacks, with the remedy
 # make lock      fits the pins in requirements.txt to pyproject.toml (UPGRADE=yes: to the newest that it allows)
 #
@@ -19,7 +20,7 @@ UPGRADE ?=
 FORAMEN = .venv/bin/foramen
 OPTIONS = $(STUDY) $(if $(COHORT),--cohort "$(COHORT)") $(foreach value,$(SET),--set "$(value)")
 
-.PHONY: reproduce check test test-slow lint lab bench doctor lock
+.PHONY: reproduce check test test-slow lint lab bench site doctor lock
 
 reproduce: .venv/ready
 	$(FORAMEN) run $(OPTIONS)
@@ -45,6 +46,10 @@ lab: .venv/ready
 
 bench: .venv/ready
 	PYTHONPATH=tests .venv/bin/python -m benchmarks
+
+site: .venv/ready
+	rm -rf site
+	$(FORAMEN) site site
 
 doctor:
 	@python3 lib/foramen/workflow/doctor.py $(PYTHON)

@@ -23,6 +23,7 @@ ORDER = (
     "report",
     "explorer",
     "publication",
+    "site",
     "verification",
     "workflow",
     "published",

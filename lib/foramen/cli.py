@@ -100,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     explore = add("explore", write_explorer, text, study)
     explore.add_argument("folder", type=Path, help="where explorer.html goes")
     explore.add_argument("--radiographs", action="store_true", help="show also radiographs of patients")
+    text = "README, docs and the reports of synthetic cohorts as one folder of pages for any web server"
+    add("site", make_site, text).add_argument("folder", type=Path, help="empty, or not there yet")
     add("lab", open_lab, "open the notebooks in JupyterLab")
     text = "write the notebooks with room in place of the solutions of their exercises, which a cell reveals"
     exercises = add("exercises", write_exercises, text)
@@ -294,6 +296,14 @@ def write_explorer(given: argparse.Namespace) -> int:
     from foramen.explorer import step
 
     say(step.write(_load(given), given.folder, given.radiographs))
+    return 0
+
+
+def make_site(given: argparse.Namespace) -> int:
+    """`foramen site`."""
+    from foramen.site import build
+
+    say(build.build(paths.ROOT, paths.output_root() / "reports", given.folder))
     return 0
 
 

@@ -84,12 +84,7 @@ def body(notebook: NotebookNode, folder: Path) -> str:
     for anchor in page.find_all("a", class_="anchor-link"):
         anchor.decompose()
     _fold(page)
-    for table in page.find_all("table"):
-        table.attrs.pop("border", None)
-        scroll = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "table, scrolls sideways"}
-        table.wrap(page.new_tag("div", attrs=scroll))
-    for block in page.find_all("pre"):
-        block["tabindex"] = "0"
+    let_scroll(page)
     for image in page.find_all("img"):
         if image.parent:
             image.parent["tabindex"] = "0"
@@ -99,6 +94,16 @@ def body(notebook: NotebookNode, folder: Path) -> str:
         image["alt"] = image.get("alt") or "picture without a description"
         image["loading"] = "lazy"
     return str(page)
+
+
+def let_scroll(page: BeautifulSoup) -> None:
+    """Let wide tables and code scroll within themselves, also by keyboard."""
+    for table in page.find_all("table"):
+        table.attrs.pop("border", None)
+        scroll = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "table, scrolls sideways"}
+        table.wrap(page.new_tag("div", attrs=scroll))
+    for block in page.find_all("pre"):
+        block["tabindex"] = "0"
 
 
 def _fold(page: BeautifulSoup) -> None:

@@ -1,0 +1,77 @@
+"""The site: one folder, in which every link leads somewhere."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from bs4 import BeautifulSoup
+
+from foramen.core import paths
+from foramen.core.errors import InputError
+from foramen.site import build
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    return build.build(paths.ROOT, paths.ROOT / "reports", tmp_path_factory.mktemp("site") / "pages").parent
+
+
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_no_link_of_the_site_is_broken(site):
+    pages = {path: parsed(path) for path in site.rglob("*.html")}
+    ids = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
+    broken = []
+    for path, page in pages.items():
+        for name in ("href", "src"):
+            for link in (tag[name] for tag in page.find_all(attrs={name: True})):
+                if ":" in link.partition("/")[0]:
+                    continue  # another site, or data
+                file, _, mark = unquote(link).partition("#")
+                target = (path.parent / file).resolve() if file else path
+                if link.startswith("/") or not target.is_file() or (mark and target in ids and mark not in ids[target]):
+                    broken.append((str(path.relative_to(site)), link))
+    assert len(pages) > 20 and broken == []
+
+
+def test_readme_opens_the_site_and_leads_to_docs_and_report(site):
+    page = parsed(site / "index.html")
+    links = {tag["href"] for tag in page.find("main").find_all("a", href=True)}
+    assert {"docs/results.html", "reports/default/index.html"} <= links
+    assert page.find("h1")["id"] and not page.find("script")
+    menu = [tag["href"] for tag in parsed(site / "docs" / "arms.html").find("nav").find_all("a")]
+    assert menu[0] == "../index.html" and "../docs/studies.html" in menu
+
+
+def test_a_link_that_leads_nowhere_is_named_and_nothing_is_written(tmp_path):
+    root = tmp_path / "checkout"
+    (root / "docs").mkdir(parents=True)
+    for name in build.TOP:
+        (root / name).write_text("# Title\n")
+    (root / "docs" / "one.md").write_text("[here](two.md) and [there](../lost.csv)")
+    with pytest.raises(InputError) as error:
+        build.build(root, root / "reports", tmp_path / "site")
+    assert [fault.split(": ")[1] for fault in error.value.faults] == [
+        "two.md leads nowhere",
+        "../lost.csv leads nowhere",
+    ]
+    assert not (tmp_path / "site").exists()
+
+
+def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_site(tmp_path):
+    root = tmp_path / "checkout"
+    (root / "docs").mkdir(parents=True)
+    shutil.copytree(paths.PARAMS, root / "params")
+    for study, page in (("smoke", '<p class="banner">'), ("full", "<p>of patients"), ("own_films", '<p class="banner">')):
+        (root / "reports" / study).mkdir(parents=True)
+        (root / "reports" / study / "index.html").write_text(page)
+        (root / "reports" / study / "explorer.html").write_text("<p>cases</p>")
+    for name in build.TOP:
+        (root / name).write_text(f"# {name}\n\n[docs](docs)\n")
+    page = parsed(build.build(root, root / "reports", tmp_path / "site"))
+    assert [path.name for path in (tmp_path / "site" / "reports").iterdir()] == ["smoke"]
+    assert page.find("nav").find("a", href="./reports/smoke/explorer.html")
+    assert page.find("main").find("a")["href"] == "index.html"  # the page nearest above a folder without one
