@@ -65,7 +65,11 @@ def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_si
     root = tmp_path / "checkout"
     (root / "docs").mkdir(parents=True)
     shutil.copytree(paths.PARAMS, root / "params")
-    for study, page in (("smoke", '<p class="banner">'), ("full", "<p>of patients"), ("own_films", '<p class="banner">')):
+    for study, page in (
+        ("smoke", '<p class="banner">'),
+        ("full", "<p>of patients"),
+        ("own_films", '<p class="banner">'),
+    ):
         (root / "reports" / study).mkdir(parents=True)
         (root / "reports" / study / "index.html").write_text(page)
         (root / "reports" / study / "explorer.html").write_text("<p>cases</p>")

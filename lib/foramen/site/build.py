@@ -12,13 +12,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import mistune
+import yaml
 from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
 from foramen.core.errors import raise_any
 from foramen.core.files import require_empty, write_text
 from foramen.report import pages, rendering
-from foramen.study import load
 
 SYNTHETIC = re.compile('class="(banner|badge)"')  # what a report of a synthetic cohort says of itself
 TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # with docs/*.md, the pages of the site
@@ -51,10 +51,10 @@ def build(root: Path, reports: Path, folder: Path) -> Path:
 
 
 def publishable(params: Path, reports: Path) -> list[Path]:
-    """The reports of the studies in `params` that are of synthetic cohorts; never one of patients, whatever its name."""
-    names = {study.name for study in map(load, sorted(params.glob("*.yaml"))) if study.cohort.source == "synthetic"}
-    found = [path for path in sorted(reports.iterdir()) if path.is_dir() and path.name in names]
-    pages = [path / "index.html" for path in found]
+    """Reports of the studies in `params` that are of synthetic cohorts; never one of patients, whatever its name."""
+    studies = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(params.glob("*.yaml"))]
+    names = {given.get("name") for given in studies if given.get("cohort", {}).get("source") != "manifest"}
+    pages = [path / "index.html" for path in sorted(reports.iterdir()) if path.is_dir() and path.name in names]
     return [page.parent for page in pages if not page.exists() or SYNTHETIC.search(page.read_text(encoding="utf-8"))]
 
 
