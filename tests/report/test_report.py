@@ -172,7 +172,7 @@ def every_page(output: Path) -> dict[Path, BeautifulSoup]:
 
 def test_all_runs_are_reachable_and_one_of_each_is_kept_as_notebook(output, index):
     pages = {p.stem for p in (output / "notebooks").glob("*.html")}
-    assert len(pages) == 5 + 2 + 2 + 2 * 2
+    assert len(pages) == 6 + 2 + 2 + 2 * 2
     linked = {a["href"] for a in index.find_all("a", href=True)}
     assert {f"notebooks/{stem}.html" for stem in pages} <= linked
     kept = {p.stem for p in (output / "notebooks").glob("*.ipynb")}

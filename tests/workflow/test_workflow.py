@@ -308,6 +308,7 @@ def test_nobody_else_can_read_what_is_made_of_own_radiographs(place: Place, monk
 
 
 def test_a_replaced_film_is_read_again_with_all_that_depends_on_it(place: Place, monkeypatch):
+    """All but the pitfalls, which only a study of a synthetic cohort has."""
     overrides = own_radiographs(place)
     monkeypatch.setenv("FORAMEN_OUTPUT", str(place.folder))
     cohort.prepare(study.load(place.study, list(overrides)))
@@ -315,7 +316,7 @@ def test_a_replaced_film_is_read_again_with_all_that_depends_on_it(place: Place,
     assert code == 0, output
     assert place.planned(*overrides) == []
     films.save_png(place.folder / "own" / "films" / "003_R.png", films.picture(99))
-    assert place.planned(*overrides) == sorted(ALL)
+    assert place.planned(*overrides) == sorted({*ALL} - {"09_pitfalls"})
 
 
 def test_own_radiographs_are_looked_at_before_anything_is_pretrained(place: Place):
