@@ -58,8 +58,8 @@ def unclustered(frame: pd.DataFrame, reference: str, repetitions: int = 2000, se
     totals = answers.by_patient(differences)
     tossed = _coins(len(totals), repetitions, seed) @ totals  # (repetitions, networks)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates = [(tossed**2 / (x**2).sum(axis=0) > SIGNIFICANT).mean(axis=1) for x in (differences, totals)]
-    return outcome.over_repetitions("test that counts images", "false positives", *rates, NOMINAL)
+        wrong, right = ((tossed**2 / (x**2).sum(axis=0) > SIGNIFICANT).mean(axis=1) for x in (differences, totals))
+    return outcome.over_repetitions("test that counts images", "false positives", wrong, right, NOMINAL)
 
 
 def many_arms(frame: pd.DataFrame, reference: str, repetitions: int = 2000, seed: int = 0) -> outcome.Row:
@@ -154,8 +154,8 @@ def without_seeds(frame: pd.DataFrame, size: int, repetitions: int = 500, seed: 
     target, between = (own.groupby(level="arm").transform(f).to_numpy() for f in ("mean", "var"))
     centred = sums[:, :-1] - own.to_numpy() * sums[:, -1:]
     variance = size * centred.var(axis=0) / (size * sums[:, -1].mean()) ** 2
-    rates = [(np.abs(found - target) > Z * np.sqrt(v)).mean(axis=1) for v in (variance, variance + between)]
-    return outcome.over_repetitions(pitfall, metric, *rates, NOMINAL)
+    wrong, right = ((np.abs(found - target) > Z * np.sqrt(v)).mean(axis=1) for v in (variance, variance + between))
+    return outcome.over_repetitions(pitfall, metric, wrong, right, NOMINAL)
 
 
 def _coins(patients: int, repetitions: int, seed: int) -> NDArray[np.float64]:

@@ -19,7 +19,8 @@ def by_image(
     features: NDArray, labels: NDArray, patients: NDArray, coin: bool = False, repetitions: int = 10, seed: int = 0
 ) -> outcome.Row:
     """AUROC of a small classifier where images are dealt to training and test, and where patients are."""
-    wrong, right = [], []
+    wrong: list[float] = []
+    right: list[float] = []
     for i in range(repetitions):
         given = _labels(labels, patients, coin, seed + i)
         for found, groups in ((wrong, np.arange(len(labels))), (right, patients)):
