@@ -114,9 +114,9 @@ def _outlines(ax: Axes, masks: np.ndarray) -> None:
         outline = (masks >> bit) & 1
         if outline.any():
             ax.contour(outline, [0.5], colors=[LEVEL_COLOURS[bit]], linewidths=1.2)
-            ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color=LEVEL_COLOURS[bit],
+            ax.text(masks.shape[1] - 3, np.argwhere(outline)[:, 0].mean(), level, color="white",
                     fontsize=7, ha="right", va="center",
-                    path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+                    path_effects=[withStroke(linewidth=2, foreground="black")])  # fmt: skip
 
 
 def narrowed(share: float) -> Narrowing:

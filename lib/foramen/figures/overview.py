@@ -13,6 +13,7 @@ from foramen.figures.drawing import in_words, intervals, listing, picture
 from foramen.figures.stn_training import frame
 from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, PAGE, REFERENCE, VERMILION, captioned
 
+PALE = "#C4C4C4"  # of what no arm reaches: lighter than blue in grey, too
 LADDER = 1.5  # inches, height of the ladder below the pictures
 
 
@@ -105,7 +106,7 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     """
     floor = table["start"].iloc[0]
     figure, axes = plt.subplots(figsize=(PAGE, 2.6))
-    rise, kinds = table["end"] - table["start"], {"step": BLUE, "gap": GREY}
+    rise, kinds = table["end"] - table["start"], {"step": BLUE, "gap": PALE}
     colours = [VERMILION if up < 0 else kinds[kind] for up, kind in zip(rise, table["kind"], strict=True)]
     axes.bar(table.index, rise, bottom=table["start"], color=colours, width=0.62)
     tested = table[table["low"].notna()]
