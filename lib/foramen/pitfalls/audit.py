@@ -14,7 +14,7 @@ from scipy import stats
 
 from foramen.cohort import adapters, audit
 from foramen.cohort.manifest import identifier
-from foramen.core.errors import first_few, raise_any
+from foramen.core.errors import each, first_few, raise_any
 from foramen.evaluation import metrics, predictions
 from foramen.evaluation.bootstrap import patient_strata, patient_weights
 from foramen.evaluation.multiple_testing import holm
@@ -56,7 +56,7 @@ def read(
         )
 
     readers: list[Callable[[], Any]] = [lambda: predictions.read(path, arm), cohort]
-    frame, known = adapters.each(readers, lambda reader: reader())
+    frame, known = each(readers, lambda reader: reader())
     return frame.assign(**{name: frame[name].map(identifier) for name in ("image_id", "patient_id")}), known
 
 

@@ -123,7 +123,7 @@ def headings(body: str) -> list[tuple[str, str]]:
 
 def places(notebook: NotebookNode, body: str) -> dict[str, str]:
     """The id of the heading above each cell that saves a table or figure, by its name."""
-    ids, found, here = {text: id_ for id_, text in headings(body)}, {}, ""
+    ids, found, here = {text: id_ for id_, text in headings(body)}, dict[str, str](), ""
     for cell in notebook.cells:
         for line in cell.source.splitlines() if cell.cell_type == "markdown" else []:
             here = ids.get(line.removeprefix("## ").replace("`", ""), here) if line.startswith("## ") else here

@@ -80,7 +80,7 @@ def _place(source: Path) -> Path:
 
 def _links(page: BeautifulSoup) -> list[tuple[Tag, str, str]]:
     """Tags with a relative link, its attribute and what it says."""
-    found = [(tag, name, str(tag[name])) for name in ("href", "src") for tag in page.find_all(attrs={name: True})]
+    found = [(tag, name, str(tag[name])) for name in ("href", "src") for tag in page.select(f"[{name}]")]
     return [(tag, name, link) for tag, name, link in found if not re.match(r"[a-z]+:|#", link)]
 
 
