@@ -39,9 +39,8 @@ def current(page: str, text: str) -> str:
 def block(name: str, study: str) -> str:
     """Results of a committed report as Markdown."""
     folder = ROOT / "reports" / study
-    tables = {
-        path.stem: rows(read(path.parent, path.stem)) for path in [*folder.glob("*.csv"), *folder.glob("*/*.csv")]
-    }
+    files = [*folder.glob("*.csv"), *folder.glob("tables/*.csv")]
+    tables = {path.stem: rows(read(path.parent, path.stem)) for path in files}
     return environment(autoescape=False).get_template(f"readme_{name}.md.j2").render(tables, metrics=METRICS).strip()
 
 
