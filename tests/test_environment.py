@@ -20,7 +20,17 @@ from packaging.utils import canonicalize_name
 from foramen.core import paths
 
 LINE = re.compile(r"^([A-Za-z0-9._-]+==[^ ]+(?: ; .+?)?)((?: --hash=sha256:[0-9a-f]{64})+)$")
-OWN = {"foramen", "cervical_phantom", "radiographs", "benchmarks", "browsers", "films", "slurm", "stand_in"}
+OWN = {
+    "foramen",
+    "cervical_phantom",
+    "radiographs",
+    "benchmarks",
+    "browsers",
+    "films",
+    "made_up_predictions",
+    "slurm",
+    "stand_in",
+}
 
 
 def pins(text: str) -> dict[str, str]:
