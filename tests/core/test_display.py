@@ -24,7 +24,7 @@ def test_a_sentence_formats_its_numbers_and_misses_none():
 
 @pytest.mark.parametrize(
     ("val_loss", "val_auroc", "said"),
-    [(0.7, np.nan, "AUROC not defined"), (0.7, 0.6, "0.200 above training loss: the network has over-fitted"),
+    [(0.7, np.nan, "AUROC not defined"), (0.7, 0.6, "0.200 above training loss: the network has overfitted"),
      (0.6, 0.6, "0.100 above training loss."), (0.4, 0.6, "0.100 below training loss.")],
 )  # fmt: skip
 def test_how_a_training_ended(val_loss: float, val_auroc: float, said: str):

@@ -25,14 +25,14 @@ def difference(gain: float, low: float, high: float, **more: object) -> pd.Serie
         (difference(5, -1, 11), "the interval includes zero, so we claim no gain"),
         (
             difference(5, -1, 11, p_equivalence=0.3),
-            "no difference is not shown either (two one-sided tests, p = 0.300)",
+            "equivalence is not shown either (two one-sided tests, p = 0.300)",
         ),
         (difference(1, -1, 2, p_equivalence=0.01), "**equivalent** within the margin (two one-sided tests, p = 0.010)"),
         (difference(5, -1, 11, p_equivalence=np.nan), "so we claim no gain"),
         (difference(5, 1, 9, note="two seeds cannot tell"), "a **gain** (two seeds cannot tell)"),
         (difference(-5, -9, -1), "a **loss**"),
-        (difference(5, 1, 9, p_holm=0.2), "a gain on its own, **not significant after Holm correction** (p = 0.200)"),
-        (difference(-5, -9, -1, p_holm=0.2), "a loss on its own, **not significant after Holm correction**"),
+        (difference(5, 1, 9, p_holm=0.2), "a gain before correction, **not significant after Holm correction** (p = 0.200)"),
+        (difference(-5, -9, -1, p_holm=0.2), "a loss before correction, **not significant after Holm correction**"),
         (difference(5, 1, 9, p_holm=0.04), "+5.0 pp (95 % confidence interval +1.0 to +9.0): a **gain**"),
         (difference(np.nan, np.nan, np.nan, note="not estimable: one class"), "not estimable: one class"),
     ],
@@ -56,7 +56,7 @@ def test_over_confident_is_a_slope_whose_interval_lies_below_one():
         "Over-confident (slope below 1): `basic` 0.65 (0.50 to 0.80)."
     )
     perfect = estimates(calibration_slope=(0.8, 1.2), calibration_intercept=shift)
-    assert said_of("calibration", perfect) == "No interval leaves out perfect calibration."
+    assert said_of("calibration", perfect) == "No interval excludes perfect calibration."
 
 
 def test_an_arm_that_metadata_alone_could_match_is_named():
@@ -112,7 +112,7 @@ def test_areas_are_compared_with_chance_where_there_are_any():
     areas = pd.concat([estimates(auroc=(0.6, 0.8)), estimates(auprc=(0.5, 0.7))])
     text = said_of("discrimination", areas, 0.5)
     assert "0.70 (0.60 to 0.80) (`basic`)" in text and text.endswith(
-        "by chance 0.50. Every interval lies above chance."
+        "(chance: 0.50). Every interval lies above chance."
     )
     one_class = areas.assign(estimate=np.nan, low=np.nan, high=np.nan)
     assert said_of("discrimination", one_class, 1.0) == "Not estimable on this test set."
@@ -124,7 +124,7 @@ def test_a_component_whose_interval_reaches_zero_is_not_shown():
     study = {"metric": "accuracy", "arm": "net", "reference": "basic", "gain": [4.0, 6.0], "low": [-1.0, 2.0]}
     said = said_of("variance", pd.DataFrame(study), parts)
     assert "runs from +4.0 to +6.0 pp in 2 cohorts; 1 of their intervals lie above zero" in said
-    assert "an SD of 1.0 pp (0.0 to 3.0): not shown to be more than nothing" in said
+    assert "an SD of 1.0 pp (0.0 to 3.0): not shown to differ from zero" in said
     assert "not shown" not in said_of("variance", pd.DataFrame(study), parts.assign(low=0.5))
 
 

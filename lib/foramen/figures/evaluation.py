@@ -35,8 +35,8 @@ DOT: dict[str, Any] = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on"
 def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Sequence[str]) -> Figure:
     """Performance.
 
-    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Lines without a band are
-    what they have to beat: chance, perfect calibration (scores mean what they say), treating all or none.
+    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Black lines
+    without a band are chance, perfect calibration (scores mean what they say), treating all and treating none.
 
     Used by notebook 06. `curves`: roc, precision_recall, reliability, decision of the module `curves`.
     """
@@ -199,6 +199,7 @@ def reliability(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         cell.plot(*CHANCE["chance"], label="chance", **REFERENCE)
         intervals(cell, part["predicted"], part["observed"], part["low"], part["high"], BLUE)
         cell.set(title=arm, **UNIT_SQUARE)
+        cell.tick_params(labelbottom=False)  # below the histogram
         below = cell.inset_axes((0, -0.5, 1, 0.35), sharex=cell)
         values = scores.loc[scores["arm"] == arm, "score"]
         sns.histplot(values, bins=20, binrange=(0, 1), color=GREY, alpha=1, linewidth=0, ax=below)

@@ -41,7 +41,7 @@ def overview(
 
     Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given,
     and the score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
-    without the radiograph and what is left by the noise of the labels. Scale bar: 20 mm on the film.
+    without the radiograph and what the noise of the labels leaves within reach. Scale bar: 20 mm on the film.
 
     Used by notebook 06. `film` (S,S) and its `region` (x, y, half); `stations` by arm; `results` has arm, estimate, low
     and high of the metric; `lines` are baselines and ceilings by name.
@@ -97,8 +97,8 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     """Where the points go.
 
     From what is known without the radiograph (dashed line) each bar rises, or falls, to the level of what stands
-    below it; grey is what no arm reaches: what is left on the film, what is not on it, and the errors of the labels
-    themselves. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as another
+    below it; grey is what no arm reaches: what the film shows and the arms miss, what it does not show, and the
+    errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as another
     resolution or a cohort without variation of positioning, has no bar.
 
     Used by notebook 06. `table` is `where_points_go.measure`: what, start, end, low, high (per cent; the last two

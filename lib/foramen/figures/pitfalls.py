@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from foramen.figures.drawing import in_words, intervals
 from foramen.figures.style import BLUE, COLUMN, GREY, PAGE, REFERENCE, VERMILION, captioned
 
-SEEN = {"interval leaves out zero": (VERMILION, "o"), "interval includes zero": (GREY, "s")}
+SEEN = {"interval excludes zero": (VERMILION, "o"), "interval includes zero": (GREY, "s")}
 
 
 @captioned

@@ -12,8 +12,8 @@ from foramen.figures.style import MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENC
 def gain_curves(table: pd.DataFrame) -> Figure:
     """Gain against nuisance.
 
-    A panel's contrast where what is named above it is smaller or larger; 1 is the study's own. Where a nuisance is
-    zero, a step that helps by removing it should gain nothing (dashed).
+    The gain of a panel's arm over its control where what is named above it is smaller or larger; 1 is the study's
+    own magnitude. Where a nuisance is zero, a step that helps by removing it should gain nothing (dashed).
 
     Used by notebook 07. `table` is `sweep_curves.measure`: sweep, factor, arm, reference, metric, gain, low, high (the
     95 % interval).
@@ -45,8 +45,8 @@ def gain_curves(table: pd.DataFrame) -> Figure:
 def learning_curves(table: pd.DataFrame) -> Figure:
     """Learning curves.
 
-    Results against the number of radiographs learned from, with the same recipe and the same test set. Dashed:
-    chance of the AUROC.
+    Results against the number of training radiographs, with the same recipe and the same test set. Dashed:
+    chance (AUROC one half).
 
     Used by notebook 07. `table` is `sweep_curves.learning`: metric, arm, reference, n_train, and estimate, low and
     high (the 95 % interval) of the arm and of its control.
@@ -79,7 +79,7 @@ def variance(components: pd.DataFrame, studies: pd.DataFrame) -> Figure:
     """What a result varies with.
 
     Left: the gain in each cohort with the interval that a study of this cohort alone would report. Right: the standard
-    deviation that each source gives a result. The interval of one study holds all of them but the training patients.
+    deviation that each source gives a result. The interval of one study includes all of them but the training patients.
 
     Used by notebook 07. 95 % intervals; `components` is `variance.decompose`, `studies` is `learning_curves.gain_curve`
     with a cohort's seed as the factor.
@@ -124,8 +124,9 @@ def _beside(rows: pd.Series, order: list, i: int, of: int) -> pd.Series:
 def subgroups(table: pd.DataFrame, gain: float, metric: str = "accuracy") -> Figure:
     """Subgroups.
 
-    Left: the gain in each part of the test set; dashed, in all of it. Right: how far it lies from the gain in the
-    other parts; dashed: nowhere. Many are looked at: an interval off the line is a question, not a finding.
+    Left: the gain in each part of the test set; dashed, in all of it. Right: its difference from the gain in
+    the other parts, once where there are only two; dashed: none. Many are looked at: an interval off the line is a
+    question, not a finding.
 
     Used by notebook 07. Forest plots of one metric with 95 % intervals; `table` is `subgroups.interactions`, `gain`
     that in the whole test set, in points.
