@@ -98,8 +98,8 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
 
     From what is known without the radiograph (dashed line) each bar rises, or falls, to the level of what stands
     below it; grey is what no arm reaches: what the film shows and the arms miss, what it does not show, and the
-    errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as another
-    resolution or a cohort without variation of positioning, has no bar.
+    errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as
+    another resolution or a cohort without variation of positioning, has no bar.
 
     Used by notebook 06. `table` is `where_points_go.measure`: what, start, end, low, high (per cent; the last two
     of the difference, in points), kind.
