@@ -143,7 +143,7 @@ def index(output) -> BeautifulSoup:
 
 def test_sensitivity_is_told_at_the_reference_s_specificity(index):
     text = " ".join(index.find(id="comparison").find_parent("section").get_text().split())
-    assert "Held to the specificity of basic (62.1 %)" in text
+    assert "At the specificity of basic (62.1 %)" in text
     assert "differs by +14.7 pp (+9.9 to +19.5)" in text
 
 
