@@ -20,7 +20,7 @@ from foramen.cohort.split import assign_split
 from foramen.core import files
 from foramen.core.display import readings
 from foramen.core.errors import InputError
-from radiographs import decoding, inspection
+from radiographs import decoding, inspection, parallel
 
 
 @pytest.fixture(autouse=True)
@@ -150,15 +150,28 @@ def test_a_changed_table_makes_a_new_cohort(folder):
     assert (cohort.prepare(load(folder)).included["label"].to_numpy() == 1 - before).all()
 
 
-def test_a_replaced_film_makes_a_new_cohort_and_a_touched_one_the_same(folder):
+@pytest.fixture
+def read(monkeypatch) -> list[int]:
+    """The slots of the films that are decoded, in order."""
+    slots, over_files = [], parallel.over_files
+
+    def noted(function, items, *rest):
+        slots.extend(item.slot for item in items)
+        return over_files(function, items, *rest)
+
+    monkeypatch.setattr(parallel, "over_files", noted)
+    return slots
+
+
+def test_a_replaced_film_makes_a_new_cohort_and_a_touched_one_the_same(folder, read):
     made = cohort.prepare(load(folder))
     before, images = files.read_json(made.folder / "run.json")["key"], np.array(made.images)
     film = folder / "films/003_R.png"
     film.write_bytes(film.read_bytes())
     os.utime(film, (1, 1))
-    seen = []
-    made = cohort.prepare(load(folder), lambda done, total: seen.append((done, total)))
-    assert seen == [(48, 48)] and files.read_json(made.folder / "run.json")["key"] == before
+    read.clear()
+    made = cohort.prepare(load(folder))
+    assert read == [7] and files.read_json(made.folder / "run.json")["key"] == before
     films.save_png(film, films.picture(99))
     made = cohort.prepare(load(folder))
     assert (made.images != images).any(axis=(1, 2)).nonzero()[0].tolist() == [7]
@@ -181,7 +194,7 @@ def test_an_unreadable_film_that_is_mended_comes_in(folder):
     assert len(cohort.prepare(load(folder, unreadable_share=0.05)).images) == 48
 
 
-def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
+def test_an_interrupted_decoding_goes_on_where_it_stopped(folder, read):
     parameters = load(folder)
     whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
     target = parameters.paths.cohort
@@ -191,41 +204,52 @@ def test_an_interrupted_decoding_goes_on_where_it_stopped(folder):
     decoding.decode(names, source.images, parameters.cohort.image_size, target)
     lines = (target / "decoded.jsonl").read_text().splitlines()
     (target / "decoded.jsonl").write_text("\n".join(lines[:21]) + "\n" + lines[21][:30])
-    seen = []
-    cohort.prepare(parameters, lambda done, total: seen.append(done))
-    assert seen == list(range(21, 49))
+    read.clear()
+    cohort.prepare(parameters)
+    assert read == list(range(20, 48))
     assert np.array_equal(cohort.load(parameters).images, whole)
 
 
-def test_a_killed_study_goes_on(folder, output):
-    code = (
-        "import os, signal, sys; from foramen.cohort import step as cohort; from foramen import study\n"
-        "def stop(done, total):\n"
-        "    if done == 20: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "if __name__ == '__main__': cohort.prepare(study.load(sys.argv[1]), stop)\n"
-    )
+KILLED = """
+import os, signal, sys
+from foramen import study
+from foramen.cohort import step as cohort
+from radiographs import parallel
+
+def until_the_twentieth(function, items, *rest):
+    for done, facts in enumerate(over_files(function, items, *rest)):
+        if done == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield facts
+
+if __name__ == "__main__":
+    over_files, parallel.over_files = parallel.over_files, until_the_twentieth
+    cohort.prepare(study.load(sys.argv[1]))
+"""
+
+
+def test_a_killed_study_goes_on(folder, output, read):
     path = films.study_file(folder)
     script = folder / "kill.py"
-    script.write_text(code)
+    script.write_text(KILLED)
     assert subprocess.run([sys.executable, script, path], check=False).returncode == -9
     target = study.load(path).paths.cohort
     assert not (target / "run.json").exists()
-    assert len((target / "decoded.jsonl").read_text().splitlines()) >= 21
-    seen = []
-    cohort.prepare(study.load(path), lambda done, total: seen.append(done))
-    assert seen and seen[0] == 21 and seen[-1] == 48
+    assert len((target / "decoded.jsonl").read_text().splitlines()) == 21
+    cohort.prepare(study.load(path))
+    assert read == list(range(20, 48))
 
 
-def test_a_mended_film_is_decoded_and_nothing_else(folder):
+def test_a_mended_film_is_decoded_and_nothing_else(folder, read):
     whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
     good = (folder / "films/003_R.png").read_bytes()
     (folder / "films/003_R.png").write_bytes(b"")
     with pytest.raises(InputError, match="empty file"):
         cohort.prepare(load(folder))
     (folder / "films/003_R.png").write_bytes(good)
-    seen = []
-    made = cohort.prepare(load(folder), lambda done, total: seen.append((done, total)))
-    assert seen == [(48, 48)]
+    read.clear()
+    made = cohort.prepare(load(folder))
+    assert read == [7]
     assert np.array_equal(made.images, whole)
 
 
@@ -277,7 +301,9 @@ def test_copies_in_a_synthetic_cohort_are_found_and_look_alikes_called_false_ala
     before = audit.leakage(made).set_index("check")
     copied = made.images.copy()
     copied[2] = copied[0]  # of the second patient
-    after = audit.leakage(replace(made, images=copied)).set_index("check")
+    changed = replace(made)
+    vars(changed)["images"] = copied
+    after = audit.leakage(changed).set_index("check")
     alike = "pairs of synthetic patients whose pictures look like copies"
     assert before.loc["identical pictures"].tolist() == [0, "clean"]
     assert after.loc["identical pictures"].tolist() == [1, "LEAK"]
@@ -333,11 +359,16 @@ ASK = """
 import sys
 from foramen.cohort.step import prepare
 from foramen.study import load
+from radiographs import parallel
+
+def counted(function, items, *rest):
+    read.extend(items)
+    return over_files(function, items, *rest)
 
 if __name__ == "__main__":
-    told = []
-    prepare(load(sys.argv[1]), lambda done, total: told.append(done))
-    print(len(told))
+    read, over_files, parallel.over_files = [], parallel.over_files, counted
+    prepare(load(sys.argv[1]))
+    print(len(read))
 """
 
 
