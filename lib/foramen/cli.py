@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("predictions", type=Path, help="table, one row for each image, arm and seed")
     audit.add_argument("--manifest", type=Path, help="table of the images, as `foramen check` reads it")
     audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
-    audit.add_argument("--threshold", type=float, help="the threshold that was reported")
+    audit.add_argument("--threshold", type=_share, help="the threshold that was reported, 0 to 1")
 
     notebook = add("notebook", run_notebook, "execute one notebook with papermill", job)
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
@@ -134,6 +134,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from foramen.cohort.manifest import NEAR, SPLITS
 from foramen.cohort.table_files import read_table
-from foramen.core.errors import first_few, raise_any
+from foramen.core.errors import first_few, nearest, raise_any
 from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
@@ -20,31 +21,47 @@ _TEXT = ("image_id", "patient_id", "split", "arm")
 _NUMBERS = ("seed", "label", "score")
 
 
-def read(path: Path | str, arm: str | None = None) -> pd.DataFrame:
+def read(path: Path | str, arm: str | None = None, strict: bool = False) -> pd.DataFrame:
     """Read a predictions table, of any kind that `cohort.table_files` reads, into the columns of `COLUMNS`.
 
     `arm` names the arm of a table of another system, which then needs no `arm` column; a table without `seed`
     gets seed 0. Identifiers are read as text, so that `007` stays `007`. Raises InputError naming file,
-    column and rows.
+    column and rows. `strict`, for tables that `validate` does not see: splits may be spelled as in a manifest, and
+    other splits, scores outside 0 to 1 and labels but 0 and 1 are faults, too.
     """
     path = Path(path)
     frame = read_table(path)
+    found = ", ".join(frame)
     if arm is not None:
         frame["arm"] = arm
     if "seed" not in frame:
         frame["seed"] = "0"
     missing = [column for column in COLUMNS if column not in frame]
-    raise_any([f"{path}: column {column!r} is missing (columns found: {', '.join(frame)})" for column in missing])
+    hint = {"arm": "; where there is none, give --arm NAME"}
+    raise_any([f"{path}: column {name!r} is missing (columns found: {found}){hint.get(name, '')}" for name in missing])
     numbers = frame[list(_NUMBERS)].apply(_as_numbers)
     wrong = {(column, "is empty"): frame[column] == "" for column in _TEXT}
     wrong |= {(column, "holds a null character"): frame[column].str.contains("\0", regex=False) for column in _TEXT}
     whole = (numbers % 1 == 0) & (numbers.abs() < 2**53)
     wrong |= {(column, "is not a whole number"): ~whole[column] for column in ("seed", "label")}
     wrong |= {("score", "is not a number"): ~np.isfinite(numbers["score"])}
+    if strict:
+        frame["split"] = frame["split"].str.lower().map(SPLITS).fillna(frame["split"])
+        wrong |= _unknown_splits(frame["split"])
+        wrong |= {("label", "is neither 0 nor 1"): whole["label"] & ~numbers["label"].isin((0, 1))}
+        wrong |= {("score", "is outside 0 to 1"): np.isfinite(numbers["score"]) & ~numbers["score"].between(0, 1)}
     held = {key: [f"row {row} ({text[:40]!r})" for row, text in frame[key[0]][at].items()] for key, at in wrong.items()}
     raise_any([f"{path}: {column} {what}: {first_few(rows)}" for (column, what), rows in held.items() if rows])
     kept = frame[list(_TEXT)].join(numbers.astype({"seed": int, "label": int}))
     return kept[list(COLUMNS)].reset_index(drop=True)
+
+
+def _unknown_splits(splits: pd.Series) -> dict[tuple[str, str], pd.Series]:
+    """For each word that was probably meant, which cells hold something else."""
+    words = ("train", "val", "test")
+    meant = splits[~splits.isin(("", *words))].map(lambda word: nearest(word.lower(), words, NEAR))
+    what = f"is none of {', '.join(words)}"
+    return {("split", what + hint): meant.reindex(splits.index) == hint for hint in meant.unique()}
 
 
 def _as_numbers(cells: pd.Series) -> pd.Series:

@@ -55,22 +55,18 @@ def read(
             image_id=table["image_id"].where(table["image_id"] != "", table["image_path"].map(identifier))
         )
 
-    readers: list[Callable[[], Any]] = [lambda: predictions.read(path, arm), cohort]
+    readers: list[Callable[[], Any]] = [lambda: predictions.read(path, arm, strict=True), cohort]
     frame, known = each(readers, lambda reader: reader())
     return frame.assign(**{name: frame[name].map(identifier) for name in ("image_id", "patient_id")}), known
 
 
 def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: float | None = None) -> list[Sign]:
-    """Every check of a predictions table (`predictions.read`) against its manifest, and of a reported threshold.
+    """Every check of a predictions table (`read`) against its manifest, and of a reported threshold (0 to 1).
 
-    Raises InputError where the table has no test rows, a score outside 0 to 1, or no image that the manifest knows.
+    Raises InputError where the table has no test rows, or no image that the manifest knows.
     """
     test = frame[frame["split"] == "test"]
     faults = [] if len(test) else ["the predictions table has no rows of the test split"]
-    outside = int((~frame["score"].between(0, 1)).sum())
-    faults += [f"the predictions table has {outside} scores outside 0 to 1"] if outside else []
-    wrong = frame.index[~frame["label"].isin((0, 1))]
-    faults += [f"the predictions table has {len(wrong)} labels that are neither 0 nor 1"] if len(wrong) else []
     if manifest is not None and not test["image_id"].isin(manifest["image_id"]).any():
         faults.append("the manifest knows no image of the test split; image_id must be the same in both tables")
     raise_any(faults)
@@ -95,6 +91,10 @@ def _sign(pitfall: str, found: bool, numbers: str) -> Sign:
     return Sign(pitfall, "sign" if found else "no sign", numbers)
 
 
+def _some(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def _shared_patients(frame: pd.DataFrame, manifest: pd.DataFrame | None) -> Sign:
     """Test patients who appear in another split, of the table or of the manifest."""
     rows = [frame[["patient_id", "split"]]] + ([manifest[["patient_id", "split"]]] if manifest is not None else [])
@@ -106,23 +106,31 @@ def _shared_patients(frame: pd.DataFrame, manifest: pd.DataFrame | None) -> Sign
         return Sign("patients in more than one split", "unknown", "no table says which patients were trained on")
     names = f": {first_few(shared)}" if shared else ""
     return _sign(
-        "patients in more than one split", bool(shared), f"{len(shared)} of {len(tested)} test patients{names}"
+        "patients in more than one split", bool(shared), f"{len(shared)} of {_some(len(tested), 'test patient')}{names}"
     )
 
 
 def _repeated(test: pd.DataFrame, repeated: pd.Series) -> Sign:
     images = test.loc[repeated, "image_id"].nunique()
-    return _sign("an image more than once", images > 0, f"{images} of {test['image_id'].nunique()} test images")
+    return _sign(
+        "an image more than once", images > 0, f"{images} of {_some(test['image_id'].nunique(), 'test image')}"
+    )
 
 
 def _same_scores(test: pd.DataFrame) -> Sign:
-    """Test images that no network tells apart: copies of one image, where scores are not coarse."""
+    """Test images that no network tells apart: copies of one image, where scores are not coarse.
+
+    Two images share the one score of a single network by luck, too, where it is rounded or clipped.
+    """
     scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
     same = int(scores.duplicated(keep=False).sum())
     pitfall, coarse = "copies of an image", scores.nunique().min() < len(scores) / 2
+    if scores.shape[1] < 2:
+        return Sign(pitfall, "unknown", "one network alone cannot tell copies from equal scores")
     if coarse:
         return Sign(pitfall, "unknown", "the scores are too coarse to tell")
-    return _sign(pitfall, same > 0, f"{same} of {len(scores)} test images share every score with another one")
+    images = _some(len(scores), "test image")
+    return _sign(pitfall, same > 0, f"{same} of {images} with the same scores as another one by every network")
 
 
 def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
@@ -141,7 +149,7 @@ def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iter
     common = images.index.intersection(known.index)
     for column in ("label", "patient_id"):
         other = int((images.loc[common, column] != known.loc[common, column]).sum())
-        yield _sign(f"{column} is not the manifest's", other > 0, f"{other} of {len(common)} test images")
+        yield _sign(f"{column} is not the manifest's", other > 0, f"{other} of {_some(len(common), 'test image')}")
 
 
 def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) -> Iterator[Sign]:
@@ -151,7 +159,7 @@ def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) 
     gains, optimal = [], 0
     for (arm, seed), run in test.groupby(["arm", "seed"]):
         labels, scores, one = run["label"].to_numpy(), run["score"].to_numpy(), np.ones((1, len(run)))
-        chosen = limits.set_index(["arm", "seed"]).threshold[arm, seed]
+        chosen = limits.set_index(["arm", "seed"]).threshold[arm, seed] if reported is None else reported
         candidates = np.append(np.unique(scores), np.inf)
         weights = np.repeat(one, len(candidates), axis=0)
         names = ("accuracy", "balanced_accuracy")
@@ -160,31 +168,35 @@ def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) 
         if reported is not None:
             optimal += int((metrics.evaluate(one, labels, scores, reported, names)[:, 0] >= best - 1e-12).any())
     at = "the validation threshold" if validated else "0.5"
+    at = at if reported is None else f"the reported {reported:g}"
     text = f"the best threshold on the test set would add up to {max(gains):.1f} pp of accuracy to {at}"
     yield _sign(pitfall, not validated, text + ("" if validated else "; there are no validation rows of both classes"))
     if reported is not None:
-        numbers = f"{reported:g} is the best there for {optimal} of {len(gains)} networks (accuracy or Youden's index)"
+        networks = _some(len(gains), "network")
+        numbers = f"{reported:g} is the best there for {optimal} of {networks} (accuracy or Youden's index)"
         yield _sign("the reported threshold is the test set's best", optimal > 0, numbers)
 
 
 def _seeds(test: pd.DataFrame) -> Sign:
     counts = test.groupby("arm")["seed"].nunique()
-    return _sign("too few seeds", counts.min() < FEWEST_SEEDS, f"{counts.min()} to {counts.max()} trainings an arm")
+    fewest, most = counts.min(), counts.max()
+    numbers = f"{_some(most, 'training')} an arm" if fewest == most else f"{fewest} to {most} trainings an arm"
+    return _sign("too few seeds", fewest < FEWEST_SEEDS, numbers)
 
 
 def _arms(test: pd.DataFrame) -> Sign:
     networks = test.groupby(["arm", "seed"]).ngroups
-    chance = f"{1 - 0.95 ** (networks - 1):.0%}" if networks > 1 else "none"
-    numbers = (
-        f"{networks} networks; chance that one of them beats the first at p < 0.05 by luck alone, uncorrected: {chance}"
-    )
+    numbers = _some(networks, "network")
+    if networks > 1:
+        luck = "chance that one of them beats the first at p < 0.05 by luck alone, uncorrected"
+        numbers += f"; {luck}: {1 - 0.95 ** (networks - 1):.0%}"
     return _sign("best of many networks", networks > 2, numbers)
 
 
 def _clustering(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
     """How much wider the interval of accuracy is when patients are drawn, not images (the largest of all networks)."""
     images, patients = test["image_id"].nunique(), test["patient_id"].nunique()
-    numbers = f"{images} test images of {patients} patients"
+    numbers = f"{_some(images, 'test image')} of {_some(patients, 'patient')}"
     if images == patients:
         return _sign("intervals that count images", False, numbers)
     limits, ratios, rng = predictions.thresholds(frame), [], np.random.default_rng(0)
@@ -204,7 +216,8 @@ def _imbalance(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
     majority, called = max(share, 1 - share), predictions.called(pd.concat([frame[frame["split"] == "val"], test]))
     accuracy = (called["called"] == called["label"]).groupby([called["arm"], called["seed"]]).mean()
     below = int((accuracy <= majority).sum())
-    numbers = f"always the majority class: {majority:.1%} right; {below} of {len(accuracy)} networks do no better"
+    no_better = f"{below} of {_some(len(accuracy), 'network')} no better"
+    numbers = f"always the majority class: {majority:.1%} right; {no_better}"
     return _sign("accuracy under imbalance", majority >= BALANCED or below > 0, numbers)
 
 
