@@ -7,6 +7,7 @@ from foramen import study
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.explorer import step
+from foramen.published import step as published
 
 
 def test_own_radiographs_are_shown_only_when_that_is_asked_for(tmp_path, monkeypatch):
@@ -15,13 +16,22 @@ def test_own_radiographs_are_shown_only_when_that_is_asked_for(tmp_path, monkeyp
     own = study.load(films.study_file(tmp_path))
     with pytest.raises(InputError, match="radiographs of patients; say --radiographs"):
         step.write(own, tmp_path / "page")
-    with pytest.raises(InputError, match="missing, or older than the study file: cohort"):
+    with pytest.raises(InputError, match="cohort: missing, or older than the study file"):
         step.write(own, tmp_path / "page", own=True)
     assert not (tmp_path / "page").exists()
 
 
 def test_a_study_that_is_not_finished_is_refused_and_nothing_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
-    with pytest.raises(InputError, match="smoke: missing, or older than the study file: cohort, arms/basic/1, "):
+    with pytest.raises(InputError, match="smoke: arms/basic/1: missing, or older than the study file"):
         step.write(study.load(paths.PARAMS / "smoke.yaml"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_published_runs_are_too_little_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
+    default = study.load(paths.PARAMS / "default.yaml")
+    published.use(default, paths.ROOT / "reports" / "default" / "published.zip")
+    with pytest.raises(InputError, match="default: cohort: published without its arrays"):
+        step.write(default, tmp_path / "page")
+    assert not (tmp_path / "page").exists()

@@ -10,7 +10,7 @@ from cervical_phantom.anatomy import LEVELS
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute
-from foramen.core.errors import InputError, first_few
+from foramen.core.errors import InputError
 from foramen.core.files import read_frame, write_text
 from foramen.evaluation import confident_errors, predictions, saliency
 from foramen.evaluation import step as evaluation
@@ -56,10 +56,14 @@ def write(study: Study, folder: Path, own: bool = False, most: int = RADIOGRAPHS
 def _require_finished(study: Study) -> None:
     """InputError where a result of the study is missing, older than its study file, or published without its arrays."""
     results = [study.paths.cohort, *(run.folder for run in study.runs)]
-    stale = [folder for folder in results if not provenance.stands(folder, study) or provenance.left_out(folder)]
-    if stale:
-        names = first_few([str(folder.relative_to(study.paths.runs)) for folder in stale])
-        raise InputError(f"{study.name}: missing, or older than the study file: {names}; foramen run makes them")
+    stale = [folder for folder in results if not provenance.stands(folder, study)]
+    bare = [folder for folder in results if provenance.left_out(folder)]
+    for folders, why in (
+        (stale, "missing, or older than the study file; foramen run makes it"),
+        (bare, "published without its arrays; the page needs a run of your own, in another FORAMEN_OUTPUT"),
+    ):
+        if folders:
+            raise InputError([f"{study.name}: {folder.relative_to(study.paths.runs)}: {why}" for folder in folders])
 
 
 def _networks(frame: pd.DataFrame, tested: pd.Series) -> list[dict[str, Any]]:
