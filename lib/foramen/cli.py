@@ -19,6 +19,8 @@ from foramen.core.terminal import say
 from foramen.study import Study, load
 
 Command = Callable[[argparse.Namespace], int]
+Parser = argparse.ArgumentParser
+Add = Callable[..., Parser]  # name, command, what it does, shared options: the parser of a command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,18 +42,28 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """All commands and their options."""
     top = argparse.ArgumentParser(prog="foramen", description=sys.modules["foramen"].__doc__)
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Command, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(name: str, command: Command, text: str, *parents: Parser) -> Parser:
         added = commands.add_parser(name, help=text, description=text, parents=parents)
         added.set_defaults(command=command)
         return added
 
     study, job = _study_options(), _job_options()
+    _running(add, study)
+    _own_tables(add, study)
+    _jobs(add, study, job)
+    _sharing(add, study)
+    _teaching(add)
+    return top
+
+
+def _running(add: Add, study: Parser) -> None:
+    """Check a study, make it, ask what it cost, repeat it."""
     check = add("check", check_study, "find everything that is wrong with a study file and its radiographs", study)
     check.add_argument("--pixels", action="store_true", help="decode every image, too")
 
@@ -68,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     text = "repeat a study elsewhere (FORAMEN_OUTPUT, default verification/) and compare it with its committed report"
     add("verify", verify_study, text).add_argument("study", help="study file, such as params/default.yaml")
 
+
+def _own_tables(add: Add, study: Parser) -> None:
+    """What goes with radiographs or predictions of one's own."""
     text = "write the synthetic cohort of a study as DICOM files with a manifest, to try the way of own radiographs"
     add("dicom", write_dicom, text, study).add_argument("folder", type=Path, help="empty, or not there yet")
 
@@ -78,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
     audit.add_argument("--threshold", type=_share, help="the threshold that was reported, 0 to 1")
 
+
+def _jobs(add: Add, study: Parser, job: Parser) -> None:
+    """What the workflow starts; of use by hand, too."""
     notebook = add("notebook", run_notebook, "execute one notebook with papermill", job)
     notebook.add_argument("notebook", help="name, such as 05_fine_tuning, or path")
     notebook.add_argument("output", type=Path, help="where the executed notebook goes")
@@ -85,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
 
     add("pretrain", pretrain, "make the pre-trained weights that a study starts from", study, job)
     add("report", make_report, "make the report of a study whose evaluation is done", study, job)
+
+
+def _sharing(add: Add, study: Parser) -> None:
+    """What is made of a finished study for others."""
     text = "put the tables of a finished study in one small file for others (docs/teaching.md)"
     archive = add("archive", make_archive, text, study)
     archive.add_argument("file", type=Path, nargs="?", help="default: published.zip beside the report")
@@ -102,6 +124,10 @@ def parser() -> argparse.ArgumentParser:
     explore.add_argument("--radiographs", action="store_true", help="show also radiographs of patients")
     text = "README, docs and the reports of synthetic cohorts as one folder of pages for any web server"
     add("site", make_site, text).add_argument("folder", type=Path, help="empty, or not there yet")
+
+
+def _teaching(add: Add) -> None:
+    """The notebooks to work with."""
     add("lab", open_lab, "open the notebooks in JupyterLab")
     text = "write the notebooks with room in place of the solutions of their exercises, which a cell reveals"
     exercises = add("exercises", write_exercises, text)
@@ -109,10 +135,9 @@ def parser() -> argparse.ArgumentParser:
     exercises.add_argument(
         "--study", default="params/smoke.yaml", help="study file that they read (default: %(default)s)"
     )
-    return top
 
 
-def _study_options() -> argparse.ArgumentParser:
+def _study_options() -> Parser:
     """Which study, with which changes."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("study", help="study file, such as params/default.yaml")
@@ -121,7 +146,7 @@ def _study_options() -> argparse.ArgumentParser:
     return options
 
 
-def _job_options() -> argparse.ArgumentParser:
+def _job_options() -> Parser:
     """What the workflow wants to be told of a job."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--lock", type=Path, help="file that the workflow keeps locked while it runs")
