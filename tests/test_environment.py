@@ -23,6 +23,7 @@ LINE = re.compile(r"^([A-Za-z0-9._-]+==[^ ]+(?: ; .+?)?)((?: --hash=sha256:[0-9a
 OWN = {
     "foramen",
     "cervical_phantom",
+    "diagnostic_accuracy",
     "radiographs",
     "benchmarks",
     "browsers",

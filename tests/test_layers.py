@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from foramen.core.paths import ROOT
 
 LIB = ROOT / "lib"
-ALONE = ("radiographs", "cervical_phantom")  # know neither the study nor each other
+ALONE = ("radiographs", "cervical_phantom", "diagnostic_accuracy")  # know neither the study nor each other
 ORDER = (
     "core",
     "study",

@@ -14,9 +14,9 @@ from scipy.special import expit, logit
 from sklearn import metrics as scikit
 from sklearn.linear_model import LogisticRegression
 
-from foramen.evaluation.bootstrap import patient_strata, patient_weights, resample
-from foramen.evaluation.comparisons import gains
-from foramen.evaluation.results import estimates
+from diagnostic_accuracy.bootstrap import patient_strata, patient_weights, resample
+from diagnostic_accuracy.comparisons import gains
+from diagnostic_accuracy.results import estimates
 
 
 def predictions(arms: int, seeds: int, images: int) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def loop(frame: pd.DataFrame, resamples: int) -> float:
 
 
 def _scikit_metrics(labels: np.ndarray, scores: np.ndarray) -> list[float]:
-    """The metrics of `foramen.evaluation.metrics`, less the calibration intercept, which scikit-learn cannot fit."""
+    """The metrics of `diagnostic_accuracy.metrics`, less the calibration intercept, which scikit-learn cannot fit."""
     calls = scores >= 0.5
     slope = LogisticRegression(C=np.inf).fit(logit(scores)[:, None], labels).coef_[0, 0]
     return [

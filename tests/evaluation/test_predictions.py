@@ -53,24 +53,6 @@ def test_external_table_needs_neither_arm_nor_seed_and_keeps_leading_zeros(frame
     assert read.loc[0, ["image_id", "patient_id", "arm", "seed"]].tolist() == ["007", "NA", "radiologist", 0]
 
 
-def test_external_table_without_validation_rows_has_threshold_one_half_and_says_so(frame):
-    row = predictions.thresholds(frame[frame.split == "test"]).iloc[0]
-    assert row.threshold == 0.5
-    assert "want of validation rows" in row.source
-
-
-def test_threshold_comes_from_validation_rows_only(frame):
-    before = predictions.thresholds(frame)
-    scores = frame.score.where(frame.split == "val", 1 - frame.score)
-    pd.testing.assert_frame_equal(before, predictions.thresholds(frame.assign(score=scores)))
-    assert before.threshold[0] == pytest.approx(0.45)
-
-
-def test_threshold_with_one_class_in_validation_says_so(frame):
-    row = predictions.thresholds(frame[(frame.split != "val") | (frame.label == 1)]).iloc[0]
-    assert (row.threshold, "one class" in row.source) == (0.5, True)
-
-
 def test_all_faults_are_reported_at_once(frame, manifest):
     bad = frame.copy()
     bad.loc[bad.image_id == "i4", "score"] = 1.5
@@ -217,12 +199,3 @@ def test_a_collapsed_run_is_left_out_unless_nothing_else_of_its_arm_stands():
     kept = predictions.drop_collapsed(table, {("proposed", 2), ("fallen", 1), ("fallen", 2)})
     assert list(zip(kept["arm"], kept["seed"], strict=True)) == [run for run in runs if run != ("proposed", 2)]
     pd.testing.assert_frame_equal(predictions.drop_collapsed(table, set()), table)
-
-
-def test_test_images_are_called_at_the_threshold_of_their_own_run(frame):
-    twin = frame.assign(seed=2, score=frame.score / 2)
-    found = predictions.called(pd.concat([frame, twin]))
-    assert set(found.split) == {"test"} and found.threshold.nunique() == 2
-    assert (
-        found.called.tolist() == (found.score >= found.threshold).astype(int).tolist() and found.called.nunique() == 2
-    )

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cervical_phantom.parameters import SyntheticCohort
+from diagnostic_accuracy import curves, variance
 from foramen import figures
-from foramen.evaluation import curves, variance
 from foramen.figures import stn_training
 from foramen.figures.drawing import balanced, in_words, listing
 from foramen.figures.style import BLUE, ORANGE, PALETTE

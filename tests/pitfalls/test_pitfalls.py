@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from foramen import evaluation
+from diagnostic_accuracy import resample
 from foramen.pitfalls import choices, inference, outcome, pictures, probe, reported, shortcuts, splits
 from made_up_predictions import predictions
 
@@ -116,11 +116,11 @@ def test_the_rare_class_makes_accuracy_large_and_means_little():
 
 
 def test_the_best_seed_is_the_largest_of_each_arm():
-    resampled = evaluation.resample(predictions(), 50, 0, ("accuracy",))
+    resampled = resample(predictions(), 50, 0, ("accuracy",))
     row = reported.best_seed(resampled)
     points = [resampled.points(arm, "accuracy") for arm in resampled.arms]
     assert row["inflation"] == pytest.approx(100 * np.mean([p.max() - p.mean() for p in points]))
-    single = evaluation.resample(predictions(seeds=1), 50, 0, ("accuracy",))
+    single = resample(predictions(seeds=1), 50, 0, ("accuracy",))
     assert np.isnan(reported.best_seed(single)["inflation"])
 
 
@@ -138,7 +138,7 @@ def test_wrong_labels_among_the_most_confident_errors_are_counted():
 
 def test_a_crop_takes_the_praise_of_a_transformer():
     skills = {"plain": 0.5, "crop": 3.0, "stn": 3.0}
-    resampled = evaluation.resample(predictions(200, skills=skills), 200, 0, ("accuracy",))
+    resampled = resample(predictions(200, skills=skills), 200, 0, ("accuracy",))
     row = reported.fixed_crop(resampled, ("stn", "crop", "plain"))
     assert row["low"] > 0 and abs(row["right"]) < row["wrong"]
     assert "no three arms" in reported.fixed_crop(resampled, None)["note"]

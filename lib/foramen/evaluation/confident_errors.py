@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from foramen.evaluation.predictions import called
+from diagnostic_accuracy.operating_point import called
 
 
 def confident(frame: pd.DataFrame, arm: str, n: int = 8, without: tuple[str, ...] = ()) -> pd.DataFrame:

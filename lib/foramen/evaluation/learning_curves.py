@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from foramen.evaluation import intervals
-from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.comparisons import differences, equivalence, seed_gains
-from foramen.evaluation.multiple_testing import holm
-from foramen.evaluation.results import estimates
+from diagnostic_accuracy import intervals
+from diagnostic_accuracy.bootstrap import Resampled
+from diagnostic_accuracy.comparisons import differences, equivalence, seed_gains
+from diagnostic_accuracy.multiple_testing import holm
+from diagnostic_accuracy.results import estimates
 from foramen.study.model import Sweep
 
 METRICS = ("accuracy", "auroc")

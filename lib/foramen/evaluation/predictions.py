@@ -14,7 +14,6 @@ import pandas as pd
 from foramen.cohort.manifest import NEAR, SPLITS
 from foramen.cohort.table_files import read_table
 from foramen.core.errors import first_few, nearest, raise_any
-from foramen.evaluation.metrics import operating_threshold
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
 _TEXT = ("image_id", "patient_id", "split", "arm")
@@ -106,30 +105,6 @@ def _wrong(rows: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.Index]:
         wrong = rows[column].astype(kind) != expected[column].astype(kind)
         faults[f"{column} contradicts the manifest for image"] = rows.index[wrong & ~(training & (column == "split"))]
     return faults | {"image of the test split is missing": known.index[known.split == "test"].difference(rows.index)}
-
-
-def thresholds(frame: pd.DataFrame) -> pd.DataFrame:
-    """The operating threshold of each arm and seed, from validation rows: `arm, seed, threshold, source`.
-
-    The rule is `metrics.operating_threshold`. Without validation rows, or with one class among them, the
-    threshold is 0.5 and `source` says so.
-    """
-    rows = []
-    for (arm, seed), run in frame.groupby(["arm", "seed"], sort=False):
-        val = run[run.split == "val"]
-        value = operating_threshold(np.ones((1, len(val))), val.label, val.score)[0]
-        source = "as many validation rows called positive as are"
-        if val.label.nunique() < 2:
-            source = f"0.5, for want of {'one class among the ' if len(val) else ''}validation rows"
-        rows.append((arm, seed, value, source))
-    return pd.DataFrame(rows, columns=["arm", "seed", "threshold", "source"])
-
-
-def called(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the test split with their run's `threshold`, and whether they are `called` positive (0 or 1)."""
-    limits = thresholds(frame)[["arm", "seed", "threshold"]]
-    test = frame[frame.split == "test"].merge(limits, on=["arm", "seed"])
-    return test.assign(called=(test.score >= test.threshold).astype(int))
 
 
 def drop_collapsed(frame: pd.DataFrame, collapsed: Collection[tuple[str, int]]) -> pd.DataFrame:

@@ -26,8 +26,8 @@ from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
 from torch import nn
 
+from diagnostic_accuracy.operating_point import called
 from foramen.core import geometry
-from foramen.evaluation.predictions import called
 from foramen.training import backbone
 from foramen.training.backbone import Network
 

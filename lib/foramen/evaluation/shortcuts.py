@@ -13,7 +13,7 @@ from scipy.stats import zscore
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from foramen.evaluation.bootstrap import image_weights
+from diagnostic_accuracy.bootstrap import image_weights
 
 FACTS = ("signs", "narrowness", "age")
 FIFTHS = 5

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from diagnostic_accuracy import bootstrap, transfer, variance
+from diagnostic_accuracy.multiple_testing import holm
 from foramen import figures
 from foramen.cohort import privacy
 from foramen.cohort import step as cohort
@@ -15,17 +17,7 @@ from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, each
 from foramen.core.files import read_frame, read_json
-from foramen.evaluation import (
-    bootstrap,
-    confident_errors,
-    learning_curves,
-    predictions,
-    shortcuts,
-    transfer,
-    variance,
-    where_points_go,
-)
-from foramen.evaluation.multiple_testing import holm
+from foramen.evaluation import confident_errors, learning_curves, predictions, shortcuts, where_points_go
 from foramen.figures.overview import Station
 from foramen.study import provenance, sweeps
 from foramen.study.model import Arm, Run, Study, Sweep

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from cervical_phantom.anatomy import LEVELS
+from diagnostic_accuracy import operating_point
 from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core import compute
 from foramen.core.errors import InputError
 from foramen.core.files import read_frame, write_text
-from foramen.evaluation import confident_errors, predictions, saliency
+from foramen.evaluation import confident_errors, saliency
 from foramen.evaluation import step as evaluation
 from foramen.explorer import drawing, page
 from foramen.fine_tuning.step import ATTENTION
@@ -70,7 +71,7 @@ def _networks(frame: pd.DataFrame, tested: pd.Series) -> list[dict[str, Any]]:
     """Each arm and seed: the threshold chosen on the validation set, and the score of every test radiograph."""
     test = frame[frame["split"] == "test"]
     scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score").loc[tested]
-    runs = predictions.thresholds(frame).drop(columns="source").to_dict("records")
+    runs = operating_point.thresholds(frame).drop(columns="source").to_dict("records")
     return [run | {"scores": scores[run["arm"], run["seed"]].tolist()} for run in runs]
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from diagnostic_accuracy import metrics, operating_point
+from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
+from diagnostic_accuracy.multiple_testing import holm
 from foramen.cohort import adapters, audit
 from foramen.cohort.manifest import identifier
 from foramen.core.errors import each, first_few, raise_any
-from foramen.evaluation import metrics, predictions
-from foramen.evaluation.bootstrap import patient_strata, patient_weights
-from foramen.evaluation.multiple_testing import holm
+from foramen.evaluation import predictions
 from foramen.study.model import ManifestCohort
 
 Verdict = Literal["sign", "no sign", "unknown"]
@@ -154,7 +155,7 @@ def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iter
 
 def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) -> Iterator[Sign]:
     """Was a threshold chosen on the test set? Without validation rows there is no other place to choose one."""
-    pitfall, limits = "threshold chosen on the test set", predictions.thresholds(frame)
+    pitfall, limits = "threshold chosen on the test set", operating_point.thresholds(frame)
     validated = limits["source"].str.startswith("as many").all()
     gains, optimal = [], 0
     for (arm, seed), run in test.groupby(["arm", "seed"]):
@@ -199,7 +200,7 @@ def _clustering(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
     numbers = f"{_some(images, 'test image')} of {_some(patients, 'patient')}"
     if images == patients:
         return _sign("intervals that count images", False, numbers)
-    limits, ratios, rng = predictions.thresholds(frame), [], np.random.default_rng(0)
+    limits, ratios, rng = operating_point.thresholds(frame), [], np.random.default_rng(0)
     for _, run in test.merge(limits, on=["arm", "seed"]).groupby(["arm", "seed"]):
         right = ((run["score"] >= run["threshold"]) == run["label"]).to_numpy(float)
         strata, patient = patient_strata(run["patient_id"].to_numpy(), run["label"].to_numpy())
@@ -213,7 +214,7 @@ def _clustering(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
 
 def _imbalance(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
     share = test.drop_duplicates("image_id")["label"].mean()
-    majority, called = max(share, 1 - share), predictions.called(pd.concat([frame[frame["split"] == "val"], test]))
+    majority, called = max(share, 1 - share), operating_point.called(pd.concat([frame[frame["split"] == "val"], test]))
     accuracy = (called["called"] == called["label"]).groupby([called["arm"], called["seed"]]).mean()
     below = int((accuracy <= majority).sum())
     no_better = f"{below} of {_some(len(accuracy), 'network')} no better"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
-from foramen.evaluation import metrics
-from foramen.evaluation.predictions import called, thresholds
+from diagnostic_accuracy import metrics
+from diagnostic_accuracy.operating_point import called, thresholds
 from foramen.pitfalls import outcome
 from foramen.pitfalls.probe import area, parts
 

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from foramen.evaluation import metrics
-from foramen.evaluation.intervals import LEVEL
-from foramen.evaluation.predictions import called
+from diagnostic_accuracy import metrics
+from diagnostic_accuracy.intervals import LEVEL
+from diagnostic_accuracy.operating_point import called
 from foramen.pitfalls import outcome
 
 NOMINAL = 1 - LEVEL

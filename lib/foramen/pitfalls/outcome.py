@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from foramen.evaluation.intervals import LEVEL
+from diagnostic_accuracy.intervals import LEVEL
 
 COLUMNS = ["pitfall", "metric", "wrong", "right", "truth", "inflation", "low", "high", "n", "of", "note"]
 Row = dict[str, object]

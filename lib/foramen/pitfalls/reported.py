@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from foramen.evaluation import comparisons, confident_errors, metrics
-from foramen.evaluation.bootstrap import Resampled, patient_strata, patient_weights
-from foramen.evaluation.predictions import called
+from diagnostic_accuracy import comparisons, metrics
+from diagnostic_accuracy.bootstrap import Resampled, patient_strata, patient_weights
+from diagnostic_accuracy.operating_point import called
+from foramen.evaluation import confident_errors
 from foramen.pitfalls import outcome
 
 RARE = 0.05  # prevalence of a screening setting

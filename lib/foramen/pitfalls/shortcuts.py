@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from foramen.evaluation.bootstrap import patient_strata, patient_weights
+from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from foramen.pitfalls import outcome, probe
 
 TEST = 0.4

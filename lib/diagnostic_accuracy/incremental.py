@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from foramen.evaluation.calibration import SCORE_MARGIN
+from diagnostic_accuracy.calibration import SCORE_MARGIN
 
 ALONE = "metadata alone"
 

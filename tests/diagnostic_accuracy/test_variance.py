@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.evaluation import metrics, variance
+from diagnostic_accuracy import metrics, variance
 
 SHAPE = (5, 3, 5, 5)  # training cohorts, seeds, cohorts of the threshold, test cohorts
 SOURCES = ["training patients", "seed", "threshold", "test patients"]

@@ -8,9 +8,9 @@ from scipy.special import expit, logit
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
-from foramen.evaluation import metrics, paired_tests
-from foramen.evaluation.calibration import SCORE_MARGIN
-from foramen.evaluation.metrics import METRICS, evaluate, operating_threshold
+from diagnostic_accuracy import metrics, paired_tests
+from diagnostic_accuracy.calibration import SCORE_MARGIN
+from diagnostic_accuracy.metrics import METRICS, evaluate, operating_threshold
 
 SCIKIT = {
     "accuracy": lambda y, s, w, t: sk.accuracy_score(y, s >= t, sample_weight=w),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.comparisons import contrast
-from foramen.evaluation.results import estimates
+from diagnostic_accuracy.bootstrap import Resampled
+from diagnostic_accuracy.comparisons import contrast
+from diagnostic_accuracy.results import estimates
 
 COLUMNS = ["arm", "metric", "at_home", "away", "low", "high", "change", "change_low", "change_high", "p_value", "note"]
 

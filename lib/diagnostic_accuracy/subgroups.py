@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from foramen.evaluation.bootstrap import Resampled, resample
-from foramen.evaluation.comparisons import contrast
-from foramen.evaluation.multiple_testing import holm
+from diagnostic_accuracy.bootstrap import Resampled, resample
+from diagnostic_accuracy.comparisons import contrast
+from diagnostic_accuracy.multiple_testing import holm
 
 SUBGROUPS = ("side", "site", "sex", "age_band", "severity", "level")
 METRICS = ("accuracy", "auroc")

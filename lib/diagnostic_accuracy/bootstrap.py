@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from foramen.core.errors import InputError, raise_any
-from foramen.evaluation import intervals, metrics
+from diagnostic_accuracy import intervals, metrics
 
 Array = NDArray[np.float64]
 Run = tuple[str, int]  # arm and seed
@@ -126,14 +125,15 @@ class _TestImages(NamedTuple):
         """The test images of a predictions table; raises as `resample`."""
         test = frame[frame.split == "test"]
         if not len(test):
-            raise InputError("the predictions table has no rows of the test split")
+            raise ValueError("the predictions table has no rows of the test split")
         if duplicates := int(test.duplicated(["arm", "seed", "image_id"]).sum()):
-            raise InputError(f"the predictions table has {duplicates} duplicate rows of the test split")
+            raise ValueError(f"the predictions table has {duplicates} duplicate rows of the test split")
         runs = dict.fromkeys(zip(test.arm, test.seed.tolist(), strict=True))
         scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
         missing = {run: int(scores[run].isna().sum()) for run in runs}
         name = "arm {!r}, seed {}: {} images of the test split are missing"
-        raise_any([name.format(*run, count) for run, count in missing.items() if count])
+        if faults := [name.format(*run, count) for run, count in missing.items() if count]:
+            raise ValueError("\n".join(faults))
         images = test.drop_duplicates("image_id").sort_values("image_id")
         counted = images.image_id.isin(images.image_id if only is None else only)
         facts = (images.label.to_numpy(), images.patient_id.to_numpy(), counted.to_numpy())
@@ -156,7 +156,7 @@ def _blocks(weights: NDArray, patient_of_image: NDArray) -> Iterator[tuple[slice
 
 def threshold_draws(frame: pd.DataFrame, n_resamples: int = 2000, seed: int = 0) -> dict[Run, Array]:
     """The operating threshold of each arm and seed (1 + resamples,): that of the validation rows as they are
-    (`predictions.thresholds`), then those of resampled validation patients; 0.5 without validation rows.
+    (`operating_point.thresholds`), then those of resampled validation patients; 0.5 without validation rows.
     """
     val = frame[frame.split == "val"]
     images = val.drop_duplicates("image_id")
@@ -181,7 +181,7 @@ def resample(
 
     Thresholds come from the table's validation rows, resampled as well (`threshold_draws`). `names` are the metrics
     wanted. Where `only` some images count, all patients are drawn still, so that parts of a test set share the draws.
-    Raises InputError where the arms do not have the same test images or there are none.
+    Raises ValueError where the arms do not have the same test images or there are none.
     """
     test, limits = _TestImages.of(frame, only), threshold_draws(frame, n_resamples, seed)
 

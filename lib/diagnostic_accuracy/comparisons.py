@@ -13,17 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from foramen.core.errors import InputError, raise_any
-from foramen.evaluation import bootstrap, intervals, metrics
-from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.intervals import Spread
-from foramen.evaluation.multiple_testing import holm, in_families
-from foramen.evaluation.results import ONE_SEED, TWO_SEEDS, no_interval, no_value
+from diagnostic_accuracy import bootstrap, intervals, metrics
+from diagnostic_accuracy.bootstrap import Resampled
+from diagnostic_accuracy.intervals import Spread
+from diagnostic_accuracy.multiple_testing import holm, in_families
+from diagnostic_accuracy.results import ONE_SEED, TWO_SEEDS, no_interval, no_value
 
-#: Claimed gains of the proposed method over the basic ResNet50, in percentage points, as ranges: abstract of
-#: Park J., Yang J., Park S., Kim J., Electronics 2023, 12(1), 195, doi:10.3390/electronics12010195. On other
-#: data than ours.
-PAPER_GAINS = {"accuracy": (5.3, 6.9), "f1": (5.2, 6.5), "specificity": (5.4, 9.2), "sensitivity": (0.8, 4.3)}
 #: Metrics of which a difference is a gain; those of calibration have an ideal value, not a direction.
 GAIN_METRICS = tuple(metric for metric in metrics.METRICS if metric not in metrics.CALIBRATION)
 FOUND = ["gain", "low", "high", "p_value", "detectable", "standard_error", "freedom"]
@@ -106,11 +101,11 @@ def differences(
     detectable, standard_error, freedom, note`, in points.
 
     `between` has the variance between seeds of each metric's gain where it was pooled over studies alike
-    (`intervals.pooled`). Raises InputError for an arm without predictions.
+    (`intervals.pooled`). Raises ValueError for an arm without predictions.
     """
     pairs = list(dict.fromkeys(pairs))
-    unknown, known = {arm for pair in pairs for arm in pair} - set(resampled.arms), ", ".join(resampled.arms)
-    raise_any([f"no predictions of arm {arm!r} (arms: {known})" for arm in sorted(unknown)])
+    if unknown := sorted({arm for pair in pairs for arm in pair} - set(resampled.arms)):
+        raise ValueError(f"no predictions of arm {', '.join(map(repr, unknown))} (arms: {', '.join(resampled.arms)})")
     wanted = [({"arm": arm, "reference": reference}, {arm: 1, reference: -1}) for arm, reference in pairs]
     return contrasts(resampled, wanted, between).reindex(columns=["arm", "reference", "metric", *FOUND, "note"])
 
@@ -126,25 +121,26 @@ def gains(
     primary: tuple[str, str] | None = None,
     planned: Collection[str] | None = None,
     by_metric: bool = False,
+    paper: Mapping[str, tuple[float, float]] = {},
 ) -> pd.DataFrame:
-    """Gain of every arm over `reference`, in percentage points, beside the ranges that the paper claims.
+    """Gain of every arm over `reference`, in percentage points, beside the ranges that a paper claims on other data.
 
     Columns `arm, metric, gain, low, high, p_value, paper_low, paper_high, paper_data, reference, primary, p_holm,
     note`. `primary` (arm, metric) is the one prespecified contrast; its p-value stands as it is, Holm adjusts the
-    others in families (`planned`, `by_metric`: see `multiple_testing.in_families`). The paper's ranges stand with the
-    primary arm, which is its proposed method, and are NaN elsewhere.
+    others in families (`planned`, `by_metric`: see `multiple_testing.in_families`). The ranges of `paper`, by metric,
+    stand with the primary arm, which is its proposed method, and are NaN elsewhere.
     Interval and p-value agree: p < 0.05 exactly where the interval leaves out 0.
     """
     frame = differences(resampled, over(resampled, reference))
     arm, metric = primary or (None, None)
-    paper = pd.DataFrame(PAPER_GAINS, index=["paper_low", "paper_high"]).T
-    frame[list(paper)] = paper.reindex(frame.metric.where(frame.arm == arm)).to_numpy()
+    ranges = pd.DataFrame(paper, index=["paper_low", "paper_high"], dtype=float).T
+    frame[list(ranges)] = ranges.reindex(frame.metric.where(frame.arm == arm)).to_numpy()
     frame["paper_data"] = np.where(frame.paper_low.notna(), "other data", "")
     frame["primary"] = (frame.arm == arm) & (frame.metric == metric)
     if primary and not frame.primary.any():
-        raise InputError(f"the primary contrast, {metric!r} of arm {arm!r} over {reference!r}, does not exist")
+        raise ValueError(f"the primary contrast, {metric!r} of arm {arm!r} over {reference!r}, does not exist")
     frame["p_holm"] = in_families(frame, planned, by_metric)
-    claimed = [*paper, "paper_data", "reference", "primary", "p_holm"]
+    claimed = [*ranges, "paper_data", "reference", "primary", "p_holm"]
     return frame[["arm", "metric", "gain", "low", "high", "p_value", *claimed, "note"]]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from foramen.evaluation import intervals, metrics
-from foramen.evaluation.bootstrap import Resampled
+from diagnostic_accuracy import intervals, metrics
+from diagnostic_accuracy.bootstrap import Resampled
 
 COLUMNS = ["arm", "metric", "estimate", "low", "high", "n_images", "n_patients", "n_seeds", "note"]
 ONE_SEED = "one seed: the interval leaves out the variation between trainings"

@@ -16,12 +16,12 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from foramen.evaluation import metrics, paired_tests
-from foramen.evaluation.bootstrap import Resampled, ScoredRun, resample
-from foramen.evaluation.comparisons import differences, equal_specificity
-from foramen.evaluation.intervals import error
-from foramen.evaluation.predictions import called
-from foramen.evaluation.results import estimates
+from diagnostic_accuracy import metrics, paired_tests
+from diagnostic_accuracy.bootstrap import Resampled, ScoredRun, resample
+from diagnostic_accuracy.comparisons import differences, equal_specificity
+from diagnostic_accuracy.intervals import error
+from diagnostic_accuracy.operating_point import called
+from diagnostic_accuracy.results import estimates
 
 QUICK = ("accuracy", "sensitivity", "specificity", "f1", "auroc")
 NAIVE = ("accuracy", "auroc")

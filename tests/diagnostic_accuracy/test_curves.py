@@ -7,7 +7,7 @@ from dcurves import dca
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc, average_precision_score, confusion_matrix, roc_auc_score
 
-from foramen.evaluation import curves, predictions
+from diagnostic_accuracy import curves, operating_point
 
 
 def frame_of(labels, scores, patients=None, arm="basic", seed=1) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def test_confusion_uses_each_seeds_own_validation_threshold(data):
         run.loc[:99, "split"] = "val"
         runs.append(run)
     frame = pd.concat(runs, ignore_index=True)
-    limits = predictions.thresholds(frame).set_index("seed")["threshold"]
+    limits = operating_point.thresholds(frame).set_index("seed")["threshold"]
     expected = np.mean(
         [
             confusion_matrix(run["label"][100:], run["score"][100:] >= limits[seed]).ravel()

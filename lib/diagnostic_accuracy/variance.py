@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from foramen.evaluation import intervals, metrics
+from diagnostic_accuracy import intervals, metrics
 
 Array = NDArray[np.float64]
 METRICS = ("accuracy", "auroc")

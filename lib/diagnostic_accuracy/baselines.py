@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from foramen.core.errors import InputError
-from foramen.evaluation import metrics
-from foramen.evaluation.bootstrap import resample
-from foramen.evaluation.results import ONE_SEED, estimates
+from diagnostic_accuracy import metrics
+from diagnostic_accuracy.bootstrap import resample
+from diagnostic_accuracy.results import ONE_SEED, estimates
 
 
 def baseline_estimates(
@@ -35,7 +34,7 @@ def baseline_estimates(
     if truth is not None:
         state = images.image_id.map(truth)
         if state.isna().any():
-            raise InputError(f"the true state of {int(state.isna().sum())} test images is missing")
+            raise ValueError(f"the true state of {int(state.isna().sum())} test images is missing")
         arms.append(images.assign(arm="label-noise ceiling", score=state.astype(float)))
     table = estimates(resample(pd.concat(arms), n_resamples, seed, (*metrics.CONFUSION, *metrics.RANKING)))
     table["note"] = [note.replace(ONE_SEED, "").strip("; ") for note in table.note]

@@ -16,8 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from foramen.core.errors import InputError, raise_any
-from foramen.evaluation.predictions import called
+from diagnostic_accuracy.operating_point import called
 
 _SUBSETS = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,), "auroc": (0, 1)}
 _COLUMNS = ["arm", "reference", "seed", "reference_seed", "metric", "difference", "p_value", "method"]
@@ -113,7 +112,7 @@ def compare_pairs(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.D
         for seed, seed_reference in _seed_pairs(runs, arm, reference):
             first, second = runs[arm, seed], runs[reference, seed_reference]
             if not first.index.equals(second.index):
-                raise InputError(f"arms {arm!r} and {reference!r} do not have the same test images")
+                raise ValueError(f"arms {arm!r} and {reference!r} do not have the same test images")
             for metric, labels in _SUBSETS.items():
                 chosen = first.label.isin(labels)
                 found = (_auroc_test if metric == "auroc" else _accuracy_test)(first[chosen], second[chosen])
@@ -124,8 +123,8 @@ def compare_pairs(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.D
 def _seed_pairs(runs: dict, arm: str, reference: str) -> list[tuple[int, int]]:
     """The seeds of two arms that belong together."""
     seeds, seeds_reference = ([seed for name, seed in runs if name == wanted] for wanted in (arm, reference))
-    found = {arm: seeds, reference: seeds_reference}
-    raise_any([f"no predictions of arm {name!r}" for name, own in found.items() if not own])
+    if absent := [name for name, own in ((arm, seeds), (reference, seeds_reference)) if not own]:
+        raise ValueError(f"no predictions of arm {', '.join(map(repr, absent))}")
     if len(seeds) == 1 or len(seeds_reference) == 1:
         return [(seed, other) for seed in seeds for other in seeds_reference]
     return [(seed, seed) for seed in seeds if seed in seeds_reference]

@@ -9,7 +9,7 @@ why in words.
 import numpy as np
 from numpy.typing import NDArray
 
-from foramen.evaluation.calibration import calibration_metrics
+from diagnostic_accuracy.calibration import calibration_metrics
 
 Array = NDArray[np.float64]
 

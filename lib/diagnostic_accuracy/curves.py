@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from foramen.evaluation import metrics
-from foramen.evaluation.bootstrap import image_weights
-from foramen.evaluation.predictions import called
+from diagnostic_accuracy import metrics
+from diagnostic_accuracy.bootstrap import image_weights
+from diagnostic_accuracy.operating_point import called
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array, Array, Array, Array], Array]

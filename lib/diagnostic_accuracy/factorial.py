@@ -5,10 +5,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from foramen.core.errors import InputError, raise_any
-from foramen.evaluation.bootstrap import Resampled
-from foramen.evaluation.comparisons import contrasts
-from foramen.evaluation.multiple_testing import holm
+from diagnostic_accuracy.bootstrap import Resampled
+from diagnostic_accuracy.comparisons import contrasts
+from diagnostic_accuracy.multiple_testing import holm
 
 
 def is_full_factorial(switches: pd.DataFrame) -> bool:
@@ -29,12 +28,12 @@ def factorial_effects(resampled: Resampled, switches: pd.DataFrame, order: int =
     switches = switches.astype(bool)
     cells = len(switches.drop_duplicates())
     if not is_full_factorial(switches):
-        raise InputError(
+        raise ValueError(
             f"not a full factorial: {len(switches)} arms with {cells} different combinations of "
             f"{switches.shape[1]} switches (needed: each of {2 ** switches.shape[1]} once)"
         )
-    absent = [arm for arm in switches.index if arm not in resampled.arms]
-    raise_any([f"no predictions of arm {arm!r}, which the factorial needs" for arm in absent])
+    if absent := [arm for arm in switches.index if arm not in resampled.arms]:
+        raise ValueError(f"no predictions of arm {', '.join(map(repr, absent))}, which the factorial needs")
     wanted = []
     for size in range(1, min(order, switches.shape[1]) + 1):
         for term in combinations(switches.columns, size):
