@@ -218,8 +218,9 @@ def test_what_is_worth_nothing_and_what_was_not_measured_can_be_told(drawn):
 
 
 def test_every_figure_is_drawn_here_exported_and_has_a_caption(drawn):
-    assert set(figures.CAPTIONS) == set(drawn) <= set(figures.__all__)
-    for name, (title, reading) in figures.CAPTIONS.items():
+    captions = {name: figures.CAPTIONS[name] for name in figures.__all__ if name in figures.CAPTIONS}
+    assert set(captions) == set(drawn)  # what another package draws with a caption has its own tests
+    for name, (title, reading) in captions.items():
         assert title and reading.endswith((".", "?")), name
         assert not inspect.ismodule(getattr(figures, name)), name
 
