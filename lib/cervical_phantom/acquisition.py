@@ -3,6 +3,7 @@
 Attenuation: NIST mass coefficients times the densities below. Shown in 01_data_audit.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -256,14 +257,8 @@ def detect(
     primary = primary.reshape(rows, factor, columns, factor).mean((1, 3))
     field = aperture(exposed.box, rows, columns, pixel_mm)
     small = primary * field
-    haze = enlarge(
-        gaussian_filter(
-            np.pad(np.minimum(small, SCATTERING), (0, 4), mode="edge")[::4, ::4], SCATTER_MM / pixel_mm / 4
-        ),
-        rows,
-        columns,
-        4,
-    )
+    every_fourth = np.pad(np.minimum(small, SCATTERING), (0, 4), mode="edge")[::4, ::4]
+    haze = enlarge(gaussian_filter(every_fourth, SCATTER_MM / pixel_mm / 4), rows, columns, 4)
     signal = small + equipment.scatter * exposed.scatter * haze
     photons = equipment.photons * 10**exposed.log_exposure * pixel_mm**2
     noise = np.sqrt(signal / photons) * rng.standard_normal(signal.shape)
@@ -310,17 +305,12 @@ def look_up(signal: np.ndarray, equipment: Equipment, exposed: Exposed, pixel_mm
 
 
 LEAD = 0.97  # share of the beam that a lead letter stops (assumption)
-Stroke = tuple[tuple[float, float], tuple[float, float]]  # from, to
-LETTERS: dict[str, list[Stroke]] = {
-    "L": [((0, 0), (0, 1)), ((0, 1), (0.6, 1))],
+LETTERS: dict[str, list[list[tuple[float, float]]]] = {  # the strokes of each, from corner to corner
+    "L": [[(0, 0), (0, 1), (0.6, 1)]],
     "R": [
-        ((0, 0), (0, 1)),
-        ((0, 0), (0.45, 0)),
-        ((0.45, 0), (0.6, 0.13)),
-        ((0.6, 0.13), (0.6, 0.37)),
-        ((0.6, 0.37), (0.45, 0.5)),
-        ((0.45, 0.5), (0, 0.5)),
-        ((0.3, 0.5), (0.62, 1)),
+        [(0, 0), (0, 1)],
+        [(0, 0), (0.45, 0), (0.6, 0.13), (0.6, 0.37), (0.45, 0.5), (0, 0.5)],
+        [(0.3, 0.5), (0.62, 1)],
     ],
 }
 
@@ -339,7 +329,7 @@ def put_marker(
     y, x = (np.mgrid[top:bottom, left:end] - middle[:, None, None]) * (pixel_mm / height)
     across, along = np.cos(angle) * x + np.sin(angle) * y + 0.3, np.cos(angle) * y - np.sin(angle) * x + 0.5
     nearest = np.full(across.shape, np.inf)
-    for (x0, y0), (x1, y1) in LETTERS[letter]:
+    for (x0, y0), (x1, y1) in itertools.chain(*map(itertools.pairwise, LETTERS[letter])):
         dx, dy = x1 - x0, y1 - y0
         t = np.clip(((across - x0) * dx + (along - y0) * dy) / (dx * dx + dy * dy), 0, 1)
         nearest = np.minimum(nearest, np.hypot(across - x0 - t * dx, along - y0 - t * dy))

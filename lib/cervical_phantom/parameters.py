@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0)]
+Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Section(BaseModel):
@@ -169,10 +170,8 @@ class Marker(Section):
     """The lead letter of the side nearest the detector."""
 
     present_share: Share = Field(0.9, description="Share of the images with a marker; 0: none. (C)")
-    label_correlation: float = Field(
+    label_correlation: Correlation = Field(
         0.0,
-        ge=-1,
-        le=1,
         description="Share of images with a marker among stenotic minus that among the others; 0: "
         "the marker says nothing about the label. (shortcut demonstration)",
     )
@@ -182,10 +181,8 @@ class Site(Section):
     """Two sites with different equipment (fixed in `acquisition`); B has the older one."""
 
     b_share: Share = Field(0.4, description="Share of patients from site B; 0: one site. (C)")
-    label_correlation: float = Field(
+    label_correlation: Correlation = Field(
         0.0,
-        ge=-1,
-        le=1,
         description="Share of site B among patients with any stenosis minus that among the others; 0: "
         "the site says nothing about the label. (shortcut demonstration)",
     )

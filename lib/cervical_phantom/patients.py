@@ -57,19 +57,12 @@ def _write_patients(
     return pd.DataFrame(rows)
 
 
-def write(
-    parameters: SyntheticCohort,
-    image_size: int,
-    folder: Path | str,
-    processes: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+def write(parameters: SyntheticCohort, image_size: int, folder: Path | str, processes: int = 1) -> None:
     """Write the cohort to `folder`: manifest.parquet, truth.parquet, images.npy, boxes.npy and masks.npy.
 
     Images are square (image_size), uint16, bone bright, letterboxed with zeros; boxes (N, 4) hold the exposed area as
     top, left, bottom, right; bit i of a mask is the outline of foramen LEVELS[i] of the shown side. The bytes do not
-    depend on `processes`. progress(done, total) is told the finished images. The manifest appears last. EmptyCohort
-    where no patient has a radiograph.
+    depend on `processes`. The manifest appears last. EmptyCohort where no patient has a radiograph.
     """
     first = _rows_before(parameters)
     total = int(first[-1])
@@ -87,12 +80,7 @@ def write(
             np.lib.format.open_memmap(arrays[name], "w+", dtype, shape)
         patients = list(zip(range(parameters.patients), first[:-1].tolist(), strict=True))
         tasks = [patients[i : i + CHUNK] for i in range(0, len(patients), CHUNK)]
-        parts, done = [], 0
-        for part in _spread(partial(_write_patients, parameters, image_size, arrays), tasks, processes):
-            parts.append(part)
-            done += len(part)
-            if progress:
-                progress(done, total)
+        parts = list(_spread(partial(_write_patients, parameters, image_size, arrays), tasks, processes))
         table = pd.concat([part for part in parts if len(part)], ignore_index=True).astype({"label": "int8"})
         table[MANIFEST_COLUMNS].to_parquet(manifest, index=False)
         table.drop(columns=MANIFEST_COLUMNS[1:]).to_parquet(truth, index=False)

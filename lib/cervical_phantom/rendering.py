@@ -35,15 +35,8 @@ def stages(case: Case, name: str, row: dict, image_size: int, exposed: acq.Expos
     paths = acq.line_integrals(case.spines[name], case.bones[name], view, grid, rng, p.exposure.texture)
     signal = acq.detect(paths, equipment, exposed, pixel, factor, rng)
     if row["marker_present"]:
-        acq.put_marker(
-            signal,
-            row["marker_letter"],
-            row["marker_right"],
-            row["marker_down"],
-            equipment.marker_mm,
-            row["marker_angle"],
-            pixel,
-        )
+        letter, right, down, angle = (row[f"marker_{name}"] for name in ("letter", "right", "down", "angle"))
+        acq.put_marker(signal, letter, right, down, equipment.marker_mm, angle, pixel)
     return {
         "paths": paths,
         "signal": signal,

@@ -17,23 +17,9 @@ from foramen.core.files import write_text
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
-_POINTS = (
-    "gain",
-    "slope",
-    "low",
-    "high",
-    "paper_low",
-    "paper_high",
-    "detectable",
-    "standard_error",
-    "difference",
-    "sd",
-    "inflation",
-    "wrong",
-    "right",
-    "truth",
-)
-_CHANGES = ("at_home", "away", "change", "change_low", "change_high")
+_POINTS = ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")  # percentage points
+_LIMITS = ("low", "high", "paper_low", "paper_high", "change_low", "change_high")
+_PARTS = ("standard_error", "wrong", "right", "truth", "at_home", "away")  # like limits, in points where one above is
 
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
@@ -92,16 +78,14 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
     A missing number is a dash, so that it cannot be mistaken for an empty cell.
     """
-    in_points = any(
-        column in frame for column in ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")
-    )
+    in_points = {*_POINTS, *_LIMITS, *_PARTS} if any(column in frame for column in _POINTS) else set[str]()
     shown = {}
     for i, column in enumerate(frame.columns):
         cells = frame.iloc[:, i]
         if cells.dtype == bool:
             shown[i] = cells.map({True: "yes", False: "no"})
         elif pd.api.types.is_float_dtype(cells):
-            shown[i] = cells.map(lambda x, c=column: _number(x, c, in_points))
+            shown[i] = cells.map(lambda x, c=column: _number(x, c in _P_COLUMNS, c in in_points))
         else:
             shown[i] = cells.map(lambda x: "–" if pd.isna(x) else str(x))
     return pd.DataFrame(shown, dtype=object).set_axis([str(column) for column in frame.columns], axis=1)
@@ -114,9 +98,7 @@ def p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _number(value: float, column: str, in_points: bool) -> str:
-    if not np.isfinite(value):
-        return "–"
-    if column in _P_COLUMNS:
+def _number(value: float, probability: bool, points: bool) -> str:
+    if probability or not np.isfinite(value):
         return p_value(value)
-    return f"{value:.1f}" if in_points and column in (*_POINTS, *_CHANGES) else f"{value:.3f}"
+    return f"{value:.1f}" if points else f"{value:.3f}"
