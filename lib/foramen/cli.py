@@ -18,13 +18,15 @@ from foramen.core.files import require_empty
 from foramen.core.terminal import say
 from foramen.study import Study, load
 
+EXITS = "Exit status: 0 well; 1 faults were found, or a job failed; 2 could not run; 130 interrupted."
+
 Command = Callable[[argparse.Namespace], int]
 Parser = argparse.ArgumentParser
 Add = Callable[..., Parser]  # name, command, what it does, shared options: the parser of a command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 well, 1 faults or failed jobs, 2 could not run, 130 interrupted."""
+    """Run a command; its exit status is that of `EXITS`."""
     given = parser().parse_args(arguments)
     try:
         with processes.signals_as_interrupts():
@@ -32,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         say(*error.faults, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has enough, as in `foramen audit … | head`; the flush at the end finds no pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:  # a folder that cannot be written, a disk that is full
         say(f"could not run: {error}", file=sys.stderr)
         return 2
@@ -44,12 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(prog="foramen", description=sys.modules["foramen"].__doc__)
+    top = argparse.ArgumentParser(prog="foramen", description=sys.modules["foramen"].__doc__, epilog=EXITS)
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, text: str, *parents: Parser) -> Parser:
-        added = commands.add_parser(name, help=text, description=text, parents=parents)
+        added = commands.add_parser(name, help=text, description=text, epilog=EXITS, parents=parents)
         added.set_defaults(command=command)
         return added
 
@@ -88,6 +93,7 @@ def _own_tables(add: Add, study: Parser) -> None:
 
     text = "signs of pitfalls in a predictions table, with numbers (docs/pitfalls.md)"
     audit = add("audit", audit_predictions, text)
+    audit.epilog = f"{EXITS} A sign is no fault: it does not change the exit status."
     audit.add_argument("predictions", type=Path, help="table, one row for each image, arm and seed")
     audit.add_argument("--manifest", type=Path, help="table of the images, as `foramen check` reads it")
     audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
@@ -141,7 +147,8 @@ def _study_options() -> Parser:
     """Which study, with which changes."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("study", help="study file, such as params/default.yaml")
-    options.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    text = "another value for a key of the study file, such as training.epochs=2; may be given several times"
+    options.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help=text)
     options.add_argument("--cohort", help="manifest of your own radiographs, in place of the study's cohort")
     return options
 
@@ -199,9 +206,10 @@ def show_cost(given: argparse.Namespace) -> int:
     """`foramen cost`."""
     from foramen.report import cost
 
-    spent = cost.cost(_load(given))
+    chosen = _load(given)
+    spent = cost.cost(chosen)
     if spent.empty:
-        raise InputError(f"{given.study}: no job of it has run here")
+        raise InputError(f"{given.study}: {cost.why_none(chosen)}")
     say(*spent.to_string(index=False).splitlines(), f"Energy: {cost.WATTS_PER_CORE:g} W a busy core, an assumption.")
     return 0
 

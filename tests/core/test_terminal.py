@@ -1,5 +1,7 @@
 """What comes from outside cannot move the cursor, nor pass for a line of ours."""
 
+import os
+
 import pytest
 
 from foramen import cli
@@ -54,3 +56,12 @@ def test_a_long_text_keeps_its_beginning_and_its_end():
 
 def test_what_prints_stays_as_it_is():
     assert escaped("Zoë, 椎間孔, C:\\films ✓") == "Zoë, 椎間孔, C:\\films ✓"
+
+
+def test_a_reader_who_has_enough_ends_a_command_quietly(monkeypatch, capfd):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert cli.main(["check", "params/smoke.yaml"]) == 141
+    assert capfd.readouterr().err == ""

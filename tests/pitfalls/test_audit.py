@@ -85,7 +85,7 @@ def test_one_seed_several_images_a_patient_and_a_rare_class():
     kept = (frame["label"] == 0) | (frame["patient_id"].str[-1] == "7")
     signs = found(audit.signs(frame[kept]))
     assert signs["too few seeds"] == "1 training an arm"
-    assert float(signs["intervals that count images"].split("they are ")[1].split()[0]) > 1.5
+    assert float(signs["intervals that count images"].split("up to ")[1].split()[0]) > 1.5
     assert "accuracy under imbalance" in signs
     assert "best of many networks" not in signs
 
@@ -159,7 +159,7 @@ def test_equal_scores_of_one_network_are_no_sign_of_copies(frame):
     signs = {sign.pitfall: sign for sign in audit.signs(rounded)}
     assert signs["copies of an image"].verdict == "unknown"
     assert signs["best of many networks"].numbers == "1 network"
-    assert signs["accuracy under imbalance"].numbers.endswith("of 1 network no better")
+    assert signs["accuracy under imbalance"].numbers.endswith("of 1 network no better at the validation threshold")
 
 
 def test_a_reported_threshold_takes_the_place_of_one_half(frame):
@@ -171,6 +171,21 @@ def test_a_reported_threshold_takes_the_place_of_one_half(frame):
         gains.append(100 * (best - run["right"].mean()))
     numbers = found(audit.signs(test, threshold=0.37))["threshold chosen on the test set"]
     assert f"add up to {max(gains):.1f} pp of accuracy to the reported 0.37;" in numbers
+
+
+def test_every_check_calls_positive_at_the_reported_threshold():
+    frame = predictions(200, 4, {"one": 1.0}, seeds=1, alike=True)
+    test = frame[frame["split"] == "test"]
+    assert (
+        "1 of 1 network no better at the reported 1"
+        in found(audit.signs(frame, threshold=1.0))["accuracy under imbalance"]
+    )
+    at = {None: "the validation threshold", 0.4: "the reported 0.4"}
+    for threshold, words in at.items():
+        numbers = {sign.pitfall: sign.numbers for sign in audit.signs(frame, threshold=threshold)}
+        for pitfall in ("threshold chosen on the test set", "intervals that count images", "accuracy under imbalance"):
+            assert words in numbers[pitfall]
+    assert "at 0.5" in found(audit.signs(test))["intervals that count images"]
 
 
 @pytest.mark.parametrize("threshold", ["37", "-0.1", "nan"])

@@ -76,6 +76,43 @@ def test_a_shortcut_is_worth_nothing_where_it_is_missing():
     assert row["wrong"] > 95 and row["low"] > 20 and row["right"] == pytest.approx(50, abs=12)
 
 
+def test_a_map_accuses_the_marker_that_was_learned():
+    rng = np.random.default_rng(0)
+    labels, clean = np.tile([0, 1], 300), rng.normal(size=(600, 64 + 256))
+    cell = rng.integers(0, 64, 600)
+    cell[labels == 1] = 9  # the second row's second cell
+    places = np.stack([cell % 8, cell // 8], axis=1) / 4 - 0.875
+    marked = clean.copy()
+    marked[np.arange(600), cell] += 3
+    row = shortcuts.pointed(marked, clean, labels, np.arange(600), np.where(labels[:, None] == 1, places, np.nan))
+    assert row["wrong"] > row["truth"] + 20 and row["low"] > 0
+    nowhere = shortcuts.pointed(marked, clean, labels, np.arange(600), np.full((600, 2), np.nan))
+    assert np.isnan(nowhere["inflation"])
+
+
+def test_evidence_adds_up_to_the_score():
+    rng = np.random.default_rng(0)
+    features, labels = probe.marks(rng.random((40, 80, 80))), rng.integers(0, 2, 40)
+    fitted = probe.linear().fit(features, labels)
+    added = probe.evidence(fitted, features).sum(axis=(1, 2)) + fitted[1].intercept_
+    assert added == pytest.approx(fitted.decision_function(features))
+
+
+def test_a_narrower_field_is_black_outside_and_nothing_else():
+    films, boxes = np.full((2, 100, 100), 7, np.uint16), np.array([[0, 10, 100, 90]] * 2)
+    wide, narrow = shortcuts.collimated(films, boxes, np.array([False, True]))
+    assert (wide[:, 10:90] == 7).all() and wide[:, :10].sum() == wide[:, 90:].sum() == 0
+    assert (narrow[4:96, 14:86] == 7).all() and narrow.sum() == 7 * 92 * 72
+
+
+def test_who_is_told_the_label():
+    labels = np.tile([0, 1], 2000)
+    for correlation in (0.0, 0.9):
+        among = shortcuts.told(labels, correlation)
+        assert among.mean() == pytest.approx(0.5, abs=0.03)
+        assert among[labels == 1].mean() - among[labels == 0].mean() == pytest.approx(correlation, abs=0.05)
+
+
 def test_a_score_that_is_age_is_nothing_among_those_of_like_age():
     frame = predictions(300, skills={"basic": 0.0}, seeds=1)
     ages = frame.set_index("image_id")["label"] * 8 + np.random.default_rng(0).integers(0, 30, len(frame))
@@ -178,6 +215,16 @@ def test_an_interval_of_one_network_misses_the_mean_of_its_seeds():
     row = inference.without_seeds(frame, 100)
     assert row["wrong"] > 50 and row["right"] < 10
     assert inference.without_seeds(predictions(seeds=1), 50)["note"] == "no arm has two seeds"
+
+
+def test_an_interval_of_one_training_set_misses_the_mean_over_training_sets():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 160)
+    features = rng.normal(size=(160, 30)) + 0.3 * labels[:, None]
+    row = inference.without_training(features, labels, np.repeat(np.arange(80), 2), repetitions=30)
+    assert row["wrong"] > 10 and row["right"] < row["wrong"] - 4
+    few = inference.without_training(features[:40], labels[:40], np.arange(40) // 2)
+    assert few["note"] == "too few patients"
 
 
 def test_parts_keep_groups_together():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foramen import study
-from foramen.pitfalls import step
+from foramen.pitfalls import probe, step
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,25 @@ def test_cohorts_differ_in_nothing_but_what_knows_the_label(drawn):
     shares = [rows["marker"].loc[part, "marker_present"].mean() for part in (stenotic, ~stenotic)]
     assert shares[0] > shares[1] + 0.5
     assert (rows["site"]["site"] != rows["clean"]["site"]).any()
+
+
+def test_the_collimation_knows_the_label_or_as_much_by_coin(drawn):
+    tight = {name: (drawn[name].films != drawn["clean"].films).any(axis=(1, 2)) for name in drawn}
+    labels = drawn["clean"].rows["label"].to_numpy()
+    assert tight["collimation"].any() and tight["collimation by coin"].any()
+    agree = {name: (tight[name] == labels).mean() for name in ("collimation", "collimation by coin")}
+    assert agree["collimation"] > 0.8 > agree["collimation by coin"]
+
+
+def test_markers_lie_where_films_are_brightest_beside_the_column(drawn):
+    some = drawn["marker"]
+    places, films = step.markers(some), probe.turned(some.films, some.right)
+    present = some.rows["marker_present"].to_numpy()
+    assert (np.isfinite(places).all(axis=1) == present).all()
+    for film, place in zip(films[present], places[present], strict=True):
+        x, y = ((place + 1) / 2 * step.FILM).astype(int)
+        around = film[max(y - 8, 0) : y + 9, max(x - 8, 0) : x + 9]
+        assert around.max() > 0.9 * film.max()
 
 
 def test_regions_hold_the_foramina(drawn):

@@ -73,16 +73,18 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
     raise_any(faults)
     repeated = test.duplicated(["arm", "seed", "image_id"])
     whole, test = test, test[~repeated]
+    limits = _limits(frame, threshold)
+    called = test.merge(limits, on=["arm", "seed"]).assign(called=lambda rows: rows["score"] >= rows["threshold"])
     return [
         _shared_patients(frame, manifest),
         _repeated(whole, repeated),
         _same_scores(test),
         *_against_manifest(test, manifest),
-        *_threshold(frame, test, threshold),
+        *_threshold(called, threshold is not None),
         _seeds(test),
         _arms(test),
-        _clustering(frame, test),
-        _imbalance(frame, test),
+        _clustering(called),
+        _imbalance(called),
         *_followed(test, manifest),
         _metadata(manifest),
     ]
@@ -153,29 +155,39 @@ def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iter
         yield _sign(f"{column} is not the manifest's", other > 0, f"{other} of {_some(len(common), 'test image')}")
 
 
-def _threshold(frame: pd.DataFrame, test: pd.DataFrame, reported: float | None) -> Iterator[Sign]:
+def _limits(frame: pd.DataFrame, reported: float | None) -> pd.DataFrame:
+    """The threshold of each arm and seed: the reported one, else `operating_point.thresholds`; `at` names it."""
+    limits = operating_point.thresholds(frame)
+    limits["validated"] = limits["source"].str.startswith("as many")
+    limits["at"] = np.where(limits["validated"], "the validation threshold", "0.5")
+    return limits if reported is None else limits.assign(threshold=reported, at=f"the reported {reported:g}")
+
+
+def _threshold(called: pd.DataFrame, reported: bool) -> Iterator[Sign]:
     """Was a threshold chosen on the test set? Without validation rows there is no other place to choose one."""
-    pitfall, limits = "threshold chosen on the test set", operating_point.thresholds(frame)
-    validated = limits["source"].str.startswith("as many").all()
+    pitfall, validated = "threshold chosen on the test set", called["validated"].all()
     gains, optimal = [], 0
-    for (arm, seed), run in test.groupby(["arm", "seed"]):
+    for _, run in called.groupby(["arm", "seed"]):
         labels, scores, one = run["label"].to_numpy(), run["score"].to_numpy(), np.ones((1, len(run)))
-        chosen = limits.set_index(["arm", "seed"]).threshold[arm, seed] if reported is None else reported
         candidates = np.append(np.unique(scores), np.inf)
         weights = np.repeat(one, len(candidates), axis=0)
         names = ("accuracy", "balanced_accuracy")
         best = np.nanmax(metrics.evaluate(weights, labels, scores, candidates, names), axis=1)
-        gains.append(100 * (best[0] - metrics.evaluate(one, labels, scores, chosen, names)[0, 0]))
-        if reported is not None:
-            optimal += int((metrics.evaluate(one, labels, scores, reported, names)[:, 0] >= best - 1e-12).any())
-    at = "the validation threshold" if validated else "0.5"
-    at = at if reported is None else f"the reported {reported:g}"
-    text = f"the best threshold on the test set would add up to {max(gains):.1f} pp of accuracy to {at}"
+        here = metrics.evaluate(one, labels, scores, run["threshold"].iloc[0], names)[:, 0]
+        gains.append(100 * (best[0] - here[0]))
+        optimal += int((here >= best - 1e-12).any())
+    text = f"the best threshold on the test set would add up to {max(gains):.1f} pp of accuracy to {_at(called)}"
     yield _sign(pitfall, not validated, text + ("" if validated else "; there are no validation rows of both classes"))
-    if reported is not None:
-        networks = _some(len(gains), "network")
-        numbers = f"{reported:g} is the best there for {optimal} of {networks} (accuracy or Youden's index)"
-        yield _sign("the reported threshold is the test set's best", optimal > 0, numbers)
+    if reported:
+        numbers = f"{_at(called)} is the best there for {optimal} of {_some(len(gains), 'network')}"
+        yield _sign(
+            "the reported threshold is the test set's best", optimal > 0, numbers + " (accuracy or Youden's index)"
+        )
+
+
+def _at(called: pd.DataFrame) -> str:
+    """Which threshold the calls were made at."""
+    return " or ".join(called["at"].unique())
 
 
 def _seeds(test: pd.DataFrame) -> Sign:
@@ -194,30 +206,29 @@ def _arms(test: pd.DataFrame) -> Sign:
     return _sign("best of many networks", networks > 2, numbers)
 
 
-def _clustering(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
+def _clustering(called: pd.DataFrame) -> Sign:
     """How much wider the interval of accuracy is when patients are drawn, not images (the largest of all networks)."""
-    images, patients = test["image_id"].nunique(), test["patient_id"].nunique()
+    images, patients = called["image_id"].nunique(), called["patient_id"].nunique()
     numbers = f"{_some(images, 'test image')} of {_some(patients, 'patient')}"
     if images == patients:
         return _sign("intervals that count images", False, numbers)
-    limits, ratios, rng = operating_point.thresholds(frame), [], np.random.default_rng(0)
-    for _, run in test.merge(limits, on=["arm", "seed"]).groupby(["arm", "seed"]):
-        right = ((run["score"] >= run["threshold"]) == run["label"]).to_numpy(float)
+    ratios, rng = [], np.random.default_rng(0)
+    for _, run in called.groupby(["arm", "seed"]):
+        right = (run["called"] == run["label"]).to_numpy(float)
         strata, patient = patient_strata(run["patient_id"].to_numpy(), run["label"].to_numpy())
         drawn = patient_weights(np.zeros_like(strata), RESAMPLES, rng)[:, patient]
         naive = np.sqrt(right.mean() * (1 - right.mean()) / len(right))
         ratios.append((drawn @ right / drawn.sum(axis=1)).std(ddof=1) / naive if naive > 0 else 1.0)
-    return _sign(
-        "intervals that count images", True, f"{numbers}; by patients they are {max(ratios):.2f} times as wide"
-    )
+    wider = f"by patients that of accuracy at {_at(called)} is up to {max(ratios):.2f} times as wide"
+    return _sign("intervals that count images", True, f"{numbers}; {wider}")
 
 
-def _imbalance(frame: pd.DataFrame, test: pd.DataFrame) -> Sign:
-    share = test.drop_duplicates("image_id")["label"].mean()
-    majority, called = max(share, 1 - share), operating_point.called(pd.concat([frame[frame["split"] == "val"], test]))
+def _imbalance(called: pd.DataFrame) -> Sign:
+    share = called.drop_duplicates("image_id")["label"].mean()
+    majority = max(share, 1 - share)
     accuracy = (called["called"] == called["label"]).groupby([called["arm"], called["seed"]]).mean()
     below = int((accuracy <= majority).sum())
-    no_better = f"{below} of {_some(len(accuracy), 'network')} no better"
+    no_better = f"{below} of {_some(len(accuracy), 'network')} no better at {_at(called)}"
     numbers = f"always the majority class: {majority:.1%} right; {no_better}"
     return _sign("accuracy under imbalance", majority >= BALANCED or below > 0, numbers)
 

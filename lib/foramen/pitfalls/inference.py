@@ -14,11 +14,12 @@ from scipy import stats
 from diagnostic_accuracy import metrics
 from diagnostic_accuracy.intervals import LEVEL
 from diagnostic_accuracy.operating_point import called
-from foramen.pitfalls import outcome
+from foramen.pitfalls import outcome, probe
 
 NOMINAL = 1 - LEVEL
 Z = float(stats.norm.ppf((1 + LEVEL) / 2))
 SIGNIFICANT = Z**2
+LEARNED, TESTED = 20, 40  # patients of a small study
 
 
 class Answers(NamedTuple):
@@ -155,6 +156,32 @@ def without_seeds(frame: pd.DataFrame, size: int, repetitions: int = 500, seed: 
     centred = sums[:, :-1] - own.to_numpy() * sums[:, -1:]
     variance = size * centred.var(axis=0) / (size * sums[:, -1].mean()) ** 2
     wrong, right = ((np.abs(found - target) > Z * np.sqrt(v)).mean(axis=1) for v in (variance, variance + between))
+    return outcome.over_repetitions(pitfall, metric, wrong, right, NOMINAL)
+
+
+def without_training(
+    features: NDArray, labels: NDArray, patients: NDArray, repetitions: int = 60, seed: int = 0
+) -> outcome.Row:
+    """How often a 95 % interval of accuracy from one training set misses the mean over training sets: test patients
+    alone counted (wrong), the variance between training sets added (right).
+
+    Each repetition trains a linear probe on 20 patients and draws test sets of 40 of the others, with replacement;
+    `features` (images, d) are those of `probe`. What is said of a method, and not of one network, is about that mean.
+    """
+    names, index = np.unique(patients, return_inverse=True)
+    pitfall, metric = "interval without the training sample", "intervals that miss"
+    if len(names) <= LEARNED:
+        return outcome.unknown(pitfall, metric, "too few patients")
+    rng, share, own, variance, found = np.random.default_rng(seed), LEARNED / len(names), [], [], []
+    for i in range(repetitions):
+        train, _ = probe.parts(patients, (share, 1 - share), seed + i)
+        right = probe.linear().fit(features[train], labels[train]).predict(features) == labels
+        others = pd.Series(right[~train]).groupby(index[~train]).mean().to_numpy(float)
+        own.append(others.mean())
+        variance.append(others.var() / TESTED)
+        found.append(rng.choice(others, (50, TESTED)).mean(axis=1))
+    apart, within, between = np.abs(np.array(found) - np.mean(own)), np.array(variance), np.var(own, ddof=1)
+    wrong, right = ((apart > Z * np.sqrt(v)[:, None]).mean(axis=1) for v in (within, within + between))
     return outcome.over_repetitions(pitfall, metric, wrong, right, NOMINAL)
 
 

@@ -38,6 +38,15 @@ def marks(images: NDArray) -> NDArray[np.float32]:
     return np.hstack([tones(brightest), tones(broad)])
 
 
+def evidence(fitted: Pipeline, features: NDArray) -> NDArray[np.float64]:
+    """What each of 8 × 8 cells adds to the score of a `linear` classifier of `marks` (n, 8, 8), exactly: its features,
+    standardised, times their coefficients.
+    """
+    parts = fitted[0].transform(features) * fitted[1].coef_[0]
+    brightest, broad = np.split(parts, [MARKS**2], axis=1)
+    return brightest.reshape(-1, MARKS, MARKS) + _cells(broad.reshape(-1, COARSE, COARSE), MARKS).sum(axis=(2, 4))
+
+
 def _cells(images: NDArray, count: int) -> NDArray:
     n, side, _ = images.shape
     return images.reshape(n, count, side // count, count, side // count)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from skimage.transform import resize
 
 from cervical_phantom import SyntheticCohort, patients
+from cervical_phantom.acquisition import FILM_MM
 from cervical_phantom.anatomy import LEVELS
 from foramen.augmentation.flip import mirrored
 from foramen.cohort.loading import Cohort
 from foramen.core.files import read_frame
+from foramen.pitfalls import shortcuts
 from foramen.preprocessing.equalization import equalize
 from foramen.study.model import TAUGHT_STN, Study
 from radiographs import parallel
@@ -21,7 +23,7 @@ from radiographs import parallel
 PATIENTS = 120  # of each small cohort
 FILM = 160  # pixels a side of its films
 REGION = 24  # and of the regions that are cut out of them
-KNOWS = 0.9  # correlation of marker or site with the label
+KNOWS = 0.9  # correlation of marker, site or collimation with the label
 
 
 class Drawn(NamedTuple):
@@ -39,15 +41,21 @@ class Drawn(NamedTuple):
 
 
 def cohorts(study: Study) -> dict[str, Drawn]:
-    """The first synthetic patients of a study drawn three times, alike but for one thing: `clean`; `marker` and `site`,
-    where a marker, or the site, goes with the label.
+    """The first synthetic patients of a study, alike but for one thing: `clean`; `marker`, `site` and `collimation`,
+    where that goes with the label; `collimation by coin`, where as many fields are narrow.
     """
     clean = study.cohort.synthetic
     clean = clean.model_copy(update={"patients": min(PATIENTS, clean.patients)})
     marker = clean.marker.model_copy(update={"label_correlation": KNOWS, "present_share": 0.5})
     site = clean.site.model_copy(update={"label_correlation": KNOWS})
     drawn = {"clean": clean, "marker": clean.model_copy(update={"marker": marker})}
-    return {name: _draw(cohort) for name, cohort in (drawn | {"site": clean.model_copy(update={"site": site})}).items()}
+    drawn |= {"site": clean.model_copy(update={"site": site})}
+    made = {name: _draw(cohort) for name, cohort in drawn.items()}
+    films, boxes, labels = made["clean"].films, made["clean"].boxes, made["clean"].rows["label"].to_numpy()
+    for name, correlation in (("collimation", KNOWS), ("collimation by coin", 0.0)):
+        narrow = shortcuts.told(labels, correlation)
+        made[name] = made["clean"]._replace(films=shortcuts.collimated(films, boxes, narrow))
+    return made
 
 
 def _draw(cohort: SyntheticCohort) -> Drawn:
@@ -55,6 +63,13 @@ def _draw(cohort: SyntheticCohort) -> Drawn:
         patients.write(cohort, FILM, folder, parallel.available())
         rows = read_frame(Path(folder) / "manifest.parquet").merge(read_frame(Path(folder) / "truth.parquet"))
         return Drawn(rows, *(np.load(Path(folder) / f"{name}.npy") for name in ("images", "boxes", "masks")))
+
+
+def markers(drawn: Drawn) -> NDArray[np.float64]:
+    """Where the marker lies on each film that has one, when films of right foramina are mirrored: x, y from -1 to 1."""
+    places = drawn.rows[["marker_right", "marker_down"]].to_numpy(float) * 2 / FILM_MM[0]
+    places[drawn.right, 0] *= -1
+    return np.where(drawn.rows[["marker_present"]], places, np.nan)
 
 
 def regions(study: Study, drawn: Drawn) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

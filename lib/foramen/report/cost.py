@@ -3,7 +3,7 @@
 import pandas as pd
 
 from foramen.core.files import read_json
-from foramen.study import sweeps
+from foramen.study import provenance, sweeps
 from foramen.study.model import Study
 
 WATTS_PER_CORE = 10.0  # of a busy core, with its share of memory and power supply: assumed, not measured
@@ -21,6 +21,15 @@ def cost(study: Study) -> pd.DataFrame:
     done = [job for job in jobs if "processor_seconds" in job]
     kinds = {kind: [job for job in done if job["what"] == kind] for kind in sorted({job["what"] for job in done})}
     return pd.DataFrame([_row(kind, its) for kind, its in (kinds | {"all": done}).items() if its])
+
+
+def why_none(study: Study) -> str:
+    """Why `cost` has nothing to tell: nothing has run, or what is there was published."""
+    if any("published" in provenance.read_run(run.folder) for run in study.runs):
+        return (
+            "no job of it has run here: its results are published ones, and cost.csv beside their report has the cost"
+        )
+    return "no job of it has run here"
 
 
 def _row(what: str, jobs: list[dict]) -> dict[str, object]:

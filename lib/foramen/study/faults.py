@@ -92,7 +92,7 @@ def _sources(study: Study) -> Iterator[str]:
     if study.cohort.source == "synthetic":
         return
     if not study.cohort.manifest.path:
-        yield "cohort.manifest.path: give your table, for example COHORT=films/manifest.csv"
+        yield "cohort.manifest.path: give your table: --cohort films/manifest.csv (make: COHORT=films/manifest.csv)"
     for name, sweep in study.sweeps.items():
         for knob in sweep.knobs:
             if knob.startswith("cohort.synthetic"):
