@@ -348,9 +348,13 @@ def make_site(given: argparse.Namespace) -> int:
 
 
 def open_lab(given: argparse.Namespace) -> int:
-    """`foramen lab`: JupyterLab in this environment, which brings the kernel the notebooks ask for."""
+    """`foramen lab`: JupyterLab in this environment, which brings the kernel the notebooks ask for.
+
+    It starts at the notebooks and reaches the whole checkout, where a class's exercises lie.
+    """
     os.chdir(paths.ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS.relative_to(paths.ROOT))])
+    begin = f"--LabApp.default_url=/lab/tree/{paths.NOTEBOOKS.relative_to(paths.ROOT)}"
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", begin])
 
 
 def write_exercises(given: argparse.Namespace) -> int:

@@ -69,10 +69,10 @@ def pointed(
         shown = test & np.isfinite(places[:, 0])
         hits = []
         for kind in (confounded, clean):
-            cells = np.abs(probe.evidence(probe.linear().fit(kind[train], labels[train]), confounded[shown]))
+            cells = np.abs(probe.evidence(probe.linear().fit(kind[train], labels[train]), confounded))
             y, x = np.divmod(cells.reshape(len(cells), -1).argmax(axis=1), probe.MARKS)
-            apart = np.abs(np.stack([middles[x], middles[y]], axis=1) - places[shown]).max(axis=1)
-            hits.append((apart <= TOUCHES * 2 / probe.MARKS).mean())
+            apart = np.abs(np.stack([middles[x], middles[y]], axis=1) - places).max(axis=1)[shown]
+            hits.append((apart <= TOUCHES * 2 / probe.MARKS).mean() if len(apart) else np.nan)
         found.append(hits)
     learned, control = np.transpose(found)
     return outcome.over_repetitions("map", "peaks at the marker", learned, control, control, TEST / (1 - TEST))

@@ -31,7 +31,8 @@ def by_image(
         test &= tested
         mixed[np.concatenate([np.flatnonzero(tested & ~test), order[apart[order]]])[: apart.sum()]] = True
         found.append([probe.auroc(probe.kernel(), features, given, train, test) for train in (mixed, apart)])
-    return _row("split by image, not by patient", *np.transpose(found), coin)
+    wrong, right = np.transpose(found)
+    return _row("split by image, not by patient", wrong, right, coin)
 
 
 def copies(
