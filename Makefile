@@ -4,7 +4,7 @@
 # make test-slow simulations of the statistics and other long tests
 # make test      all but long tests   make lint    style, spelling and types of code and notebooks
 # make lab       JupyterLab           make bench   speeds on this machine
-# make site      README, docs and reports as one folder of pages, site/, for any web server
+# make site      README, docs, reports and case explorers as one folder of pages, site/, for any web server
 # make doctor    what this machine lacks, with the remedy
 # make lock      fits the pins in requirements.txt to pyproject.toml (UPGRADE=yes: to the newest that it allows)
 #

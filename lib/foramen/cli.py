@@ -128,7 +128,7 @@ def _sharing(add: Add, study: Parser) -> None:
     explore = add("explore", write_explorer, text, study)
     explore.add_argument("folder", type=Path, help="where explorer.html goes")
     explore.add_argument("--radiographs", action="store_true", help="show also radiographs of patients")
-    text = "README, docs and the reports of synthetic cohorts as one folder of pages for any web server"
+    text = "README, docs, reports and case explorers of synthetic cohorts as one folder of pages for any web server"
     add("site", make_site, text).add_argument("folder", type=Path, help="empty, or not there yet")
 
 
@@ -343,7 +343,7 @@ def make_site(given: argparse.Namespace) -> int:
     """`foramen site`."""
     from foramen.site import build
 
-    say(build.build(paths.ROOT, paths.output_root() / "reports", given.folder))
+    say(*build.build(paths.ROOT, paths.output_root() / "reports", given.folder))
     return 0
 
 

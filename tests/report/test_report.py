@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from markupsafe import Markup
 from nbformat import v4
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -25,7 +26,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.figures import METRIC_NAMES
 from foramen.figures.style import Picture
-from foramen.report import catalogue, notebooks, pages, results
+from foramen.report import beside, catalogue, notebooks, pages, rendering, results
 from foramen.report import index as report
 from foramen.study import load
 from foramen.study.model import Arm, Study
@@ -107,6 +108,7 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
     held = {"arm": ["proposed"], "specificity": [0.621], "gain": [14.7], "low": [9.9], "high": [19.5]}
     tables.save(pd.DataFrame(held), where.tables, "equal_specificity")
     rules = result_rows(["majority class", "no-information rate", "label-noise ceiling"])
+    rules.loc[rules["arm"] == "no-information rate", "estimate"] = 0.8  # that of the majority class
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
     for name in ("gains", "roc", "saliency", "cohort", "training_curves", "my_own"):
@@ -202,7 +204,8 @@ def test_every_link_and_picture_leads_somewhere(output):
 
 def test_nothing_of_the_readers_text_becomes_markup(output):
     for path, page in every_page(output).items():
-        assert not page.find_all(["script", "iframe", "object", "embed"]), path
+        assert not page.find_all(["iframe", "object", "embed"]), path
+        assert [script.string for script in page.find_all("script")] == [rendering.part("sort.js")], path
         assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)], path
         assert not page.find_all("img", src="x"), path
     text = (output / "index.html").read_text(encoding="utf-8")
@@ -236,7 +239,14 @@ def test_numbers_are_those_of_the_tables(index):
 def test_accuracy_stands_beside_what_needs_no_network(index):
     table = index.find(id="results").find_parent("section").find("table")
     names = [th.contents[0] for th in table.find_all("th", scope="row")]
-    assert names[-3:] == ["majority class", "no-information rate", "label-noise ceiling"]
+    assert names[-2:] == ["majority class = no-information rate", "label-noise ceiling"]
+
+
+def test_a_no_information_rate_that_differs_has_its_own_row(tmp_path):
+    frame = result_rows(["majority class", "no-information rate"])
+    frame = frame[frame["metric"] == "accuracy"].assign(estimate=[0.45, 0.55])
+    tables.save(frame, tmp_path, "baselines")
+    assert list(results.baselines(tmp_path)["arm"]) == ["majority class", "no-information rate"]
 
 
 def test_the_papers_ranges_are_marked_as_other_data(index):
@@ -340,7 +350,7 @@ def test_tables_in_journal_form(output):
     folder = output / "journal"
     wide = pd.read_csv(folder / "results.csv").set_index("arm")
     assert wide.loc["proposed", "accuracy"] == "81.0 (75.0 to 88.0)"
-    assert "majority class" in wide.index and wide.loc["majority class", "AUROC"] == "–"
+    assert wide.loc["majority class = no-information rate", "AUROC"] == "–"
     gained = pd.read_csv(folder / "gains.csv").set_index("arm")
     assert gained.loc["proposed", "accuracy"] == "6.0 (4.0 to 8.0), Holm p = 0.040"
     document = docx.Document(str(folder / "tables.docx"))
@@ -363,6 +373,20 @@ def test_sweeps_of_studies_that_name_this_one_as_their_base_are_on_its_page(tmp_
     page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
     shown = page.find(id="figure-nuisance-gain_curves").find("img")["src"]
     assert (study.paths.report / shown).is_file() and page.find(id="table-nuisance-gain_trends")
+
+
+def test_what_is_written_beside_the_page_later_is_linked_from_it(tmp_path):
+    (tmp_path / "index.html").write_text('<p id="beside" class="soft"></p><p>more</p>')
+    for there in (["model_card.md"], ["model_card.md", "explorer.html"], []):
+        for name in beside.FILES:
+            (tmp_path / name).unlink(missing_ok=True)
+        for name in there:
+            (tmp_path / name).write_text("written")
+        beside.link(tmp_path)
+        page = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+        assert [a["href"] for a in page.find(id="beside").find_all("a")] == there and page.find_all("p")[
+            1
+        ].string == "more"
 
 
 def test_headings_go_down_one_level_at_a_time(output):
@@ -468,6 +492,33 @@ def test_page_in_a_browser(browser, output, page, width):
     assert browsers.complaints(browser) == []
     asked = browsers.asked(browser)
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+SORTED = "return [...document.querySelectorAll('#made-up tbody tr')].map(row => row.cells[0].innerText)"
+
+
+def test_a_heading_sorts_its_table_by_the_estimates_and_then_puts_it_back(browser, tmp_path):
+    cells = {"a": "9.5 (8.0 to 11.0)", "b": "–", "c": "<b>+10.2</b>", "d": "−1.0", "e": "1,020"}
+    body = "".join(
+        f"<tr><td>{name}</td><td>{cell}</td><td>2026-01-0{i}</td></tr>" for i, (name, cell) in enumerate(cells.items())
+    )
+    head = "<thead><tr><th>name</th><th>gain</th><th>day</th></tr></thead>"
+    shown = {
+        "title": "",
+        "menu": [],
+        "here": "",
+        "body": Markup(f'<table id="made-up">{head}<tbody>{body}</tbody></table>'),
+    }
+    page = rendering.environment(autoescape=True).get_template("document.html.j2").render(shown, synthetic=True)
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    browser.get((tmp_path / "page.html").as_uri())
+    for column, orders in {1: ("daceb",), 2: ("abcde", "edcba", "abcde")}.items():
+        button = f"document.querySelectorAll('th button')[{column}]"
+        for order in orders:
+            browser.execute_script(f"{button}.click()")
+            assert "".join(browser.execute_script(SORTED)) == order
+    assert browser.execute_script("return document.querySelectorAll('[aria-sort]').length") == 0
+    assert browsers.complaints(browser) == []
 
 
 def test_print_opens_every_table(browser, output):

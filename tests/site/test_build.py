@@ -9,12 +9,21 @@ from bs4 import BeautifulSoup
 
 from foramen.core import paths
 from foramen.core.errors import InputError
+from foramen.explorer import step as explorer
 from foramen.site import build
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    return build.build(paths.ROOT, paths.ROOT / "reports", tmp_path_factory.mktemp("site") / "pages").parent
+def built(tmp_path_factory) -> list:
+    """The site of the committed reports, on a machine that ran no study."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORAMEN_OUTPUT", str(tmp_path_factory.mktemp("output")))
+        return build.build(paths.ROOT, paths.ROOT / "reports", tmp_path_factory.mktemp("site") / "pages")
+
+
+@pytest.fixture(scope="module")
+def site(built) -> Path:
+    return built[0].parent
 
 
 def parsed(path: Path) -> BeautifulSoup:
@@ -41,15 +50,34 @@ def test_readme_opens_the_site_and_leads_to_docs_and_report(site):
     page = parsed(site / "index.html")
     links = {tag["href"] for tag in page.find("main").find_all("a", href=True)}
     assert {"docs/results.html", "reports/default/index.html"} <= links
-    assert page.find("h1")["id"] and not page.find("script")
-    menu = [tag["href"] for tag in parsed(site / "docs" / "arms.html").find("nav").find_all("a")]
-    assert menu[0] == "../index.html" and "../docs/studies.html" in menu
+    assert page.find("h1")["id"] and "Synthetic radiographs" in page.find(class_="banner").get_text()
+    menu = {tag.get_text(): tag for tag in parsed(site / "docs" / "arms.html").find("nav").find_all("a")}
+    links = {name: tag["href"] for name, tag in menu.items()}
+    assert links["Start"] == "../index.html" and links["Studies"] == "studies.html"
+    assert links["Report of default"] == "../reports/default/index.html"
+    assert [name for name, tag in menu.items() if tag.get("aria-current")] == ["Arms"]
+    contents = parsed(site / "reports" / "default" / "index.html").find("nav").find_all("a")
+    assert contents[0]["href"] == "../../index.html"
+
+
+def test_a_report_without_a_run_has_no_explorer_and_that_is_said(built):
+    (said,) = built[1:]
+    assert said.startswith("The site has no case explorer of default: ") and "foramen run makes it" in said
+
+
+def test_the_explorer_of_a_finished_study_is_written_and_linked(tmp_path, monkeypatch):
+    root = checkout(tmp_path, smoke="banner")
+    (root / "reports" / "smoke" / "explorer.html").unlink()
+    monkeypatch.setattr(explorer, "write", lambda study, folder: (folder / "explorer.html").write_text(study.name))
+    (page,) = build.build(root, root / "reports", tmp_path / "site")
+    assert parsed(page).find("nav").find("a", string="Cases of smoke")["href"] == "reports/smoke/explorer.html"
+    assert (tmp_path / "site" / "reports" / "smoke" / "explorer.html").read_text() == "smoke"
 
 
 def test_a_link_that_leads_nowhere_is_named_and_nothing_is_written(tmp_path):
     root = tmp_path / "checkout"
     (root / "docs").mkdir(parents=True)
-    for name in build.TOP:
+    for name in build.NAMES:
         (root / name).write_text("# Title\n")
     (root / "docs" / "one.md").write_text("[here](two.md) and [there](../lost.csv)")
     with pytest.raises(InputError) as error:
@@ -61,21 +89,24 @@ def test_a_link_that_leads_nowhere_is_named_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
-def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_site(tmp_path):
+def checkout(tmp_path: Path, **banners: str) -> Path:
+    """A checkout with a report of each study, whose page says what it is of by the class of its first line."""
     root = tmp_path / "checkout"
     (root / "docs").mkdir(parents=True)
     shutil.copytree(paths.PARAMS, root / "params")
-    for study, page in (
-        ("smoke", '<p class="banner">'),
-        ("full", "<p>of patients"),
-        ("own_films", '<p class="banner">'),
-    ):
+    for study, name in banners.items():
         (root / "reports" / study).mkdir(parents=True)
-        (root / "reports" / study / "index.html").write_text(page)
+        (root / "reports" / study / "index.html").write_text(f'<p class="{name}">')
         (root / "reports" / study / "explorer.html").write_text("<p>cases</p>")
-    for name in build.TOP:
+    for name in build.NAMES:
         (root / name).write_text(f"# {name}\n\n[docs](docs)\n")
-    page = parsed(build.build(root, root / "reports", tmp_path / "site"))
+    return root
+
+
+def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_site(tmp_path):
+    root = checkout(tmp_path, smoke="banner", full="patients", own_films="banner", ours="banner")
+    (root / "params" / "ours.yaml").write_text("name: ours\nbase: own_films.yaml\n")
+    page = parsed(build.build(root, root / "reports", tmp_path / "site")[0])
     assert [path.name for path in (tmp_path / "site" / "reports").iterdir()] == ["smoke"]
-    assert page.find("nav").find("a", href="./reports/smoke/explorer.html")
+    assert page.find("nav").find("a", href="reports/smoke/explorer.html")
     assert page.find("main").find("a")["href"] == "index.html"  # the page nearest above a folder without one

@@ -18,6 +18,7 @@ from foramen.evaluation import step as evaluation
 from foramen.explorer import drawing, page
 from foramen.fine_tuning.step import ATTENTION
 from foramen.preprocessing import step as preprocessing
+from foramen.report import beside
 from foramen.study import provenance
 from foramen.study.model import Study
 
@@ -26,7 +27,7 @@ RADIOGRAPHS = 240  # that a page shows at most: 3 MB
 
 
 def write(study: Study, folder: Path, own: bool = False, most: int = RADIOGRAPHS) -> Path:
-    """Write the explorer of a finished study into `folder`; its file.
+    """Write the explorer of a finished study into `folder`; its file. A report in that folder gets a link to it.
 
     The page holds at most so many radiographs of the test set, by the rule of `saliency.choose`, and the scores of all.
     Radiographs of a user are shown only where `own` says so, without their identifiers and without those in which text
@@ -51,6 +52,7 @@ def write(study: Study, folder: Path, own: bool = False, most: int = RADIOGRAPHS
         "cases": _cases(study, films, chosen, tested),
     }
     write_text(folder / PAGE, page.render(study, facts))
+    beside.link(folder)
     return folder / PAGE
 
 

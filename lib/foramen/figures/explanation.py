@@ -63,9 +63,11 @@ def _overlay(image: np.ndarray, map_: np.ndarray) -> np.ndarray:
 def saliency_checks(overlap: pd.DataFrame, cascade: pd.DataFrame) -> Figure:
     """Are the maps to be believed?
 
-    A map that shows what was learned changes as the network is randomised. Where the true foramina are known (a
-    synthetic cohort): do the maps find them better than an edge detector, the middle of the image, or the same
-    network with its values shuffled?
+    Last: how alike a map is to that of the trained network (1: the same order of pixels) when the network is randomised
+    from its output down; a map of what was learned falls to zero. Before it, where the true foramina are known (a
+    synthetic cohort): how often a map peaks inside one, and how well it ranks their pixels. Grad-CAM (blue) shows
+    something of its own only where it is beyond what needs no training (grey): the same network with its values
+    shuffled, an edge detector, the middle of the image. Lines: 95 % intervals; dashed: chance.
 
     Used by notebook 08. `overlap`: arm, method, measure (`pointing_game`, `auprc`), estimate, low, high, chance.
     `cascade`: arm, randomised (stages from the output down), similarity, low, high (rank correlation with the map of

@@ -53,7 +53,7 @@ def architecture_steps(run: Run, stages: Sequence[Mapping[str, Any]]) -> list[St
         "none": Step("no spatial transformer", size, "omitted"),
         "crop": Step("fixed crop", f"×{zoom:g}\n{crops}{size}"),
     }
-    network = f"sees {study.stn.localisation_size}²\n{crops}{size}"
+    network = f"{study.stn.localisation_size} × {study.stn.localisation_size} →\n{crops}{size}"
     steps.append(transformers.get(arm.stn, Step(title, network, "trained")))
     for i, (name, stage) in enumerate(zip(STAGES, stages, strict=True)):
         height, width = (math.ceil(side / stage["reduction"]) for side in shape)
@@ -68,22 +68,23 @@ def architecture(steps: Sequence[Step]) -> Figure:
     """Architecture.
 
     The path of one radiograph through the arm named in the notebook; sizes in pixels, in the network as channels ×
-    height × width. Blue: trained. Pale: frozen at the pre-trained weights. Dashed: left out in this arm.
+    height × width; a spatial transformer chooses from the first size and passes on the second. Blue: trained. Pale:
+    frozen at the pre-trained weights. Dashed: left out in this arm.
 
     Used by notebooks 05 and 06. A row of boxes from left to right, one for each of `steps` (`architecture_steps`).
     """
     figure, axes = plt.subplots(figsize=(PAGE, 1.1))
-    axes.set(xlim=(-0.03, len(steps) - 0.17), ylim=(0, 1))
+    axes.set(xlim=(-0.03, len(steps) - 0.11), ylim=(0, 1))
     axes.set_axis_off()
     for x, step in enumerate(steps):
         outline = {"boxstyle": "round,pad=0,rounding_size=0.06", "linewidth": 1.2, **BOXES[step.kind]}
-        axes.add_patch(FancyBboxPatch((x, 0.02), 0.8, 0.96, **outline))
+        axes.add_patch(FancyBboxPatch((x, 0.02), 0.86, 0.96, **outline))
         text: dict[str, Any] = {"ha": "center", "fontsize": 6, "color": INK.get(step.kind, "black")}
-        axes.text(x + 0.4, 0.92, step.title.replace(" ", "\n"), va="top", **text)
-        axes.text(x + 0.4, 0.08, step.detail, va="bottom", **text)
+        axes.text(x + 0.43, 0.92, step.title.replace(" ", "\n"), va="top", **text)
+        axes.text(x + 0.43, 0.08, step.detail, va="bottom", **text)
         if x:
             arrow = {"arrowstyle": "-|>", "mutation_scale": 6, "color": "black", "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", (x, 0.5), (x - 0.2, 0.5), arrowprops=arrow)
+            axes.annotate("", (x, 0.5), (x - 0.14, 0.5), arrowprops=arrow)
     words = ", ".join(f"{step.title} {step.detail} ({step.kind})" for step in steps)
     figure.set_label(f"What a radiograph passes through, in order: {words}.")
     return figure

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from foramen.figures.drawing import in_words, intervals, listing, panels
-from foramen.figures.style import MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENCE, captioned
+from foramen.figures.style import MARKERS, METRIC_NAMES, PAGE, PALETTE, REFERENCE, SUBGROUPS, captioned
 
 
 @captioned
@@ -126,13 +126,13 @@ def subgroups(table: pd.DataFrame, gain: float, metric: str = "accuracy") -> Fig
 
     Left: the gain in each part of the test set; dashed, in all of it. Right: its difference from the gain in
     the other parts, once where there are only two; dashed: none. Many are looked at: an interval off the line is a
-    question, not a finding.
+    question, not a finding. In brackets: the images.
 
     Used by notebook 07. Forest plots of one metric with 95 % intervals; `table` is `subgroups.interactions`, `gain`
     that in the whole test set, in points.
     """
     table = table[(table["metric"] == metric) & table["gain"].notna()].reset_index(drop=True)
-    name = table["subgroup"].str.replace("_", " ")
+    name = table["subgroup"].replace(SUBGROUPS)
     place = table.index + 0.6 * name.ne(name.shift()).cumsum()  # a gap before each grouping
     figure, axes = plt.subplots(1, 2, figsize=(PAGE, 0.8 + 0.175 * max(len(table), 2)), sharey=True)
     shown = (("gain", "low", "high"), ("interaction", "interaction_low", "interaction_high"))
@@ -140,6 +140,8 @@ def subgroups(table: pd.DataFrame, gain: float, metric: str = "accuracy") -> Fig
         estimate, low, high = (table[column] for column in columns)
         intervals(cell, estimate, place, low, high, colour, across=True, marker=marker)
         cell.axvline(line, **REFERENCE)
+        beyond = max(map(abs, cell.get_xlim())) > 100  # as of a few images: no gain is larger
+        cell.set_xlim((-100, 100) if beyond else None)
     of = METRIC_NAMES.get(metric, metric)
     axes[0].set(xlabel=f"gain in {of} (pp)", ylim=(place.max() + 0.7, 0))
     axes[1].set(xlabel="difference from the others (pp)")

@@ -40,6 +40,7 @@ def stn(
     """Spatial transformer.
 
     Orange: what the spatial transformer reads. Dashed: the fixed crop of the same magnification, which is its control.
+    Below each output: rotation, magnification and shift (right, down, in half sides).
     Scale bars: 20 mm on the film.
 
     Used by notebook 04. `inputs` (n,S,S), `outputs` (n,k,h,w), `theta` (n,2,3) sampling matrices in the convention of
@@ -58,7 +59,7 @@ def stn(
             upper.plot(*frame(matrix, size).T, color=ORANGE, linewidth=1.6)
         upper.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
         mean = transform_words(matrices.mean(axis=0))
-        lower.set_xlabel("{:+.0f}°, ×{:.2f}\n({:+.2f}, {:+.2f})".format(*mean), fontsize=7)
+        lower.set_xlabel("{:+z.0f}°, ×{:.2f}\n({:+z.2f}, {:+z.2f})".format(*mean), fontsize=7)
     spread = theta if all_theta is None else all_theta
     words = np.array([transform_words(m.mean(axis=0)) for m in spread.reshape(len(spread), -1, 2, 3)])
     _spread(bottom, words, transform_words(fixed.mean(axis=0)))
@@ -116,7 +117,7 @@ def sampling(radiograph: np.ndarray, sampled: np.ndarray, theta: np.ndarray, sid
     picture(axes[1], sampled, "sampled through θ")
     axes[0].plot(*frame(theta, size).T, color=ORANGE, linewidth=1.6)
     axes[0].set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    figure.set_label(f"A radiograph and what θ reads from it: rotated by {turn:+.0f}°, magnified {zoom:.2f} times.")
+    figure.set_label(f"A radiograph and what θ reads from it: rotated by {turn:+z.0f}°, magnified {zoom:.2f} times.")
     return figure
 
 

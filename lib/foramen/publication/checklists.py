@@ -59,11 +59,10 @@ def fill(name: str, answered: dict[str, dict[str, Any]]) -> list[dict[str, Any]]
 def write(known: dict[str, Any], folder: Path) -> list[Path]:
     """Write each checklist as a page and as CSV into `folder`, which lies in the report's."""
     page = facts.environment(autoescape=True).get_template("checklist.html.j2")
-    style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
     answered, written = answers(known, folder.parent), []
     for name in NAMES:
         items = fill(name, answered)
-        html = page.render(known, style=style, about=load(name), items=items, statuses=STATUSES)
+        html = page.render(known, about=load(name), items=items, statuses=STATUSES)
         write_text(folder / f"{name}.html", html)
         columns = ["section", "item", "asks", "status", "where", "text"]
         frame = pd.DataFrame([{**item, "where": " ".join(item["where"])} for item in items])[columns]

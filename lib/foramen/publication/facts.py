@@ -51,9 +51,7 @@ def sizes(cohort: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
 
 def environment(autoescape: bool) -> jinja2.Environment:
     """The report's way of writing numbers, with the templates of this package before those of the report."""
-    packages = ("foramen.publication", "foramen.report")
-    loader = jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages])
-    made = rendering.environment(autoescape).overlay(loader=loader)
+    made = rendering.environment(autoescape, "foramen.publication")
     made.filters["typst"] = typst_text
     return made
 

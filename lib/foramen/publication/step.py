@@ -4,6 +4,7 @@ from pathlib import Path
 
 from foramen.core.errors import raise_any
 from foramen.publication import checklists, crate, croissant, facts, manuscript, model_card
+from foramen.report import beside
 from foramen.study.model import Study
 
 
@@ -18,4 +19,6 @@ def prepare(study: Study) -> list[Path]:
     written = [*manuscript.write(known, where.report), model_card.write(known, where.report / "model_card.md")]
     written.append(croissant.write(known, where.report / "croissant.json"))
     written += checklists.write(known, where.report / "checklists")
-    return [*written, crate.write(known, where.report / "ro-crate-metadata.json")]
+    written.append(crate.write(known, where.report / "ro-crate-metadata.json"))
+    beside.link(where.report)
+    return written

@@ -9,11 +9,13 @@ from PIL import Image
 
 from foramen.core import paths, tables
 from foramen.figures import CAPTIONS
-from foramen.figures.style import STYLE
+from foramen.figures.style import STYLE, SUBGROUPS
 from foramen.report import made_by
 from foramen.study.model import Study
 
-SCREEN = 100 / STYLE["savefig.dpi"]  # of a figure's pixels: an inch is 100 pixels of the page
+SCREEN = (
+    132 / STYLE["savefig.dpi"]
+)  # of a figure's pixels: a page of the study's figures is as wide as one of the report
 SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
 
@@ -61,6 +63,7 @@ def tables_of(study: Study) -> dict[str, dict[str, Any]]:
 def tables_in(folder: Path) -> dict[str, dict[str, Any]]:
     """Those of a folder."""
     frames = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    frames = {name: frame.replace({"subgroup": SUBGROUPS}) for name, frame in frames.items()}
     text = {name: tables.readable(frame.head(SHOWN_ROWS)).astype(str) for name, frame in frames.items()}
     return {
         name: {"head": list(shown), "rows": shown.to_numpy().tolist(), "more": len(frames[name]) - len(shown)}

@@ -1,21 +1,18 @@
 """The report of a study: one page, results first, and the executed notebooks behind it.
 
 `prepare` reads tables, figures, executed notebooks and run.json files, and writes `reports/<study>/`. It
-computes nothing: every number on the page stands in a table beside it. The pages hold no script and ask for
-nothing outside.
+computes nothing: every number on the page stands in a table beside it. The pages ask for nothing outside, and are
+complete without the one script that they hold, which sorts their tables.
 """
 
 import json
-from importlib import resources
 from pathlib import Path
-
-from markupsafe import Markup
 
 from foramen.cohort import privacy
 from foramen.core.errors import InputError
 from foramen.core.files import write_frame, write_text
 from foramen.figures import METRIC_NAMES
-from foramen.report import catalogue, cost, journal, made_by, notebooks, rendering, results, runs
+from foramen.report import beside, catalogue, cost, journal, made_by, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
 from foramen.study.provenance import read_run
@@ -27,8 +24,7 @@ def prepare(study: Study) -> Path:
     if missing:
         raise InputError([f"{study.paths.tables / name}.csv is missing: run notebook 06 first" for name in missing])
     environment = rendering.environment(autoescape=True)
-    style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
-    environment.globals |= {"style": Markup(style), "synthetic": study.cohort.source == "synthetic"}
+    environment.globals |= {"synthetic": study.cohort.source == "synthetic"}
     pages = notebooks.write(study, environment)
     made_by.write(study)
     page = environment.get_template("index.html.j2").render(
@@ -53,4 +49,5 @@ def prepare(study: Study) -> Path:
     )
     write_frame(study.paths.report / "cost.csv", cost.cost(study))
     write_text(study.paths.report_page, page)
+    beside.link(study.paths.report)
     return study.paths.report_page

@@ -11,7 +11,7 @@ import pandas as pd
 from foramen.core import tables
 from foramen.core.files import replacing
 from foramen.figures import METRIC_NAMES
-from foramen.report.results import percent, read, rows
+from foramen.report.results import baselines, percent, read, rows
 from foramen.study.model import Study
 
 HEADINGS = {
@@ -51,7 +51,7 @@ def write(study: Study) -> list[str]:
     """Write the tables that the study has, and all of them as one Word file; the names of the files."""
     folder, made = study.paths.report / "journal", {}
     frames = {name: read(study.paths.tables, name) for name in HEADINGS}
-    frames["results"] = pd.concat([frames["results"], read(study.paths.tables, "baselines")], ignore_index=True)
+    frames["results"] = pd.concat([frames["results"], baselines(study.paths.tables)], ignore_index=True)
     written: list[Path] = []
     for name, frame in frames.items():
         if len(frame):

@@ -1,4 +1,4 @@
-"""Executed notebooks as pages that need nothing but the folder they lie in: no script, no network, no local path.
+"""Executed notebooks as pages that need nothing but the folder they lie in: no script of theirs, no network, no path.
 
 The pictures of all pages are files of their own, named after their content, so that what many runs show alike is
 there once.

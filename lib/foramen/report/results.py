@@ -1,5 +1,6 @@
 """The numbers at the top of the page and in the README, read from the study's tables: nothing is computed here."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,16 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """A table of arms and metrics; without rows where there is none."""
     path = folder / f"{name}.csv"
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["arm", "metric"])
+
+
+def baselines(folder: Path) -> pd.DataFrame:
+    """The table of that name; the no-information rate has a row of its own only where it is another number than the
+    accuracy of the majority class, which is that of training."""
+    frame, (majority, rate) = read(folder, "baselines"), ("majority class", "no-information rate")
+    accuracy = {row["arm"]: row["estimate"] for row in rows(frame) if row["metric"] == "accuracy"}
+    if {majority, rate} <= accuracy.keys() and math.isclose(accuracy[majority], accuracy[rate]):
+        frame = frame[frame["arm"] != rate].replace({"arm": {majority: f"{majority} = {rate}"}})
+    return frame
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -82,7 +93,7 @@ def collapsed(study: Study) -> dict[str, str]:
 
 def results_table(study: Study) -> list[dict[str, Any]]:
     """A row for each arm, and for each rule without a network: name, cells by metric, kind, what to know of it."""
-    frames = {"arm": read(study.paths.tables, "results"), "baseline": read(study.paths.tables, "baselines")}
+    frames = {"arm": read(study.paths.tables, "results"), "baseline": baselines(study.paths.tables)}
     lines, warnings = [], collapsed(study)
     for kind, frame in frames.items():
         for arm in map(str, frame["arm"].unique()):

@@ -1,13 +1,12 @@
-"""README and docs as pages beside the reports of synthetic cohorts, in one folder with relative links.
+"""README, docs, reports and case explorers of synthetic cohorts as pages in one folder, with relative links.
 
-Markdown keeps its place: `docs/arms.md` becomes `docs/arms.html`, README.md `index.html`; reports are copied as they
-are. What a page links to comes along: a file to its own place, a folder as the page nearest above it.
+Markdown keeps its place: `docs/arms.md` becomes `docs/arms.html`, README.md `index.html`; reports are copied, their
+pages lead back. What a page links to comes along: a file to its own place, a folder as the page nearest above it.
 """
 
 import os
 import re
 import shutil
-from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,44 +15,71 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
-from foramen.core.errors import raise_any
+from foramen import study
+from foramen.core.errors import InputError, raise_any
 from foramen.core.files import require_empty, write_text
+from foramen.explorer import step as explorer
 from foramen.report import pages, rendering
 
 SYNTHETIC = re.compile('class="(banner|badge)"')  # what a report of a synthetic cohort says of itself
-TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # with docs/*.md, the pages of the site
+NAMES = {"README.md": "Start", "CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changelog"}  # in the menu
+BACK = '<li><a href="../../index.html">All pages</a></li>'  # of a report's contents
 
 
-def build(root: Path, reports: Path, folder: Path) -> Path:
-    """Write the site of the checkout at `root` with these reports into an empty `folder`; its index.html.
+def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
+    """Write the site of the checkout at `root` with these reports into an empty `folder`; its index.html, and what a
+    report lacks.
 
     Raises InputError, before anything is written, that names every link of README and docs that leads nowhere.
     """
     require_empty(folder)
-    sources = [root / name for name in TOP] + sorted((root / "docs").glob("*.md"))
+    readme, *others = (root / name for name in NAMES)
+    sources = [readme, *sorted((root / "docs").glob("*.md")), *others]
     documents = {source: _document(source.read_text(encoding="utf-8")) for source in sources}
     raise_any([fault for source, page in documents.items() for fault in _broken(source, page)])
-    for report in publishable(root / "params", reports):
-        shutil.copytree(report, folder / "reports" / report.name)
+    lacking = [
+        why for report in publishable(root / "params", reports) for why in _bring(report, root / "params", folder)
+    ]
     places = {source: folder / _place(source.relative_to(root)) for source in sources}
-    explorers = sorted(path.relative_to(folder) for path in folder.glob("reports/*/explorer.html"))
-    environment = rendering.environment(autoescape=True)
-    style = resources.files("foramen.report").joinpath("templates/report.css").read_text(encoding="utf-8")
-    environment.globals |= {"style": Markup(style), "synthetic": False}
+    made = {path: f"Report of {path.parent.name}" for path in sorted(folder.glob("reports/*/index.html"))}
+    made |= {path: f"Cases of {path.parent.name}" for path in sorted(folder.glob(f"reports/*/{explorer.PAGE}"))}
+    menu = {places[source]: _name(source) for source in sources}
+    template = rendering.environment(autoescape=True).get_template("document.html.j2")
     for source, page in documents.items():
         _rewrite(source, page, places, root, folder)
-        up = os.path.relpath(folder, places[source].parent)
-        menu = [(f"{up}/{place.relative_to(folder)}", _title(documents[other])) for other, place in places.items()]
-        menu[1:1] = [(f"{up}/{path}", f"Case explorer, {path.parent.name}") for path in explorers]
-        shown = {"title": _title(page), "body": Markup(str(page)), "menu": menu}
-        write_text(places[source], environment.get_template("document.html.j2").render(shown))
-    return folder / "index.html"
+        links = [(os.path.relpath(to, places[source].parent), name) for to, name in (menu | made).items()]
+        shown = {"title": _title(page), "body": Markup(str(page)), "menu": links, "here": _name(source)}
+        write_text(places[source], template.render(shown, synthetic=True))
+    return [folder / "index.html", *lacking]
+
+
+def _bring(report: Path, params: Path, folder: Path) -> list[str]:
+    """Copy a report into the site, with a way back, and write its case explorer if it has none; why there is none."""
+    place = folder / "reports" / report.name
+    shutil.copytree(report, place)
+    page = place / "index.html"
+    if page.exists():
+        write_text(page, page.read_text(encoding="utf-8").replace("<ul>", f"<ul>\n{BACK}", 1))
+    if not page.exists() or (place / explorer.PAGE).exists():
+        return []
+    try:
+        explorer.write(study.load(_params(params)[report.name]), place)
+    except InputError as error:
+        return [f"The site has no case explorer of {error.faults[0]}"]
+    return []
+
+
+def _params(folder: Path) -> dict[str, Path]:
+    """The study files of synthetic cohorts, by the name of the study."""
+    files = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
+    own = [path.name for path, given in files.items() if given.get("cohort", {}).get("source") == "manifest"]
+    synthetic = {path: given for path, given in files.items() if not {path.name, given.get("base")} & set(own)}
+    return {given["name"]: path for path, given in synthetic.items() if "name" in given}
 
 
 def publishable(params: Path, reports: Path) -> list[Path]:
     """Reports of the studies in `params` that are of synthetic cohorts; never one of patients, whatever its name."""
-    studies = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(params.glob("*.yaml"))]
-    names = {given.get("name") for given in studies if given.get("cohort", {}).get("source") != "manifest"}
+    names = _params(params)
     pages = [path / "index.html" for path in sorted(reports.iterdir()) if path.is_dir() and path.name in names]
     return [page.parent for page in pages if not page.exists() or SYNTHETIC.search(page.read_text(encoding="utf-8"))]
 
@@ -71,6 +97,11 @@ def _document(text: str) -> BeautifulSoup:
 def _title(page: BeautifulSoup) -> str:
     heading = page.find("h1")
     return heading.get_text() if heading else ""
+
+
+def _name(source: Path) -> str:
+    """What the menu calls a page."""
+    return NAMES.get(source.name, source.stem.replace("_", " ").capitalize())
 
 
 def _place(source: Path) -> Path:
