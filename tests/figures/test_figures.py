@@ -217,6 +217,41 @@ def test_what_is_worth_nothing_and_what_was_not_measured_can_be_told(drawn):
     assert "none measured" in figures.inflation(nothing).get_label()
 
 
+def test_mistakes_stand_under_the_metric_of_their_points():
+    rows = [("a", "AUROC", 5.0), ("b", "power", 9.0), ("c", "AUROC", -2.0)]
+    table = pd.DataFrame(rows, columns=["pitfall", "metric", "inflation"])
+    figure = figures.inflation(table.assign(low=table["inflation"] - 1, high=table["inflation"] + 1))
+    axes = figure.axes[0]
+    names = sorted(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True), key=lambda pair: pair[0])
+    assert [label.get_text() for _, label in names] == ["power", "b", "AUROC", "a", "c"]
+    assert [label.get_text() for _, label in names if label.get_fontweight() == "bold"] == ["power", "AUROC"]
+    assert axes.get_ylim() == (4.7, -0.7)  # from the top down
+
+
+def test_subgroups_have_readers_names_and_no_gain_beyond_all():
+    row = {
+        "subgroup": "severity",
+        "value": "2",
+        "metric": "accuracy",
+        "n_images": 9,
+        "gain": 4.0,
+        "low": -150,
+        "high": 158,
+    }
+    row |= {"interaction": 1.0, "interaction_low": -3.0, "interaction_high": 5.0}
+    axes = figures.subgroups(pd.DataFrame([row]), 4.0).axes
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["worst true grade: 2 (9)"]
+    assert axes[0].get_xlim() == (-100, 100) and axes[1].get_xlim()[1] < 10
+
+
+def test_a_pose_that_is_none_has_no_sign_of_its_own():
+    theta = np.array([[[1.0, 1e-4, -1e-4], [-1e-4, 1.0, -1e-4]]] * 2)
+    images = np.zeros((2, 16, 16))
+    figure = figures.stn(images, images[:, None], theta, theta[:1])
+    words = [axes.get_xlabel() for axes in figure.findobj(plt.Axes) if "°" in axes.get_xlabel()]
+    assert words == ["+0°, ×1.00\n(+0.00, +0.00)"] * 2
+
+
 def test_every_figure_is_drawn_here_exported_and_has_a_caption(drawn):
     captions = {name: figures.CAPTIONS[name] for name in figures.__all__ if name in figures.CAPTIONS}
     assert set(captions) == set(drawn)  # what another package draws with a caption has its own tests

@@ -43,11 +43,11 @@ def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
     places = {source: folder / _place(source.relative_to(root)) for source in sources}
     made = {path: f"Report of {path.parent.name}" for path in sorted(folder.glob("reports/*/index.html"))}
     made |= {path: f"Cases of {path.parent.name}" for path in sorted(folder.glob(f"reports/*/{explorer.PAGE}"))}
-    menu = {places[source]: _name(source) for source in sources}
+    menu = {places[readme]: NAMES[readme.name]} | made | {place: _name(source) for source, place in places.items()}
     template = rendering.environment(autoescape=True).get_template("document.html.j2")
     for source, page in documents.items():
         _rewrite(source, page, places, root, folder)
-        links = [(os.path.relpath(to, places[source].parent), name) for to, name in (menu | made).items()]
+        links = [(os.path.relpath(to, places[source].parent), name) for to, name in menu.items()]
         shown = {"title": _title(page), "body": Markup(str(page)), "menu": links, "here": _name(source)}
         write_text(places[source], template.render(shown, synthetic=True))
     return [folder / "index.html", *lacking]
