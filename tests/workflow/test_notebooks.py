@@ -4,6 +4,7 @@ import re
 import statistics
 from pathlib import Path
 
+import films
 import nbformat
 import pytest
 
@@ -80,3 +81,15 @@ def test_code_that_only_composes_sentences_is_collapsed_in_jupyterlab(path: Path
     for cell in nbformat.read(path, as_version=4).cells:
         if {"reading", "helper"} & set(cell.metadata.get("tags", [])):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, cell.id
+
+
+def test_the_flip_is_explained_on_films_whose_side_nobody_stated(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    films.cohort_folder(tmp_path, patients=16, side="")
+    cells = nbformat.read(paths.NOTEBOOKS / "03_augmentation.ipynb", as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("study: str")]
+    there = {"study": str(films.study_file(tmp_path))}
+    for source in code:
+        exec(source, there)
+    assert there["read"] is None and "does not name two sides" in there["reading"].side(None, None)
+    assert (tmp_path / "reports" / "films" / "figures" / "random_changes.png").exists()

@@ -41,6 +41,7 @@ class StudyPaths:
         self.cohort, self.regions, self.images = ((runs / part).resolve() for part in ("cohort", "regions", "images"))
         # cohort: manifest.parquet, images.npy, boxes.npy, audit.json; synthetic: truth, masks
         # regions: regions.parquet, detector.safetensors, history.csv: the region of each film
+        self.coverage = runs / "coverage"  # coverage.parquet: what each arm reads of the films
         self.augmentation = runs / "augmentation"  # flip.json: is a flip safe for this label?
         self.pretraining = runs / "pretraining"  # done marker; all studies share the weights, see `pretraining` below
         self.evaluation = runs / "evaluation"

@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "equalization": ["cdf_spread", "cdfs", "equalize", "equalize_histogram", "valid_share"],
         "detector": ["heatmap_loss", "read_heatmaps", "target_heatmaps"],
-        "step": ["Variant", "masks", "place", "prepare", "prepare_regions", "seen", "side_mm"],
+        "step": ["Variant", "columns", "masks", "place", "prepare", "prepare_regions", "seen", "side_mm"],
     },
 )

@@ -193,6 +193,16 @@ def _known_ends(study: Study, films: Cohort) -> np.ndarray:
     return np.where(np.isfinite(ends), ends, regions.column_ends(films.poses[POSE_COLUMNS].to_numpy()))
 
 
+def columns(study: Study, films: Cohort) -> np.ndarray:
+    """Ends (N, 2, 2) of each film's column as far as anything tells them: box, pose, else a sure detector; NaN."""
+    ends = _known_ends(study, films)
+    if not study.detects:
+        return ends
+    table = prepare_regions(study)
+    found = regions.ends_within(table[["x", "y", "half"]].to_numpy(), study.region.margin)
+    return np.where(np.isfinite(ends) | ~table["detected"].to_numpy()[:, None, None], ends, found)
+
+
 def _boxes(films: Cohort) -> np.ndarray:
     """Regions (N, 3) that the user's table gives; NaN where it gives none."""
     if films.regions is None:

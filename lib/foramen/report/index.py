@@ -15,7 +15,7 @@ from foramen.figures import METRIC_NAMES
 from foramen.report import beside, catalogue, cost, journal, made_by, notebooks, rendering, results, runs
 from foramen.study import prespecification
 from foramen.study.model import Study
-from foramen.study.provenance import read_run
+from foramen.study.provenance import misfits, read_run
 
 
 def prepare(study: Study) -> Path:
@@ -44,7 +44,7 @@ def prepare(study: Study) -> Path:
         runs=runs.runs(study),
         cohort=read_run(study.paths.cohort),
         evaluated=read_run(study.paths.evaluation),
-        misfit=read_run(study.paths.regions).get("misfit"),
+        misfits=misfits(study),
         verification=made_by.verification(study.paths.report),
     )
     write_frame(study.paths.report / "cost.csv", cost.cost(study))

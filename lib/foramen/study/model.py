@@ -306,8 +306,8 @@ class Study(Section):
     def stage(self, stage: str) -> dict[str, Any]:
         """The parameters that a stage depends on; its results are stale when one of them changes.
 
-        Stages: `cohort`, `regions`, `variant_<region>_<equalization>`, `augmentation`, `pretraining`, `stn`,
-        `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
+        Stages: `cohort`, `regions`, `coverage`, `variant_<region>_<equalization>`, `augmentation`, `pretraining`,
+        `stn`, `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
         stage, the workflow tracks as a file.
         """
         kind, _, name = stage.partition("_")
@@ -316,6 +316,8 @@ class Study(Section):
                 return self._cohort_parameters()
             case "regions":
                 return self._sections("region") | self.training.model_dump(include={"threads"})
+            case "coverage":
+                return self._sections("region", "stn", "arms") | self.training.model_dump(include={"input"})
             case "variant":
                 return self._variant_parameters(*name.split("_"))
             case "augmentation":

@@ -99,6 +99,12 @@ def read_run(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def misfits(study: Study) -> list[str]:
+    """What notebook 02 found not to fit the films, in sentences: the detector of regions, what arms read."""
+    found = [read_run(folder).get("misfit", "") for folder in (study.paths.regions, study.paths.coverage)]
+    return [misfit for misfit in found if misfit]
+
+
 def environment() -> dict[str, Any]:
     """Code version, package versions, machine and peak memory of this process (MiB)."""
     return {

@@ -102,8 +102,7 @@ def _radiographs(study: Study, pixels: bool = False) -> list[Line]:
 
 def _regions(study: Study) -> list[Line]:
     """What notebook 02 found, where it has run."""
-    misfit = provenance.read_run(study.paths.regions).get("misfit")
-    return [("warning", f"region: {misfit}")] if misfit else []
+    return [("warning", f"region: {misfit}") for misfit in provenance.misfits(study)]
 
 
 def _weights(study: Study) -> None:

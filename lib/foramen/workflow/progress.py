@@ -23,7 +23,7 @@ from foramen.core.files import read_json
 from foramen.core.paths import StudyPaths
 from foramen.core.terminal import say
 from foramen.study.model import Study
-from foramen.study.provenance import read_run
+from foramen.study.provenance import misfits
 
 HEARTBEAT = 60.0  # seconds between two lines about the running jobs, where there is no terminal
 STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
@@ -160,8 +160,8 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
             elif known and (news := _news(known, told, now - last >= HEARTBEAT)):
                 last = now
                 say(*(f"{line} · {whole}" for line in news))
-            if "misfit" not in told and (misfit := read_run(study.paths.regions).get("misfit")):
-                told.add("misfit")
+            for misfit in set(misfits(study)) - told:
+                told.add(misfit)
                 say(f"warning: {misfit}")
             if running:
                 time.sleep(0.5)
