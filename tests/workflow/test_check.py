@@ -224,7 +224,9 @@ def test_what_was_read_already_is_not_looked_at_again(place, monkeypatch):
         check.before_run(given)
 
 
-def test_a_detector_that_does_not_fit_the_films_is_a_warning_once_that_is_known(place, capsys):
-    write_json(paths.StudyPaths("checked").regions / "run.json", {"misfit": "it does not fit"})
+def test_what_does_not_fit_the_films_is_a_warning_once_that_is_known(place, capsys):
+    made = paths.StudyPaths("checked")
+    write_json(made.regions / "run.json", {"misfit": "the detector is unsure"})
+    write_json(made.coverage / "run.json", {"misfit": "an arm cuts"})
     check.run("study.yaml")
-    assert "warning region: it does not fit\n" in capsys.readouterr().out
+    assert "warning region: the detector is unsure\nwarning region: an arm cuts\n" in capsys.readouterr().out

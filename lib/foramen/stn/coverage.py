@@ -19,7 +19,7 @@ from foramen.stn.step import build
 from foramen.study.model import Study
 from foramen.study.step import make
 
-POINTS, FILMS = 32, 1000  # points along each side of a film, and films at the most, that are looked at
+POINTS, FILMS = 64, 1000  # points along each side of a film, and films at the most, that are looked at
 LOST = 0.05  # share of the films on which the known column may be cut, in an arm that fits
 UNREAD = 0.1  # share of the films' area that may be left out where nothing tells the place of the column
 
