@@ -72,4 +72,4 @@ def test_where_nothing_tells_the_place_arms_are_named_that_leave_out_part_of_the
     else:
         (said,) = provenance.misfits(study)
         assert table["column"].isna().all()
-        assert f"never seen: crop reads {table.loc['crop', 'film']:.0%} of their area. Keep an arm" in said
+        assert f"of their area crop reads {table.loc['crop', 'film']:.0%}. What lies beyond" in said
