@@ -1,21 +1,16 @@
 """What arms read of the films, and which of them do not fit."""
 
-import films
 import numpy as np
 import pytest
 import torch
 
+import films
 from foramen.core import geometry
 from foramen.stn import coverage
 from foramen.study import load, provenance
 from foramen.study.model import Study
 
-ARMS = {
-    "whole": {},
-    "crop": {"stn": "crop"},
-    "proposed": {"stn": "self_supervised"},
-    "fixed": {"region": "fixed"},
-}
+ARMS = {"whole": {}, "crop": {"stn": "crop"}, "proposed": {"stn": "self_supervised"}, "fixed": {"region": "fixed"}}
 
 
 def of(study: Study):

@@ -4,10 +4,10 @@ import re
 import statistics
 from pathlib import Path
 
-import films
 import nbformat
 import pytest
 
+import films
 from foramen.core import paths
 
 NOTEBOOKS = [paths.NOTEBOOKS / f"{name}.ipynb" for name in paths.NOTEBOOK_NAMES]

@@ -25,7 +25,7 @@ UNREAD = 0.1  # share of the films' area that may be left out where nothing tell
 
 
 def prepare(study: Study) -> pd.DataFrame:
-    """What each arm reads (`coverage`), kept in coverage.parquet; `misfit` of run.json names the arms that do not fit."""
+    """What each arm reads (`coverage`), kept in coverage.parquet; `misfit` of run.json: the arms that do not fit."""
     films, folder = cohort.prepare(study), study.paths.coverage
     inputs = [films.folder] + [study.paths.regions] * study.detects
 
