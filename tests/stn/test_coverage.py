@@ -67,4 +67,4 @@ def test_where_nothing_tells_the_place_arms_are_named_that_leave_out_part_of_the
     else:
         (said,) = provenance.misfits(study)
         assert table["column"].isna().all()
-        assert f"of their area crop reads {table.loc['crop', 'film']:.0%}. What lies beyond" in said
+        assert f"of their area crop reads {table.loc['crop', 'film']:.0%}. What lies beyond is never seen." in said
