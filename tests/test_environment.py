@@ -24,6 +24,8 @@ OWN = {
     "foramen",
     "cervical_phantom",
     "diagnostic_accuracy",
+    "fractal_images",
+    "user_tables",
     "radiographs",
     "benchmarks",
     "browsers",

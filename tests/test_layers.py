@@ -7,7 +7,13 @@ from graphlib import CycleError, TopologicalSorter
 from foramen.core.paths import ROOT
 
 LIB = ROOT / "lib"
-ALONE = ("radiographs", "cervical_phantom", "diagnostic_accuracy")  # know neither the study nor each other
+ALONE = (
+    "radiographs",
+    "cervical_phantom",
+    "diagnostic_accuracy",
+    "user_tables",
+    "fractal_images",
+)  # know neither the study nor each other
 ORDER = (
     "core",
     "study",
@@ -60,7 +66,7 @@ def imports(source: str, known: set[str]) -> Iterator[tuple[str, int]]:
 
 
 def layer(module: str) -> str:
-    """The package that a module belongs to: `radiographs`, `cervical_phantom`, or one of ORDER."""
+    """The package that a module belongs to: one of ALONE or ORDER."""
     top, *rest = module.split(".")
     return rest[0] if top == "foramen" else top
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from foramen.cohort import manifest
-from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError
+from user_tables import read_table
 
 ROWS = pd.DataFrame(
     {

@@ -5,8 +5,7 @@ import os
 import pytest
 
 from foramen import cli
-from foramen.core.errors import InputError
-from foramen.core.terminal import escaped, say
+from foramen.core.terminal import say
 
 FAKES = [
     "a.png\nown: 0 faults, 0 warnings.",
@@ -26,12 +25,6 @@ def test_no_text_fakes_a_verdict(name, capsys):
     assert line.startswith("fault ") and line.endswith("no such file") and line.isprintable()
 
 
-@pytest.mark.parametrize("name", FAKES)
-def test_every_fault_is_one_line(name):
-    error = InputError([f"row 2: {name}", "row 3"])
-    assert str(error).splitlines() == error.faults == [f"row 2: {escaped(name)}", "row 3"]
-
-
 def test_the_command_line_prints_faults_escaped(capsys):
     assert cli.main(["run", "none\x1b[2K\nown: 0 faults.yaml"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -47,15 +40,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
 def test_names_that_are_no_unicode_can_be_printed(capsys):
     say(b"m\xfcller.png".decode("utf-8", "surrogateescape"))
     assert capsys.readouterr().out == "m\\udcfcller.png\n"
-
-
-def test_a_long_text_keeps_its_beginning_and_its_end():
-    (fault,) = InputError(f"table.csv: {'a' * 200_000}: no such column").faults
-    assert fault.startswith("table.csv: aaa") and fault.endswith("aaa: no such column") and len(fault) < 4010
-
-
-def test_what_prints_stays_as_it_is():
-    assert escaped("Zoë, 椎間孔, C:\\films ✓") == "Zoë, 椎間孔, C:\\films ✓"
 
 
 def test_a_reader_who_has_enough_ends_a_command_quietly(monkeypatch, capfd):

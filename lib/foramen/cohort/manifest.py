@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from foramen.cohort.table_files import ZERO_WIDTH
 from foramen.core.errors import first_few, nearest, raise_any
+from user_tables.reading import ZERO_WIDTH
 
 REQUIRED = ("image_path", "patient_id", "label")
 REGION = ("region_left", "region_top", "region_right", "region_bottom")  # a box in pixels of the file

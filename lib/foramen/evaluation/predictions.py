@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from foramen.cohort.manifest import NEAR, SPLITS
-from foramen.cohort.table_files import read_table
 from foramen.core.errors import first_few, nearest, raise_any
+from user_tables import read_table
 
 COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
 _TEXT = ("image_id", "patient_id", "split", "arm")
@@ -21,7 +21,7 @@ _NUMBERS = ("seed", "label", "score")
 
 
 def read(path: Path | str, arm: str | None = None, strict: bool = False) -> pd.DataFrame:
-    """Read a predictions table, of any kind that `cohort.table_files` reads, into the columns of `COLUMNS`.
+    """Read a predictions table, of any kind that `user_tables` reads, into the columns of `COLUMNS`.
 
     `arm` names the arm of a table of another system, which then needs no `arm` column; a table without `seed`
     gets seed 0. Identifiers are read as text, so that `007` stays `007`. Raises InputError naming file,

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import fractal_images
 from foramen.core import compute
 from foramen.core.training_loop import fit, one_cycle_schedule
 from foramen.study.model import Pretraining
-from foramen.training import backbone, fractals
+from foramen.training import backbone
 from foramen.training.checkpoints import TrainingState
 
 # The recipe, tuned for features that transfer in a few minutes on one processor core. Small batches make more steps:
@@ -39,7 +40,7 @@ class FormulaPretraining:
         self.given, self.precision, self.device = given, precision, device
         self.steps = math.ceil(given.images / BATCH)
         self.rows = math.ceil(self.steps / ROW_STEPS)
-        self.systems = fractals.categories(given.classes, np.random.default_rng(given.seed))
+        self.systems = fractal_images.categories(given.classes, np.random.default_rng(given.seed))
         model = backbone.create(network, seed=given.seed, outputs=given.classes)
         self.model = model.to(device).to(memory_format=torch.channels_last)
         groups = backbone.parameter_groups(self.model, given.learning_rate, 1.0, 1.0, WEIGHT_DECAY)
@@ -81,12 +82,12 @@ def batch(systems: np.ndarray, given: Pretraining, step: int) -> tuple[torch.Ten
     """The images (B, 1, S, S) and categories (B,) of one training step, drawn from (seed, step)."""
     rng = np.random.default_rng([given.seed, step])
     labels = rng.integers(given.classes, size=BATCH)
-    images = fractals.render(systems[labels], given.image_size, rng)
+    images = fractal_images.render(systems[labels], given.image_size, rng)
     return torch.from_numpy(images)[:, None], torch.from_numpy(labels)
 
 
 def sample_grid(given: Pretraining, rows: int = 8, columns: int = 8) -> np.ndarray:
     """Formula-generated images, a category a row, instances side by side: (rows, columns, S, S) float32."""
     rng = np.random.default_rng(given.seed)
-    systems = fractals.categories(given.classes, rng)[:rows]
-    return np.stack([fractals.render(np.repeat(s[None], columns, 0), given.image_size, rng) for s in systems])
+    systems = fractal_images.categories(given.classes, rng)[:rows]
+    return np.stack([fractal_images.render(np.repeat(s[None], columns, 0), given.image_size, rng) for s in systems])

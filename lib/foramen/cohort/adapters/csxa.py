@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from foramen.cohort.adapters import Source, locate
-from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, each, raise_any
 from foramen.study.model import ManifestCohort
+from user_tables import read_table
 
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
 LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from foramen.cohort import manifest
 from foramen.cohort.adapters import Source, locate
-from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError
 from foramen.study.model import ManifestCohort
+from user_tables import read_table
 
 
 def table(section: ManifestCohort) -> Source:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from foramen.cohort.adapters import Source, locate
-from foramen.cohort.table_files import read_table
 from foramen.core.errors import InputError, each, nearest, raise_any
 from foramen.study.model import ManifestCohort
+from user_tables import read_table
 
 COLUMNS = ("study_id", "series_id", "image_id", "rad_id", "lesion_type")
 STENOSIS = "Foraminal stenosis"

@@ -1,4 +1,4 @@
-"""Tables as users keep them: CSV with any usual separator, Excel, parquet. Used by notebook 01.
+"""From a file to a table of texts (notebook 01).
 
 Every cell is read as text, so that nothing is guessed before it is checked (an identifier `007` stays `007`).
 """
@@ -19,8 +19,7 @@ import openpyxl
 import pandas as pd
 from pyarrow import parquet
 
-from foramen.core.errors import InputError, first_few, raise_any
-from foramen.core.files import read_frame
+from user_tables.faults import InputError, first_few, raise_any
 
 MOST_CELLS = 20_000_000  # a table of a million images has fewer
 MOST_UNPACKED = 1 << 28  # bytes of a workbook; a few KB can unpack to any size
@@ -33,12 +32,13 @@ BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + ZERO_WIDTH
 Row = tuple[int, Sequence[str]]  # number, as a spreadsheet shows it, and cells
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path | str) -> pd.DataFrame:
     """The table at `path`, all cells text without surrounding space, empty where missing; index = row in the file,
     as a spreadsheet numbers it.
 
     InputError names what cannot be read: kind, encoding, size, hidden or ragged rows, duplicate columns.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if not path.is_file():
         raise InputError(f"{path}: no such table")
@@ -164,7 +164,8 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     size = parquet.ParquetFile(path).metadata
     if size.num_rows * size.num_columns > MOST_CELLS:
         raise InputError(f"{path}: more than {MOST_CELLS:,} cells")
-    table = read_frame(path).astype(object).astype("string").fillna("")
+    table = pd.read_parquet(path, use_threads=False, pre_buffer=False)  # threads: see apache/arrow#34314
+    table = table.astype(object).astype("string").fillna("")
     yield 1, [str(name) for name in table.columns]
     yield from enumerate(table.itertuples(index=False, name=None), 2)
 

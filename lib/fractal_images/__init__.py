@@ -1,5 +1,13 @@
 """Formula-generated images: random iterated function systems, a substitute for photographs (notebook 05).
 
+Ten images of each of four categories:
+
+    import numpy as np
+    import fractal_images
+
+    rng = np.random.default_rng(0)
+    images = fractal_images.render(fractal_images.categories(4, rng).repeat(10, axis=0), 64, rng)  # (40, 64, 64)
+
 Kataoka et al. 2020, Pre-training without natural images (FractalDB): a category is a system of affine maps,
 its instances are jittered copies, and a network that learns to tell categories apart learns useful features.
 Systems are drawn as in Anderson and Farrell 2022, Improving fractal pre-training: from the singular values of
