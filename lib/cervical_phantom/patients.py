@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -84,6 +84,19 @@ def write(parameters: SyntheticCohort, image_size: int, folder: Path | str, proc
         table = pd.concat([part for part in parts if len(part)], ignore_index=True).astype({"label": "int8"})
         table[MANIFEST_COLUMNS].to_parquet(manifest, index=False)
         table.drop(columns=MANIFEST_COLUMNS[1:]).to_parquet(truth, index=False)
+
+
+def some(parameters: SyntheticCohort, image_size: int, index: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, S, S) and masks (n, S, S) of those images of a cohort alone, as `write` writes them."""
+    first, made = _rows_before(parameters), []
+    with threadpool_limits(1):
+        for i in index:
+            patient = int(np.searchsorted(first, i, side="right")) - 1
+            case = Case(parameters, patient)
+            name = list(case.sides)[i - first[patient]]
+            made.append(render(case, name, case.row(name), image_size))
+    images, _, masks = zip(*made, strict=True)
+    return np.stack(images), np.stack(masks)
 
 
 def _spread(work: Callable, tasks: list, processes: int) -> Iterator:

@@ -294,6 +294,14 @@ def test_the_synthetic_cohort_has_the_same_form(output):
     for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence):
         assert isinstance(table(made), pd.DataFrame)
     assert "is synthetic" in readings("cohort").questions(made, audit.prevalence(made)).splitlines()[0]
+    wanted = {name: np.array(getattr(made, name)) for name in ("images", "masks")}
+    for name in wanted:
+        (made.folder / f"{name}.npy").unlink()  # as in a published archive: rendered as they are read
+    bare = cohort.load(study.load("params/smoke.yaml", ["cohort.synthetic.patients=12", "cohort.image_size=48"]))
+    for name, whole in wanted.items():
+        np.testing.assert_array_equal(getattr(bare, name)[[7, 2]], whole[[7, 2]])
+        np.testing.assert_array_equal(getattr(bare, name)[-1], whole[-1])
+    assert len(bare.images) == len(wanted["images"]) and "(48 px)" in repr(bare)
 
 
 def test_copies_in_a_synthetic_cohort_are_found_and_look_alikes_called_false_alarms(output):

@@ -6,6 +6,7 @@ import pytest
 from skimage import exposure
 
 from foramen import study
+from foramen.cohort import step as cohort
 from foramen.preprocessing import equalization, step
 from foramen.study.model import Preprocessing
 
@@ -103,5 +104,7 @@ def test_a_variant_is_made_once_and_again_only_for_what_it_depends_on(tmp_path, 
     other = study.load("params/smoke.yaml", [*small, "preprocessing.clahe_tiles=4"])
     np.testing.assert_array_equal(images, step.prepare(other, "film", "global").images)
     assert (folder / "images.npy").stat().st_mtime_ns == made
+    alone = step.treated(smoke, cohort.load(smoke), "film", "global", np.array([5, 2]))
+    np.testing.assert_array_equal(alone, images[[5, 2]])
     fewer = study.load("params/smoke.yaml", ["cohort.synthetic.patients=10"])
     assert len(step.prepare(fewer, "film", "global").images) < len(images)

@@ -1,5 +1,6 @@
 """The step of notebook 03: is a flip safe for this study's label, and the images of an arm after its flip."""
 
+import numpy as np
 import torch
 
 from foramen.augmentation.flip import CANONICAL_SIDE, apply_canonical_flip, mirrored
@@ -30,10 +31,17 @@ def side_dependent(study: Study) -> bool:
     return study.cohort.source == "manifest" and study.cohort.manifest.side_dependent_label
 
 
-def arm_images(study: Study, arm: Arm, films: Cohort) -> torch.Tensor:
-    """All images as an arm reads them, (N, 1, S, S) uint8: cut out, treated and, where its flip says so, mirrored."""
-    treated = preprocessing.prepare(study, arm.region, arm.equalization)
-    return torch.from_numpy(apply_canonical_flip(treated.images, mirrored(films.included["side"], arm.flip)))[:, None]
+def arm_images(study: Study, arm: Arm, films: Cohort, index: np.ndarray | None = None) -> torch.Tensor:
+    """Images as an arm reads them, (N, 1, S, S) uint8: cut out, treated and, where its flip says so, mirrored.
+
+    All of them, from what `preprocessing.prepare` keeps; or those at `index`, made anew.
+    """
+    flips = mirrored(films.included["side"], arm.flip)
+    if index is None:
+        images = preprocessing.prepare(study, arm.region, arm.equalization).images
+    else:
+        images, flips = preprocessing.treated(study, films, arm.region, arm.equalization, index), flips[index]
+    return torch.from_numpy(apply_canonical_flip(images, flips))[:, None]
 
 
 def check(study: Study) -> None:

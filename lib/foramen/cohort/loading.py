@@ -28,20 +28,27 @@ class Cohort:
     acquisition: pd.DataFrame
     audit: dict
     folder: Path
+    render: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # some images and masks, by row
 
     @cached_property
     def images(self) -> np.ndarray:
         """(N, S, S) uint16, full scale, bone bright, letterboxed, padding 0; memory-mapped.
 
-        A published archive (`foramen.published`) leaves them out: what reads tables alone never opens them.
+        A published archive (`foramen.published`) leaves them out; synthetic ones are then rendered as they are read
+        (`OnDemand`).
         """
-        return np.load(self.folder / "images.npy", mmap_mode="r")
+        return self._array("images.npy", 0)
 
     @cached_property
     def masks(self) -> np.ndarray | None:
-        """(N, S, S) uint8, one bit a level; memory-mapped. None where nobody knows where the foramina are."""
-        path = self.folder / "masks.npy"
-        return np.load(path, mmap_mode="r") if path.exists() else None
+        """(N, S, S) uint8, one bit a level; as `images`. None where nobody knows where the foramina are."""
+        known = self.render or (self.folder / "masks.npy").exists()
+        return self._array("masks.npy", 1) if known else None
+
+    def _array(self, name: str, place: int) -> Any:
+        if self.render and not (self.folder / name).exists():
+            return OnDemand(self.render, place, len(self.included))
+        return np.load(self.folder / name, mmap_mode="r")
 
     @property
     def showable(self) -> pd.DataFrame:
@@ -58,14 +65,31 @@ class Cohort:
         rows = self.included
         counts = ", ".join(f"{name} {int((rows['split'] == name).sum())}" for name in NAMES)
         return (
-            f"Cohort of {len(rows)} radiographs ({self.images.shape[1]} px) of "
+            f"Cohort of {len(rows)} radiographs ({self.images[:1].shape[1]} px) of "
             f"{rows['patient_id'].nunique()} patients, "
             f"{rows['label'].mean():.0%} positive; {counts}; {int(self.manifest['excluded'].sum())} excluded"
         )
 
 
-def load_cohort(folder: Path) -> Cohort:
-    """The finished cohort that lies in `folder`."""
+@dataclass(frozen=True)
+class OnDemand:
+    """In place of an array that was left out: its rows, rendered when they are asked for by number or numbers."""
+
+    render: Callable[[np.ndarray], tuple[np.ndarray, ...]]
+    place: int  # of the array in what `render` returns
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> np.ndarray:
+        rows = np.arange(self.length)[index]
+        found = self.render(np.atleast_1d(rows))[self.place]
+        return found if np.ndim(rows) else found[0]
+
+
+def load_cohort(folder: Path, render: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None) -> Cohort:
+    """The finished cohort that lies in `folder`; `render` makes images and masks that were left out of it."""
 
     def optional(name: str, read: Callable[[Path], Any]) -> Any:
         return read(folder / name) if (folder / name).exists() else None
@@ -82,4 +106,5 @@ def load_cohort(folder: Path) -> Cohort:
         acquisition=read_frame(folder / "acquisition.parquet"),
         audit=read_json(folder / "audit.json"),
         folder=folder,
+        render=render,
     )

@@ -6,6 +6,7 @@ user's identifiers and stays here.
 """
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,12 @@ def prepare(study: Study) -> Cohort:
 
 
 def load(study: Study) -> Cohort:
-    """A finished cohort as it lies on disk."""
-    return load_cohort(study.paths.cohort)
+    """A finished cohort as it lies on disk; radiographs that a published one lacks are rendered as they are read."""
+    if study.cohort.source != "synthetic":
+        return load_cohort(study.paths.cohort)
+    from cervical_phantom import patients
+
+    return load_cohort(study.paths.cohort, partial(patients.some, study.cohort.synthetic, study.cohort.image_size))
 
 
 def expectations(study: Study) -> Expectations:

@@ -134,5 +134,4 @@ def load_model(run: Run) -> Classifier:
 
 def inputs(run: Run, index: np.ndarray) -> torch.Tensor:
     """Images as a classifier is given them: treated, mirrored where the arm's flip says so, (n, 1, S, S) in 0 to 1."""
-    images = augmentation.arm_images(run.study, run.switches, cohort.load(run.study))
-    return images[torch.from_numpy(index)] / 255.0
+    return augmentation.arm_images(run.study, run.switches, cohort.load(run.study), index) / 255.0

@@ -20,6 +20,7 @@ from foramen.core.files import read_frame, replacing, write_frame
 from foramen.preprocessing import regions
 from foramen.preprocessing.detector import ColumnDetector, believed, detect, fit_detector
 from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equalize
+from foramen.study import provenance
 from foramen.study.model import RegionSource, Study
 from foramen.study.step import make
 from radiographs import parallel
@@ -66,6 +67,12 @@ def prepare(study: Study, source: RegionSource, kind: Treatment) -> Variant:
     return Variant(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "boxes.npy"), folder)
 
 
+def treated(study: Study, films: Cohort, source: RegionSource, kind: Treatment, index: np.ndarray) -> np.ndarray:
+    """This region of the films at `index` after a contrast treatment, as in `prepare`: (n, S, S) uint8."""
+    given, cuts = study.preprocessing, zip(*seen(study, films, source, index), strict=True)
+    return np.stack([equalize(image, box, kind, given.clahe_clip_limit, given.clahe_tiles) for image, box in cuts])
+
+
 def place(study: Study, films: Cohort, source: RegionSource) -> np.ndarray:
     """The region (N, 3) that an arm with this source sees of each film: see `regions`."""
     if source == "detected":
@@ -108,9 +115,12 @@ def prepare_regions(study: Study) -> pd.DataFrame:
     and where the pose is known. Beside regions.parquet lie detector.safetensors and history.csv (epoch, loss);
     `misfit` of run.json says so where the detector does not fit the cohort.
     """
-    films, folder, given = cohort.prepare(study), study.paths.regions, study.region
+    folder, given = study.paths.regions, study.region
+    if not provenance.stands(study.paths.cohort, study):
+        cohort.prepare(study)
 
     def work(facts: dict) -> None:
+        films = cohort.prepare(study)
         compute.deterministic(study.training.threads)
         learned, ends = _lesson(study, films, folder)
         device = compute.device(study.training.device)
@@ -134,7 +144,7 @@ def prepare_regions(study: Study) -> pd.DataFrame:
         facts |= {"films": len(learned), "learned_from": given.learned_from, "unsure": unsure}
         facts["misfit"] = readings("preprocessing").misfit(unsure, asked) if unsure > DOUBTFUL * asked else ""
 
-    make(folder, study, "regions", [films.folder], work)
+    make(folder, study, "regions", [study.paths.cohort], work)
     return read_frame(folder / "regions.parquet")
 
 
