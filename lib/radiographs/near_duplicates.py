@@ -20,6 +20,7 @@ SIDE = 32  # pixels of the coarse picture
 # 0.9.
 BITS = 12  # of the hash's 64 may differ
 CORRELATION = 0.75
+BLOCK = 1024  # pictures
 TYPICAL = 20  # from this many pictures on, what all of them share is taken off before they are compared
 
 
@@ -35,9 +36,14 @@ def describe(valid: np.ndarray) -> dict[str, str]:
 
 
 def coarse_pictures(rows: pd.DataFrame) -> np.ndarray:
-    """The coarse pictures of rows described by `describe`: `(n, 32, 32)` float32."""
+    """The coarse pictures of rows described by `describe`: `(n, 32, 32)` uint8."""
     joined = b"".join(base64.b64decode(text) for text in rows["coarse"])
-    return np.frombuffer(joined, np.uint8).reshape(len(rows), SIDE, SIDE).astype(np.float32)
+    return np.frombuffer(joined, np.uint8).reshape(len(rows), SIDE, SIDE)
+
+
+def blocks(pictures: np.ndarray) -> list[np.ndarray]:
+    """Views of so many pictures `(n, h, w)` that what is computed from them takes little memory, also of very many."""
+    return np.array_split(pictures, len(pictures) // BLOCK + 1)
 
 
 def pairs(rows: pd.DataFrame) -> list[tuple[int, int]]:
@@ -45,7 +51,7 @@ def pairs(rows: pd.DataFrame) -> list[tuple[int, int]]:
     hashes, mirrored_hashes = (
         np.array([int(code, 16) for code in rows[name]], np.uint64) for name in ("phash", "mirrored_phash")
     )
-    fine = _fine_structure(coarse_pictures(rows))
+    fine = _fine_structure(coarse_pictures(rows).astype(np.float32))
     found = set()
     for others, turn in ((hashes, 1), (mirrored_hashes, -1)):
         for i, code in enumerate(hashes[:-1]):
@@ -59,7 +65,8 @@ def _fine_structure(pictures: np.ndarray) -> np.ndarray:
     """The pictures, changed in place (there may be very many): without broad tones and without what all of them
     share, each of length one, so that products are correlations.
     """
-    pictures -= gaussian_filter(pictures, (0, 1.2, 1.2))
+    for block in blocks(pictures):
+        block -= gaussian_filter(block, (0, 1.2, 1.2))
     _normalise(pictures)
     if len(pictures) >= TYPICAL:
         shared = pictures.mean(0)

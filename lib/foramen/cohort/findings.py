@@ -261,8 +261,8 @@ def greys(rows: pd.DataFrame) -> Iterator[Finding]:
     """Greys that are poor in themselves, and images whose grey runs against that of the cohort, or is unlike it."""
     if "levels" not in rows or rows.empty:
         return
-    pictures = near_duplicates.coarse_pictures(rows)
-    dark, bright = (np.percentile(pictures, share, axis=(1, 2)) for share in (95, 5))
+    pictures = near_duplicates.blocks(near_duplicates.coarse_pictures(rows))
+    dark, bright, mean, spread = np.hstack([_tones(block) for block in pictures])
     odd = [
         (rows["clipped"] > 0.3, "over 30 % of the valid area is fully black or white"),
         ((dark < 26) | (bright > 229), "nearly black or white all over"),
@@ -272,22 +272,33 @@ def greys(rows: pd.DataFrame) -> Iterator[Finding]:
         likeness = _likeness(pictures)
         against = likeness < -0.4
         odd.append((against, "grey seems reversed against the other images (bone must be bright)"))
-        features = [pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2)), 100 * likeness]
-        unlike = np.any([_far_out(values) for values in features], axis=0) & ~against
+        unlike = np.any([_far_out(values) for values in (mean, spread, 100 * likeness)], axis=0) & ~against
         odd.append((unlike, "unlike the other images in brightness, contrast or what it shows"))
     for which, text in odd:
         yield from _about(rows[which], "warning", "grey", text)
 
 
-def _likeness(pictures: np.ndarray) -> np.ndarray:
-    """Correlation of each picture `(n, h, w)` with what they share, their first principal component; negative where
-    grey is reversed. Mirror images (left and right obliques) count as alike.
+def _tones(pictures: np.ndarray) -> np.ndarray:
+    """95th and 5th percentile, mean and standard deviation of the greys of each picture `(n, h, w)`: `(4, n)`."""
+    greys = pictures.reshape(len(pictures), -1)
+    return np.vstack([np.percentile(greys, (95, 5), axis=1), greys.mean(axis=1), greys.std(axis=1)])
+
+
+def _likeness(pictures: list[np.ndarray]) -> np.ndarray:
+    """Correlation of each picture, in blocks `(n, h, w)`, with what they all share, their first principal component;
+    negative where grey is reversed. Mirror images (left and right obliques) count as alike.
     """
-    flat = (pictures + pictures[:, :, ::-1]).reshape(len(pictures), -1)
-    flat -= flat.mean(axis=1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-    likeness = flat @ np.linalg.eigh(flat.T @ flat)[1][:, -1]
+    covariance = sum(flat.T @ flat for flat in map(_unit_vectors, pictures))
+    shared = np.linalg.eigh(covariance)[1][:, -1]
+    likeness = np.concatenate([_unit_vectors(block) @ shared for block in pictures])
     return likeness * np.sign(np.median(likeness))
+
+
+def _unit_vectors(pictures: np.ndarray) -> np.ndarray:
+    """Each picture `(n, h, w)` with its mirror image added, less its mean, as a vector of length one."""
+    flat = (pictures + pictures[:, :, ::-1].astype(np.float32)).reshape(len(pictures), -1)
+    flat -= flat.mean(axis=1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
 
 
 def _far_out(values: np.ndarray) -> np.ndarray:

@@ -132,8 +132,8 @@ def _decoded(study: Study, folder: Path) -> tuple[Source, pd.DataFrame, Verdict]
     wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
     paths = pd.DataFrame({"fault": [_path_fault(source, name) for name in wanted]}, index=wanted.index)
     _stop_on_faults(source, findings.judge(source, paths, expected))
-    decoded = decoding.decode(wanted.to_list(), source.images, study.cohort.image_size, folder)
-    facts = pd.DataFrame(decoded, index=wanted.index)
+    names, size = wanted.to_list(), study.cohort.image_size
+    facts = pd.DataFrame(decoding.decode(names, source.images, size, folder), index=wanted.index)
     verdict = findings.judge(source, facts, expected)
     _stop_on_faults(source, verdict)
     return source, facts, verdict
