@@ -87,7 +87,8 @@ def valid_area(pixels: np.ndarray) -> np.ndarray:
     black, white = pixels <= BORDER_TOLERANCE, pixels >= 1 - BORDER_TOLERANCE
     box = whole.copy()
     for axis in (0, 1):
-        border = np.maximum(black.mean(1 - axis), white.mean(1 - axis)) >= 0.98
+        most = np.maximum(np.count_nonzero(black, 1 - axis), np.count_nonzero(white, 1 - axis))
+        border = most / pixels.shape[1 - axis] >= 0.98
         inside = np.flatnonzero(~border)
         if not len(inside):
             return whole
@@ -114,9 +115,11 @@ def reduce_blocks(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def to_unit(reduced: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    """Scale `reduced` (block means of `stored`) to 0..1 by what the stored type can hold (see `stored_range`)."""
+    """Scale `reduced` (block means of `stored`) in place to 0..1 by what the stored type can hold: `stored_range`."""
     low, high = (0.0, 255.0) if stored.dtype == np.uint8 else stored_range(stored)
-    return ((reduced - low) / max(high - low, 1e-12)).astype(np.float32)
+    reduced -= low
+    reduced /= max(high - low, 1e-12)
+    return reduced
 
 
 def stored_range(stored: np.ndarray) -> tuple[float, float]:
