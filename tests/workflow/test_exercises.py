@@ -1,6 +1,7 @@
 """The exercise edition of the notebooks: no solution, no output, room for the reader's own, answers to who predicts."""
 
 import ast
+import sys
 from pathlib import Path
 
 import nbformat
@@ -119,3 +120,14 @@ def names(source: str, kind: type[ast.expr_context]) -> set[str]:
     return {
         node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, kind)
     }
+
+
+def test_the_lab_starts_at_the_notebooks_and_reaches_the_exercises(monkeypatch):
+    started = []
+    for name in ("chdir", "execv"):
+        monkeypatch.setattr(f"os.{name}", lambda *given: started.append(given))
+    cli.main(["lab"])
+    assert started == [
+        (paths.ROOT,),
+        (sys.executable, [sys.executable, "-m", "jupyterlab", "--LabApp.default_url=/lab/tree/notebooks"]),
+    ]
