@@ -362,7 +362,7 @@ def test_the_architecture_says_what_is_seen_of_the_film_and_in_which_shape():
     arm = Arm(region="detected", stn="self_supervised", heads=4, input=[48, 24])
     steps = {step.title: step.detail for step in figures.architecture_steps(run_of(arm), STAGES)}
     assert steps["radiograph"] == "160 × 160" and steps["region"] == "detected\n128 × 128"
-    assert steps["spatial transformer (self supervised)"] == "sees 64²\n4 × 48 × 24"
+    assert steps["spatial transformer (self supervised)"] == "64 × 64 →\n4 × 48 × 24"
     assert steps["ResNet50 layer2"] == "512 ×\n6 × 3" and "mean, attention, linear, sigmoid" in steps
     plain = {step.title: step.kind for step in figures.architecture_steps(run_of(Arm()), STAGES)}
     assert plain["region"] == "omitted"

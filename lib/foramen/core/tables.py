@@ -19,7 +19,17 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
 _POINTS = ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")  # percentage points
 _LIMITS = ("low", "high", "paper_low", "paper_high", "change_low", "change_high")
-_PARTS = ("standard_error", "wrong", "right", "truth", "at_home", "away")  # like limits, in points where one above is
+_PARTS = (
+    "interaction",
+    "interaction_low",
+    "interaction_high",
+    "standard_error",
+    "wrong",
+    "right",
+    "truth",
+    "at_home",
+    "away",
+)  # like limits, in points where one above is
 
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:

@@ -85,7 +85,7 @@ def saliency_checks(overlap: pd.DataFrame, cascade: pd.DataFrame) -> Figure:
     for measure in measures[:1]:
         part = named[named["measure"] == measure].replace({"name": "\n"}, " ", regex=True)
         found = in_words(part, "{name} {estimate:.2f}")
-        words.append(f"{MEASURES[measure]}: {found}; chance {part['chance'].mean():.2f}.")
+        words.append(f"{MEASURES[measure].capitalize()}: {found}; chance {part['chance'].mean():.2f}.")
     words += [] if measures else ["There are no masks of the true foramina to compare with."]
     if len(cascade):
         left = in_words(cascade.groupby("arm", sort=False).last().reset_index(), "{arm} {similarity:.2f}")
