@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,17 @@ SWEPT = {
         }
     },
 }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("swept")
+
+
+@pytest.fixture
+def output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results of all studies of this module in one folder, so that what they have in common is trained once."""
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(folder))
 
 
 def swept(**sweep: object) -> Study:
@@ -99,9 +111,8 @@ def test_another_system_cannot_be_swept(tmp_path):
         study.load(path)
 
 
-def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatch):
+def test_without_right_views_the_flip_gains_exactly_nothing(output):
     """The control that must come out: two trainings on the same images give the same bytes."""
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     chosen = Study.model_validate(SWEPT)
     table = measure_sweeps(chosen).set_index(["metric", "factor"])
     assert table.loc["auroc", 0.0]["gain"] == 0 and table.loc["accuracy", 0.0]["gain"] == 0
@@ -110,8 +121,7 @@ def test_without_right_views_the_flip_gains_exactly_nothing(tmp_path, monkeypatc
     assert len(waited_for) == 2 and all("swept_laterality_0" in str(path) for path in waited_for)
 
 
-def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+def test_a_learning_curve_has_the_same_test_set_and_nested_training_patients(output):
     sweep = {"knobs": ["training.share"], "factors": [0.25, 0.5], "arm": "he_flip", "control": "he"}
     chosen = Study.model_validate(SWEPT | {"sweeps": {"patients": sweep}})
     measured = measure_sweeps(chosen)
@@ -210,8 +220,7 @@ def test_networks_tested_elsewhere_must_be_kept(tmp_path):
         study.load(file)
 
 
-def test_every_network_is_tested_on_every_cohort(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+def test_every_network_is_tested_on_every_cohort(output):
     chosen = elsewhere(knobs=["cohort.synthetic.seed", "split.seed"], values=[0, 3], shows="variance")
     parts = measure_variance(chosen)
     assert set(parts["result"]) == {"he", "he_flip", "he_flip over he"}
@@ -224,8 +233,7 @@ def test_every_network_is_tested_on_every_cohort(tmp_path, monkeypatch):
     assert len(measure_sweeps(chosen, "variance")) == 4  # two cohorts, two metrics
 
 
-def test_a_shift_is_tested_on_the_networks_own_test_patients(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+def test_a_shift_is_tested_on_the_networks_own_test_patients(output):
     shifted = {"knobs": ["cohort.synthetic.disease.onset"], "values": [-0.7, -1.5], "shows": "transfer"}
     chosen = elsewhere(**shifted, trained=False)
     table = measure_transfer(chosen)
