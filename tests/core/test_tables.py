@@ -58,6 +58,11 @@ def test_readable_rounds_points_and_p_values_and_marks_missing(gains):
     assert shown.n_images.tolist() == ["10", "10"]
 
 
+def test_an_interaction_has_the_decimals_of_its_gain():
+    shown = tables.readable(pd.DataFrame({"gain": [4.04], "interaction": [-7.513], "interaction_low": [-15.236]}))
+    assert shown.to_numpy().tolist() == [["4.0", "-7.5", "-15.2"]]
+
+
 def test_estimates_have_three_decimals():
     shown = tables.readable(pd.DataFrame({"arm": ["a"], "estimate": [0.81249], "low": [0.8], "high": [np.nan]}))
     assert shown.iloc[0].tolist() == ["a", "0.812", "0.800", "–"]

@@ -18,18 +18,9 @@ _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _P_COLUMNS = ("p_value", "p_holm")
 _POINTS = ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")  # percentage points
-_LIMITS = ("low", "high", "paper_low", "paper_high", "change_low", "change_high")
-_PARTS = (
-    "interaction",
-    "interaction_low",
-    "interaction_high",
-    "standard_error",
-    "wrong",
-    "right",
-    "truth",
-    "at_home",
-    "away",
-)  # like limits, in points where one above is
+_LIMITS = ("low", "high", "paper_low", "paper_high", "change_low", "change_high", "interaction_low", "interaction_high")
+# like limits, in points where one above is
+_PARTS = ("standard_error", "wrong", "right", "truth", "at_home", "away", "interaction")
 
 
 def save(frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
