@@ -8,7 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "diagnostics": ["diagnose", "foramina_in_view", "recovery"],
+        "diagnostics": ["FOLLOWS", "diagnose", "foramina_in_view", "recovery"],
         "scale": ["scales"],
         "self_supervision": ["fit_localisation", "pose_loss", "predict_poses", "transform_at_random"],
         "step": ["build", "initial_transformer", "prepare"],
