@@ -46,4 +46,4 @@ def test_what_is_not_known_has_no_bar():
         pd.DataFrame(columns=["arm", "reference", "low", "high"]),
     )
     table = where_points_go.measure(levels(proposed=0.8), baselines, steps, ["proposed"])
-    assert list(table["what"]) == ["proposed", "without label noise"]
+    assert list(table["what"]) == ["proposed", "not reached"]

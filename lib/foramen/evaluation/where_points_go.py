@@ -31,6 +31,7 @@ def measure(results: pd.DataFrame, baselines: pd.DataFrame, steps: pd.DataFrame,
     for before, what in zip(bars, bars[1:], strict=False):
         low, high = tested.loc[(what, before)] if (what, before) in tested.index else (None, None)
         rows.append((what, level[before], level[what], low, high, "step" if what in arms else "gap"))
-    rows.append(("without label noise", level[bars[-1]], 100.0, None, None, "gap"))
+    rest = "without label noise" if bars[-1] == CEILING else "not reached"
+    rows.append((rest, level[bars[-1]], 100.0, None, None, "gap"))
     table = pd.DataFrame(rows, columns=["what", "start", "end", "low", "high", "kind"])
     return table.astype({"low": float, "high": float})

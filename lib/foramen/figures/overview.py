@@ -120,8 +120,8 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     axes.hlines(edges, table.index[1:] - 0.69, table.index[1:] - 0.31, color="black", linewidth=0.6)
     axes.set_xticks(table.index, table["what"].str.replace(" ", "\n"), fontsize=7)
     axes.set(ylabel=f"{METRIC_NAMES[metric]} (%)", ylim=(table[["start", "end"]].min().min() - 4, 103))
-    axes.annotate(f"metadata only {floor:.1f}", (axes.get_xlim()[0], floor), xytext=(2, -3), textcoords="offset points",
-                  fontsize=7, color=GREY, va="top")  # fmt: skip
+    axes.annotate(f"metadata only {floor:.1f}", (axes.get_xlim()[1], floor), (-2, -3), textcoords="offset points",
+                  fontsize=7, color=GREY, ha="right", va="top")  # fmt: skip
     steps = in_words(table.assign(rise=rise), "{what} {rise:+.1f}")
     figure.set_label(
         f"Waterfall of {METRIC_NAMES[metric]} from {floor:.1f} % (metadata only) to 100 %, in points: {steps}."
