@@ -270,11 +270,9 @@ def aperture(box: Sequence[float], rows: int, columns: int, pixel_mm: float) -> 
     y = (np.arange(rows) - (rows - 1) / 2) * pixel_mm
     x = (np.arange(columns) - (columns - 1) / 2) * pixel_mm
     top, left, bottom, right = box
-    ramp = [
-        np.clip((y - top) / 1.5 + 0.5, 0, 1) * np.clip((bottom - y) / 1.5 + 0.5, 0, 1),
-        np.clip((x - left) / 1.5 + 0.5, 0, 1) * np.clip((right - x) / 1.5 + 0.5, 0, 1),
-    ]
-    return ramp[0][:, None] * ramp[1]
+    down = np.clip((y - top) / 1.5 + 0.5, 0, 1) * np.clip((bottom - y) / 1.5 + 0.5, 0, 1)
+    across = np.clip((x - left) / 1.5 + 0.5, 0, 1) * np.clip((right - x) / 1.5 + 0.5, 0, 1)
+    return down[:, None] * across
 
 
 TARGET_SIGNAL = 0.06  # share of the open beam behind a neck, which the sites expose for
@@ -295,11 +293,9 @@ def look_up(signal: np.ndarray, equipment: Equipment, exposed: Exposed, pixel_mm
     density = np.log10(signal / TARGET_SIGNAL) + exposed.log_exposure
     density = density - equipment.automatic * (np.log10(chamber.mean() / TARGET_SIGNAL) + exposed.log_exposure)
     density = density + equipment.toe - 0.45
-    density = (
-        density
-        + equipment.detail * (density - gaussian_filter(density, DETAIL_MM / pixel_mm))
-        - equipment.latitude * gaussian_filter(density, LATITUDE_MM / pixel_mm)
-    )
+    fine = density - gaussian_filter(density, DETAIL_MM / pixel_mm)
+    coarse = gaussian_filter(density, LATITUDE_MM / pixel_mm)
+    density = density + equipment.detail * fine - equipment.latitude * coarse
     low, high = DISPLAY
     return low + (high - low) / (1 + np.exp(2.3 * equipment.slope * exposed.slope * density))
 
