@@ -54,6 +54,8 @@ def test_the_scatter_between_seeds_is_pooled_over_arms_and_leaves_out_what_never
         ("baselines", "estimate", 0.001, DIFFERS),
         ("score_follows", "estimate", 0.09, WITHIN),
         ("score_follows", "estimate", 0.11, DIFFERS),
+        ("scale", "mm_pixel", 0.09, WITHIN),
+        ("scale", "foramen_pixels", 0.11, DIFFERS),
     ],
 )
 def test_a_number_may_move_as_far_as_the_seeds_scatter(table: str, column: str, change: float, expected: str):
@@ -82,6 +84,11 @@ def test_a_number_or_row_that_is_missing_differs():
 def test_a_metric_without_known_scatter_must_be_the_same():
     row = {"arm": "a", "metric": "f1", "estimate": 0.8}
     assert verdict("results", row, row | {"estimate": 0.8000001}) == DIFFERS
+
+
+def test_a_row_without_a_number_that_is_judged_must_be_the_same():
+    row = {"arm": "a", "input": "64 x 32"}
+    assert verdict("scale", row, row | {"input": "128 x 64"}) == DIFFERS
 
 
 def test_every_table_of_the_readme_is_compared():

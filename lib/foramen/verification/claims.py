@@ -19,6 +19,7 @@ from foramen.study.section import Section
 VERDICTS = IDENTICAL, WITHIN, DIFFERS = "identical", "within tolerance", "differs"
 _KEYS = ("sweep", "factor", "arm", "reference", "metric", "fact")
 _ESTIMATES, _GAINS = ("estimate",), ("gain", "slope")  # shares, and differences in percentage points
+_SIZES = ("mm_pixel", "foramen_pixels")  # of what an arm sees
 Row = dict[str, str]
 
 
@@ -84,7 +85,7 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _judged(row: Row) -> list[str]:
-    return [column for column in (*_ESTIMATES, *_GAINS) if column in row]
+    return [column for column in (*_ESTIMATES, *_GAINS, *_SIZES) if column in row]
 
 
 def _numbers(row: Row | None) -> str:
@@ -97,6 +98,8 @@ def _verdict(table: str, one: Row | None, other: Row | None, rule: Rule) -> str:
     if one == other:
         return IDENTICAL
     if one is None or other is None or rule.same_machine:
+        return DIFFERS
+    if not _judged(one):
         return DIFFERS
     for column in _judged(one):
         texts = one[column], other.get(column, "")
