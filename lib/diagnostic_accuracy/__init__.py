@@ -7,12 +7,14 @@ One table is enough: image_id, patient_id, split (val, test), arm (a classifier)
     from diagnostic_accuracy import estimates, gains, resample
 
     resampled = resample(pd.read_csv("predictions.csv"), n_resamples=2000, seed=0)
-    estimates(resampled)  # accuracy, AUROC ... of every arm, with intervals
+    estimates(resampled)  # accuracy, AUROC ... of every arm, as shares, with intervals
     gains(resampled, "basic")  # every arm less `basic`, in points, with intervals and p-values
 
 Patients are resampled, not images; thresholds are chosen again on resampled validation patients; all arms share the
-draws, so differences are paired. A table that cannot be evaluated raises ValueError, a line for each fault.
+draws, so differences are paired. A table that cannot be evaluated raises ValueError with all its faults. An arm without
+validation rows is called at 0.5 (`thresholds` says so).
 
+- `table`: what a table must be
 - `metrics`, `calibration`, `curves`: what is measured; `operating_point`: where a score is called positive
 - `bootstrap`: resampled patients; `intervals`: what these and repeated seeds say of a mean
 - `results`: every metric of every arm; `baselines`: what they are read beside

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diagnostic_accuracy import intervals, metrics
+from diagnostic_accuracy import intervals, metrics, table
 
 Array = NDArray[np.float64]
 Run = tuple[str, int]  # arm and seed
@@ -123,17 +123,10 @@ class _TestImages(NamedTuple):
     @classmethod
     def of(cls, frame: pd.DataFrame, only: Collection[str] | None = None) -> "_TestImages":
         """The test images of a predictions table; raises as `resample`."""
+        table.check(frame)
         test = frame[frame.split == "test"]
-        if not len(test):
-            raise ValueError("the predictions table has no rows of the test split")
-        if duplicates := int(test.duplicated(["arm", "seed", "image_id"]).sum()):
-            raise ValueError(f"the predictions table has {duplicates} duplicate rows of the test split")
         runs = dict.fromkeys(zip(test.arm, test.seed.tolist(), strict=True))
         scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
-        missing = {run: int(scores[run].isna().sum()) for run in runs}
-        name = "arm {!r}, seed {}: {} images of the test split are missing"
-        if faults := [name.format(*run, count) for run, count in missing.items() if count]:
-            raise ValueError("\n".join(faults))
         images = test.drop_duplicates("image_id").sort_values("image_id")
         counted = images.image_id.isin(images.image_id if only is None else only)
         facts = (images.label.to_numpy(), images.patient_id.to_numpy(), counted.to_numpy())
@@ -181,7 +174,7 @@ def resample(
 
     Thresholds come from the table's validation rows, resampled as well (`threshold_draws`). `names` are the metrics
     wanted. Where `only` some images count, all patients are drawn still, so that parts of a test set share the draws.
-    Raises ValueError where the arms do not have the same test images or there are none.
+    Raises ValueError for a table that cannot be evaluated (`table.check`).
     """
     test, limits = _TestImages.of(frame, only), threshold_draws(frame, n_resamples, seed)
 

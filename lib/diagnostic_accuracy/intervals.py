@@ -16,11 +16,11 @@ variance of the k values over k, with k - 1 degrees of freedom. The first is the
 resamples, less the scatter between seeds within resamples over k, which the second part already holds. The sum has
 Student's t distribution with 1 / freedom the average of the two parts' 1 / freedom, weighted by their shares of the
 variance. It is exact at both ends; between them Welch and Satterthwaite's formula falls to 92 % coverage with 3 seeds
-and the Behrens-Fisher distribution rises to 98 %, this keeps to 94 to 96 % (tests/evaluation/test_coverage.py).
-Average precision is the slowest to converge: simulated coverage 91 % with 200 patients, 95 % with 500. Two seeds tell
-next to nothing of their variance: it is pooled over the arms where at least three vary
-(`bootstrap.Resampled.between`). With one seed there is no second part, and a note says that the interval describes
-this one trained network.
+and the Behrens-Fisher distribution rises to 98 %, this keeps to 94 to 96 %
+(tests/diagnostic_accuracy/test_coverage.py). Average precision is the slowest to converge: simulated coverage 91 %
+with 200 patients, 95 % with 500. Two seeds tell next to nothing of their variance: it is pooled over the arms where at
+least three vary (`bootstrap.Resampled.between`). With one seed there is no second part, and a note says that the
+interval describes this one trained network.
 """
 
 from collections.abc import Iterable

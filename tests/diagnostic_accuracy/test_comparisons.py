@@ -526,7 +526,7 @@ def test_arms_without_the_same_test_images_are_refused(frame):
         resample(frame.drop(frame[(frame.arm == "he") & (frame.seed == 2) & (frame.split == "test")].index[:1]), 10)
     with pytest.raises(ValueError, match="no rows of the test split"):
         resample(frame[frame.split == "val"], 10)
-    with pytest.raises(ValueError, match="duplicate"):
+    with pytest.raises(ValueError, match="more than one row for an image of an arm and seed: 1 row"):
         resample(pd.concat([frame, frame[frame.split == "test"].head(1)]), 10)
 
 

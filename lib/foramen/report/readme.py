@@ -17,7 +17,7 @@ START = "<!-- {block}: written by `python -m foramen.report.readme` from reports
 END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each has a template `readme_<block>.md.j2`.
 PAGES = {
-    "README.md": {"findings": "default"},
+    "README.md": {"findings": "default", "elsewhere": "shift"},
     "docs/results.md": {name: name for name in ("default", "nuisance", "between", "shift")},
     "docs/studies.md": {"cost": "default"},
 }

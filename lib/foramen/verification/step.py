@@ -27,7 +27,7 @@ def committed(study: Study) -> Path:
     """
     folder = COMMITTED / study.name
     if not (folder / "tables" / "results.csv").exists():
-        raise InputError(f"{folder}: there is no report to compare with")
+        raise InputError(f"{folder}: there is no report to compare with (no tables/results.csv)")
     if folder == study.paths.report:
         raise InputError("FORAMEN_OUTPUT: a report cannot be compared with itself; name another folder")
     if any("published" in read_run(run.folder) for run in study.runs):
