@@ -102,6 +102,19 @@ def test_scores_and_labels_that_follow_the_site(frame):
     assert found(audit.signs(frame, known))["metadata know the label"].startswith("AUROC 1.00")
 
 
+def test_a_table_that_contradicts_itself_and_networks_without_some_images_are_signs(frame):
+    assert not {"label or patient contradicts itself", "networks tested on different images"} & set(
+        found(audit.signs(frame))
+    )
+    test = frame.index[frame["split"] == "test"]
+    wrong = frame.drop(test[-1])
+    wrong.loc[test[0], "label"] = 1 - wrong.loc[test[0], "label"]
+    signs = found(audit.signs(wrong))
+    assert signs["label or patient contradicts itself"].endswith(f": {frame.loc[test[0], 'image_id']}")
+    last = frame.loc[test[-1]]
+    assert signs["networks tested on different images"].startswith(f"{last['arm']!r}, seed {last['seed']}: ")
+
+
 def test_faulty_tables_are_refused_with_every_fault(frame, tmp_path):
     with pytest.raises(InputError, match="no rows of the test split"):
         audit.signs(frame[frame["split"] == "val"])

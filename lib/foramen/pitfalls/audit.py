@@ -79,6 +79,8 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
         _shared_patients(frame, manifest),
         _repeated(whole, repeated),
         _same_scores(test),
+        _contradictions(whole),
+        _same_images(test),
         *_against_manifest(test, manifest),
         *_threshold(called, threshold is not None),
         _seeds(test),
@@ -118,6 +120,30 @@ def _repeated(test: pd.DataFrame, repeated: pd.Series) -> Sign:
     return _sign(
         "an image more than once", images > 0, f"{images} of {_some(test['image_id'].nunique(), 'test image')}"
     )
+
+
+def _contradictions(test: pd.DataFrame) -> Sign:
+    """Test images that have more than one label or patient in the table itself."""
+    told = test.groupby("image_id")[["label", "patient_id"]].nunique()
+    images = told.index[(told > 1).any(axis=1)]
+    names = f": {first_few(images)}" if len(images) else ""
+    return _sign(
+        "label or patient contradicts itself",
+        len(images) > 0,
+        f"{len(images)} of {_some(len(told), 'test image')}{names}",
+    )
+
+
+def _same_images(test: pd.DataFrame) -> Sign:
+    """Networks without some of the test images: their numbers cannot be compared with the others'."""
+    counts, images = test.groupby(["arm", "seed"], sort=False)["image_id"].nunique(), test["image_id"].nunique()
+    lacking = [f"{arm!r}, seed {seed}: {count} of {images}" for (arm, seed), count in counts.items() if count < images]
+    said = (
+        first_few(lacking, separator="; ")
+        if lacking
+        else f"all {_some(len(counts), 'network')} on {_some(images, 'test image')}"
+    )
+    return _sign("networks tested on different images", bool(lacking), said)
 
 
 def _same_scores(test: pd.DataFrame) -> Sign:
