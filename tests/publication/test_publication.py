@@ -65,7 +65,7 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0) -> None:
     for folder in (where.cohort, where.evaluation):
         write_json(folder / "run.json", record)
     for run in study.runs:
-        write_json(run.folder / "run.json", {"transformer": {"collapsed": False}})
+        write_json(run.folder / "run.json", {"transformer": {"collapsed": False}, "code_version": "1 (abc)"})
     write_text(where.report_page, "the report")
 
 
@@ -112,12 +112,15 @@ def test_a_step_counts_only_after_correction(synthetic):
 def test_synthetic_is_said_in_title_and_abstract(synthetic):
     text = manuscript.text(facts.read(synthetic))
     assert "with deep learning on synthetic cervical radiographs" in text
-    assert "*synthetic* radiographs of 200 simulated patients" in text
+    assert "*synthetic* radiographs of 125 simulated patients, chose thresholds on 25 others" in text
 
 
 def test_the_plan_says_whether_it_was_kept(synthetic):
     assert "Prespecified: the plan" in manuscript.text(facts.read(synthetic))
-    write_json(synthetic.paths.cohort / "run.json", {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1})
+    write_json(
+        synthetic.paths.cohort / "run.json",
+        {"finished": "2026-01-02T03:04:05+0000", "wall_seconds": 1, "code_version": "0"},
+    )
     assert "Exploratory: no plan was in force" in manuscript.text(facts.read(synthetic))
 
 

@@ -50,6 +50,7 @@ def test_readme_opens_the_site_and_leads_to_docs_and_report(site):
     page = parsed(site / "index.html")
     links = {tag["href"] for tag in page.find("main").find_all("a", href=True)}
     assert {"docs/results.html", "reports/default/index.html"} <= links
+    assert "reports/default/notebooks/06_evaluation.html" in links and "|---" not in page.get_text()
     assert page.find("h1")["id"] and "Synthetic radiographs" in page.find(class_="banner").get_text()
     menu = {tag.get_text(): tag for tag in parsed(site / "docs" / "arms.html").find("nav").find_all("a")}
     links = {name: tag["href"] for name, tag in menu.items()}

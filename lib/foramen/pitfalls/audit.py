@@ -275,7 +275,8 @@ def _followed(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sig
     tested = {column: result for column, result in found.items() if result is not None}
     adjusted = holm(pd.Series([p for p, _ in tested.values()], dtype=float))
     for (column, (_, size)), p in zip(tested.items(), adjusted, strict=True):
-        yield _sign(f"{pitfall}: {column}", p < 0.05, f"{size}, among images with the same label (Holm p = {p:.3f})")
+        p_value = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+        yield _sign(f"{pitfall}: {column}", p < 0.05, f"{size}, among images with the same label (Holm p {p_value})")
     if missing := [column for column in FACTS if column not in tested]:
         yield Sign(pitfall, "unknown", f"the manifest says nothing that differs of {', '.join(missing)}")
 

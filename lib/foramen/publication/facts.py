@@ -32,9 +32,18 @@ def read(study: Study) -> dict[str, Any]:
         "figures": catalogue.figures_of(study),
         "cohort": read_run(study.paths.cohort),
         "evaluated": read_run(study.paths.evaluation),
+        "versions": versions(study),
         "metrics": METRIC_NAMES,
         "version": __version__,
     }
+
+
+def versions(study: Study) -> dict[str, str]:
+    """The versions of the code that made the cohort, the trainings and the evaluation: what is finished is kept."""
+    folders = {"cohort": [study.paths.cohort], "trainings": [run.folder for run in study.runs]}
+    folders["evaluation"] = [study.paths.evaluation]
+    made = {part: [read_run(each)["code_version"] for each in places] for part, places in folders.items()}
+    return {part: ", ".join(dict.fromkeys(found)) for part, found in made.items()}
 
 
 def sizes(cohort: list[dict[str, Any]]) -> dict[str, dict[str, str]]:

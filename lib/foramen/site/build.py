@@ -1,7 +1,8 @@
 """README, docs, reports and case explorers of synthetic cohorts as pages in one folder, with relative links.
 
 Markdown keeps its place: `docs/arms.md` becomes `docs/arms.html`, README.md `index.html`; reports are copied, their
-pages lead back. What a page links to comes along: a file to its own place, a folder as the page nearest above it.
+pages lead back; a link to a notebook leads to its executed page. What a page links to comes along: a file to its own
+place, a folder as the page nearest above it.
 """
 
 import os
@@ -44,9 +45,12 @@ def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
     made = {path: f"Report of {path.parent.name}" for path in sorted(folder.glob("reports/*/index.html"))}
     made |= {path: f"Cases of {path.parent.name}" for path in sorted(folder.glob(f"reports/*/{explorer.PAGE}"))}
     menu = {places[readme]: NAMES[readme.name]} | made | {place: _name(source) for source, place in places.items()}
+    executed = {
+        root / "notebooks" / f"{page.stem}.ipynb": page for page in sorted(folder.glob("reports/*/notebooks/*.html"))
+    }
     template = rendering.environment(autoescape=True).get_template("document.html.j2")
     for source, page in documents.items():
-        _rewrite(source, page, places, root, folder)
+        _rewrite(source, page, places | executed, root, folder)
         links = [(os.path.relpath(to, places[source].parent), name) for to, name in menu.items()]
         shown = {"title": _title(page), "body": Markup(str(page)), "menu": links, "here": _name(source)}
         write_text(places[source], template.render(shown, synthetic=True))
@@ -86,7 +90,9 @@ def publishable(params: Path, reports: Path) -> list[Path]:
 
 def _document(text: str) -> BeautifulSoup:
     """Markdown as HTML; headings have the identifiers that GitHub gives them, wide tables scroll."""
-    render = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "url"])
+    render = mistune.create_markdown(
+        escape=False, plugins=["table", "mistune.plugins.table.table_in_list", "strikethrough", "url"]
+    )
     page = BeautifulSoup(str(render(text)), "html.parser")
     for heading in page.find_all(re.compile("^h[1-6]$")):
         heading["id"] = re.sub(r"[^\w\- ]", "", heading.get_text().lower()).replace(" ", "-")
