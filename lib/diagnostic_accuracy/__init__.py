@@ -29,6 +29,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules={"curves", "incremental", "metrics"},
     submod_attrs={
         "baselines": ["baseline_estimates"],
         "bootstrap": ["patient_weights", "resample", "threshold_draws"],

@@ -20,7 +20,7 @@ def baseline_estimates(
 
     `majority class` always answers that of the validation images (of the test images where there are none);
     `no-information rate` is the share of the majority class of the test images. Scores by image_id that no film gave
-    (`blind`, by name: `audit.metadata_only`, `shortcuts.from_facts`; None: unknown here) are thresholded as an arm's
+    (`blind`, by name, such as a guess from age and sex; None: unknown here) are thresholded as an arm's
     are. `label-noise ceiling`, where it is known (`truth`: by image_id, the probability that a reader calls what is to
     be seen stenotic), answers with that probability and is marked against the recorded, noisy label: no arm can be
     expected to do better.

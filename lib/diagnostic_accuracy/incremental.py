@@ -1,4 +1,4 @@
-"""Incremental value: what an arm's score adds to what is known of a patient without a radiograph (notebook 06)."""
+"""Incremental value: what an arm's score adds to what is known of a patient without an image (notebook 06)."""
 
 import numpy as np
 import pandas as pd

@@ -15,7 +15,6 @@ from diagnostic_accuracy.factorial import factorial_effects
 from diagnostic_accuracy.intervals import Error, pooled
 from diagnostic_accuracy.results import estimates, percentages
 from diagnostic_accuracy.subgroups import interactions
-from foramen.evaluation import learning_curves
 
 FEW = 200  # resamples: these tests are about structure; test_coverage.py is about truth
 
@@ -356,19 +355,6 @@ def test_an_interaction_is_found_where_there_is_one_and_not_elsewhere():
     found = interactions(frame, metadata, ("he", "basic"), ("auroc",), FEW).set_index(["subgroup", "value"])
     assert found.interaction_low["side", "L"] > 0 and found.p_value["side", "L"] < 0.05
     assert found.interaction_low["sex", "F"] < 0 < found.interaction_high["sex", "F"]
-
-
-def test_the_gain_at_factor_1_of_a_sweep_is_that_of_the_step(frame, resampled):
-    names = learning_curves.METRICS
-    other = resample(table(LADDER, seed=1), FEW, 0, names)
-    curve = learning_curves.gain_curve(
-        {0.5: other, 1.0: resample(frame, FEW, 0, names)}, "he", "basic", {"accuracy": 2.0}
-    )
-    step = comparisons.steps(resampled, [("he", "basic")], {"accuracy": 2.0}).set_index("metric")
-    own = curve[curve.factor == 1].set_index("metric")
-    columns = ["gain", "low", "high", "p_value", "p_equivalence"]
-    pd.testing.assert_frame_equal(own[columns], step.loc[list(names), columns])
-    assert own.p_equivalence.notna().tolist() == [True, False]
 
 
 def test_recalibration_undoes_a_temperature_and_keeps_the_order(frame):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import films
+from foramen import stn
 from foramen.core import geometry
 from foramen.stn import coverage
 from foramen.study import load, provenance
@@ -14,7 +15,7 @@ ARMS = {"whole": {}, "crop": {"stn": "crop"}, "proposed": {"stn": "self_supervis
 
 
 def of(study: Study):
-    return coverage.prepare(study).set_index("arm")
+    return stn.prepare_coverage(study).set_index("arm")
 
 
 def test_a_crop_reads_its_share_of_the_films_own_area():

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from diagnostic_accuracy.table import COLUMNS
 from foramen.cohort.manifest import NEAR, SPLITS
 from foramen.core.errors import first_few, nearest, raise_any
 from user_tables import read_table
 
-COLUMNS = ("image_id", "patient_id", "split", "arm", "seed", "label", "score")
 _TEXT = ("image_id", "patient_id", "split", "arm")
 _NUMBERS = ("seed", "label", "score")
 

@@ -43,10 +43,8 @@ STYLE = {
     "svg.fonttype": "path",
 }
 CLASSES = {0: "no stenosis", 1: "stenosis"}
-SUBGROUPS = {
-    "severity": "worst true grade",
-    "age_band": "age",
-}  # as readers see them, where the table's word is another
+# As readers see them, where the table's word is another.
+SUBGROUPS = {"severity": "worst true grade", "age_band": "age"}
 SIDES = {"L": "left", "R": "right", "": "side not given"}
 METRIC_NAMES = {
     "accuracy": "accuracy",

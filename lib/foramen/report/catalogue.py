@@ -13,9 +13,8 @@ from foramen.figures.style import STYLE, SUBGROUPS
 from foramen.report import made_by
 from foramen.study.model import Study
 
-SCREEN = (
-    132 / STYLE["savefig.dpi"]
-)  # of a figure's pixels: a page of the study's figures is as wide as one of the report
+# Of a figure's pixels: a page of the study's figures is as wide as one of the report.
+SCREEN = 132 / STYLE["savefig.dpi"]
 SHOWN_ROWS = 60  # of a long table; the rest is in its file
 
 

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "diagnostics": ["FOLLOWS", "diagnose", "foramina_in_view", "recovery"],
         "scale": ["scales"],
         "self_supervision": ["fit_localisation", "pose_loss", "predict_poses", "transform_at_random"],
-        "step": ["build", "initial_transformer", "prepare"],
+        "step": ["build", "initial_transformer", "prepare", "prepare_coverage"],
         "transformer": ["SpatialTransformer", "localisation_network", "transform"],
     },
 )

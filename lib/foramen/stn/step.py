@@ -25,10 +25,11 @@ from foramen.augmentation.flip import apply_canonical_flip, mirrored
 from foramen.cohort import step as cohort
 from foramen.cohort.step import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
-from foramen.core.files import write_frame, write_json
+from foramen.core.display import readings
+from foramen.core.files import read_frame, write_frame, write_json
 from foramen.preprocessing import step as preprocessing
-from foramen.preprocessing.regions import within
-from foramen.stn import diagnostics
+from foramen.preprocessing.regions import frames, within
+from foramen.stn import coverage, diagnostics
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import SpatialTransformer
 from foramen.study.model import Arm, Run, Study
@@ -41,6 +42,7 @@ WEIGHTS = "localisation.safetensors"
 # In `compare`: training images that each way learns from, and how often; pixels of the input of the classifier that the
 # joint way trains, cheap enough for a notebook.
 IMAGES, PASSES, SIZE = 256, 9, 32
+FILMS = 1000  # that `covered` looks at, at the most
 
 
 def build(run: Run, way: str | None = None, heads: int | None = None) -> Transformer:
@@ -166,3 +168,38 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
         transformers[way], _ = _trained(small, way, films, images, given, IMAGES)
     facts = {way: diagnose(one.cpu(), images, films, small) for way, one in transformers.items()}
     return diagnostics.table(facts), transformers
+
+
+def prepare_coverage(study: Study) -> pd.DataFrame:
+    """What each arm reads (`covered`), kept in coverage.parquet; `misfit` of run.json: the arms that do not fit."""
+    films, folder = cohort.prepare(study), study.paths.coverage
+    inputs = [films.folder] + [study.paths.regions] * study.detects
+
+    def work(facts: dict) -> None:
+        table = covered(study, films)
+        write_frame(folder / "coverage.parquet", table)
+        facts["misfit"] = " ".join(readings("stn").misfit(*coverage.misfits(table)).split())
+
+    if study.detects:
+        preprocessing.prepare_regions(study)
+    make(folder, study, "coverage", inputs, work)
+    return read_frame(folder / "coverage.parquet")
+
+
+def covered(study: Study, films: Cohort) -> pd.DataFrame:
+    """A row an arm: arm, film, column.
+
+    `film`: mean share of a film's own area that the arm reads, of an STN at its start. `column`: share of the films on
+    which both ends of the column of foramina lie there; missing where the detector does not fit the films.
+    """
+    index = np.unique(np.linspace(0, len(films.boxes) - 1, FILMS).round().astype(int))
+    ends, boxes, size = preprocessing.columns(study, films)[index], films.boxes[index], films.images.shape[-1]
+    known = np.isfinite(ends).all(axis=(1, 2))
+    rows = []
+    for name, arm in study.arms.items():
+        places = frames(preprocessing.place(study, films, arm.region)[index])[:, None]
+        theta = (places @ build(study.run(name, study.seeds[0])).frame.reshape(-1, 3, 3))[..., :2, :]
+        told = known.mean() >= 1 - preprocessing.DOUBTFUL
+        column = coverage.holds_points(theta[known], ends[known]).mean() if told else np.nan
+        rows.append((name, coverage.share_read(theta, boxes, size).mean(), column))
+    return pd.DataFrame(rows, columns=["arm", "film", "column"])
