@@ -12,13 +12,18 @@ from foramen.core.errors import InputError
 from foramen.explorer import step as explorer
 from foramen.site import build
 
+COMMITTED = ("between", "default", "nuisance", "shift")
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> list:
-    """The site of the committed reports, on a machine that ran no study."""
+    """The site of the committed reports, on a machine that ran no study; those of other studies may lie beside them."""
+    reports = tmp_path_factory.mktemp("reports")
+    for name in COMMITTED:
+        (reports / name).symlink_to(paths.ROOT / "reports" / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORAMEN_OUTPUT", str(tmp_path_factory.mktemp("output")))
-        return build.build(paths.ROOT, paths.ROOT / "reports", tmp_path_factory.mktemp("site") / "pages")
+        return build.build(paths.ROOT, reports, tmp_path_factory.mktemp("site") / "pages")
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from foramen.report import pages, rendering
 
 SYNTHETIC = re.compile('class="(banner|badge)"')  # what a report of a synthetic cohort says of itself
 NAMES = {"README.md": "Start", "CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changelog"}  # in the menu
+REFERENCE = "default"  # the study whose executed notebooks stand for the notebooks
 BACK = '<li><a href="../../index.html">All pages</a></li>'  # of a report's contents
 
 
@@ -45,9 +46,8 @@ def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
     made = {path: f"Report of {path.parent.name}" for path in sorted(folder.glob("reports/*/index.html"))}
     made |= {path: f"Cases of {path.parent.name}" for path in sorted(folder.glob(f"reports/*/{explorer.PAGE}"))}
     menu = {places[readme]: NAMES[readme.name]} | made | {place: _name(source) for source, place in places.items()}
-    executed = {
-        root / "notebooks" / f"{page.stem}.ipynb": page for page in sorted(folder.glob("reports/*/notebooks/*.html"))
-    }
+    of_notebooks = folder.glob(f"reports/{REFERENCE}/notebooks/*.html")
+    executed = {root / "notebooks" / f"{page.stem}.ipynb": page for page in of_notebooks}
     template = rendering.environment(autoescape=True).get_template("document.html.j2")
     for source, page in documents.items():
         _rewrite(source, page, places | executed, root, folder)
