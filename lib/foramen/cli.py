@@ -94,8 +94,9 @@ def _own_tables(add: Add, study: Parser) -> None:
     text = "signs of pitfalls in a predictions table, with numbers (docs/pitfalls.md)"
     audit = add("audit", audit_predictions, text)
     audit.epilog = f"{EXITS} A sign is no fault: it does not change the exit status."
-    audit.add_argument("predictions", type=Path, help="table, one row for each image, arm and seed")
-    audit.add_argument("--manifest", type=Path, help="table of the images, as `foramen check` reads it")
+    text = "table, one row for each image, arm and seed; several; or the folder of a run, such as runs/default"
+    audit.add_argument("predictions", type=Path, nargs="+", help=text)
+    audit.add_argument("--manifest", type=Path, help="table of the images (default: the run's)")
     audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
     audit.add_argument("--threshold", type=_share, help="the threshold that was reported, 0 to 1")
 
@@ -238,7 +239,8 @@ def audit_predictions(given: argparse.Namespace) -> int:
     from foramen.pitfalls import audit
 
     frame, manifest = audit.read(given.predictions, given.manifest, given.arm)
-    say(*(f"{sign.verdict:<9}{sign.pitfall}: {sign.numbers}" for sign in audit.signs(frame, manifest, given.threshold)))
+    for sign in audit.signs(frame, manifest, given.threshold):
+        say(f"{sign.verdict:<9}{sign.pitfall}: {sign.numbers}" + (f": {sign.cases}" if sign.cases else ""))
     return 0
 
 

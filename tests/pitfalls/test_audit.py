@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diagnostic_accuracy import operating_point
 from foramen import cli
 from foramen.core.errors import InputError
 from foramen.pitfalls import audit
 from made_up_predictions import predictions
 
 CLEAN = {"one": 1.0, "two": 2.0}
+BEST = "the reported threshold is the test set's best"
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,45 @@ def found(signs: list[audit.Sign]) -> dict[str, str]:
     return {sign.pitfall: sign.numbers for sign in signs if sign.verdict == "sign"}
 
 
-def test_a_clean_table_shows_none_but_that_there_are_several_networks(frame):
+def cases(signs: list[audit.Sign]) -> dict[str, str]:
+    return {sign.pitfall: sign.cases for sign in signs if sign.verdict == "sign"}
+
+
+def test_a_clean_table_shows_none(frame):
     signs = audit.signs(frame, manifest(frame))
-    assert set(found(signs)) == {"best of many networks"}
-    assert all(sign.numbers for sign in signs)
+    assert not found(signs)
+    assert all(sign.numbers for sign in signs) and not any(sign.cases for sign in signs)
+
+
+def test_luck_seldom_makes_a_sign_of_clean_tables():
+    """Of eight tables with two images a patient, each check is led astray by one at most, and most checks by none."""
+    signs = []
+    for seed in range(8):
+        frame = predictions(100, 2, CLEAN, seed=seed)
+        threshold = operating_point.thresholds(frame)["threshold"].iloc[0]
+        first = frame[(frame["arm"] == "one") & (frame["seed"] == 1)]
+        reported = [sign for sign in audit.signs(first, threshold=threshold) if sign.pitfall == BEST]
+        signs += [*audit.signs(frame, manifest(frame)), *reported]
+    counts = pd.Series([sign.pitfall for sign in signs if sign.verdict == "sign"], dtype=str).value_counts()
+    assert counts.max() <= 1 and len(counts) <= 3, counts
+
+
+def test_arms_are_chosen_from_and_seeds_are_averaged(frame):
+    one = {sign.pitfall: sign for sign in audit.signs(frame[frame["arm"] == "one"])}["best of many arms"]
+    assert one.verdict == "no sign" and one.numbers.startswith("1 arm; an arm's best training is up to ")
+    three = predictions(200, 1, CLEAN | {"three": 1.0}, seeds=1)
+    many = {sign.pitfall: sign for sign in audit.signs(three)}["best of many arms"]
+    assert many.verdict == "sign" and "in up to 10% of such studies" in many.numbers and "training" not in many.numbers
+
+
+def test_a_table_without_seeds_is_taken_for_one_training_and_says_so(frame, tmp_path):
+    frame.drop(columns="seed").to_csv(tmp_path / "p.csv", index=False)
+    signs = found(audit.signs(audit.read([tmp_path / "p.csv"])[0]))
+    assert signs["too few seeds"] == f"1 training an arm{NO_SEEDS}"
+    assert signs["an image more than once"] == f"160 of 160 test images{NO_SEEDS}"
+
+
+NO_SEEDS = "; without the column 'seed', all rows of an arm are taken for one training's"
 
 
 def test_what_needs_a_manifest_is_unknown_without_one(frame):
@@ -50,7 +87,7 @@ def test_patients_on_both_sides_are_named(frame):
     known = manifest(frame)
     shared = frame.loc[frame["split"] == "test", "patient_id"].iloc[0]
     extra = known.iloc[[0]].assign(image_id="new", patient_id=shared, split="train")
-    assert shared in found(audit.signs(frame, pd.concat([known, extra])))["patients in more than one split"]
+    assert cases(audit.signs(frame, pd.concat([known, extra])))["patients in more than one split"] == shared
 
 
 def test_images_twice_copies_missing_images_and_changed_labels(frame):
@@ -59,23 +96,32 @@ def test_images_twice_copies_missing_images_and_changed_labels(frame):
     twin = frame[frame["image_id"] == first].assign(image_id=second)
     changed = pd.concat([frame[~frame["image_id"].isin([second, third])], twin, frame[frame["image_id"] == first]])
     known.loc[known["image_id"] == first, "label"] = 1 - known.loc[known["image_id"] == first, "label"]
-    signs = found(audit.signs(changed, known))
-    assert signs["an image more than once"].startswith("1 of")
-    assert signs["copies of an image"].startswith("2 of")
-    assert signs["test images left out"].startswith("at most 1 of")
-    assert signs["label is not the manifest's"].startswith(("1 of", "2 of"))
-    assert signs["patient_id is not the manifest's"].startswith("1 of")
+    signs = audit.signs(changed, known)
+    numbers, named = found(signs), cases(signs)
+    assert numbers["an image more than once"].startswith("1 of") and named["an image more than once"] == first
+    assert (
+        numbers["copies of an image"].startswith("1 pair of") and named["copies of an image"] == f"{first} = {second}"
+    )
+    assert numbers["test images left out"].startswith("at most 1 of") and named["test images left out"] == third
+    assert first in named["label is not the manifest's"].split(", ")
+    assert named["patient_id is not the manifest's"] == second
+    assert not any(image in number for number in numbers.values() for image in (first, second, third))
 
 
 def test_a_threshold_of_the_test_set_is_recognised(frame):
-    test = frame[(frame["split"] == "test") & (frame["arm"] == "one") & (frame["seed"] == 1)]
-    accuracy = {t: ((test["score"] >= t) == test["label"]).mean() for t in test["score"]}
-    best = max(accuracy, key=accuracy.__getitem__)
-    assert (
-        "is the best there for 1 of 6"
-        in found(audit.signs(frame, threshold=best))["the reported threshold is the test set's best"]
-    )
-    assert "the reported threshold is the test set's best" not in found(audit.signs(frame, threshold=0.99))
+    one = frame[(frame["arm"] == "one") & (frame["seed"] == 1)]
+    test = one[one["split"] == "test"]
+    fine = np.linspace(0, 1, 5001)
+    accuracy = ((test["score"].to_numpy() >= fine[:, None]) == (test["label"] == 1).to_numpy()).mean(axis=1)
+    best, as_good = fine[accuracy.argmax()], (accuracy == accuracy.max()).mean()
+    numbers = found(audit.signs(one, threshold=best))[BEST]
+    assert numbers.startswith("the best by accuracy or Youden's index, as are ")
+    assert float(numbers.split()[-3][:-1]) == pytest.approx(100 * as_good, abs=0.1)
+    assert BEST not in found(audit.signs(one, threshold=0.99))
+    apart = test.assign(score=0.3 + 0.4 * test["label"])  # a wide choice of faultless thresholds
+    assert BEST not in found(audit.signs(apart, threshold=0.5))
+    several = {sign.pitfall: sign for sign in audit.signs(frame, threshold=best)}[BEST]
+    assert several.verdict == "unknown" and "of which of 6 networks" in several.numbers
     unvalidated = found(audit.signs(frame[frame["split"] == "test"]))
     assert "no validation rows" in unvalidated["threshold chosen on the test set"]
 
@@ -85,9 +131,10 @@ def test_one_seed_several_images_a_patient_and_a_rare_class():
     kept = (frame["label"] == 0) | (frame["patient_id"].str[-1] == "7")
     signs = found(audit.signs(frame[kept]))
     assert signs["too few seeds"] == "1 training an arm"
-    assert float(signs["intervals that count images"].split("up to ")[1].split()[0]) > 1.5
+    assert "median" not in signs["intervals that count images"]
+    assert float(signs["intervals that count images"].split(" is ")[1].split()[0]) > 1.5
     assert "accuracy under imbalance" in signs
-    assert "best of many networks" not in signs
+    assert "best of many arms" not in signs
 
 
 def test_scores_and_labels_that_follow_the_site(frame):
@@ -109,8 +156,8 @@ def test_a_table_that_contradicts_itself_and_networks_without_some_images_are_si
     test = frame.index[frame["split"] == "test"]
     wrong = frame.drop(test[-1])
     wrong.loc[test[0], "label"] = 1 - wrong.loc[test[0], "label"]
-    signs = found(audit.signs(wrong))
-    assert signs["label or patient contradicts itself"].endswith(f": {frame.loc[test[0], 'image_id']}")
+    named, signs = cases(audit.signs(wrong)), found(audit.signs(wrong))
+    assert named["label or patient contradicts itself"] == frame.loc[test[0], "image_id"]
     last = frame.loc[test[-1]]
     assert signs["networks tested on different images"].startswith(f"{last['arm']!r}, seed {last['seed']}: ")
 
@@ -123,7 +170,7 @@ def test_faulty_tables_are_refused_with_every_fault(frame, tmp_path):
     (tmp_path / "p.csv").write_text("image_id,score\na,1\n")
     (tmp_path / "m.csv").write_text("image_path,patient_id,label\na.png,,7\n")
     with pytest.raises(InputError) as error:
-        audit.read(tmp_path / "p.csv", tmp_path / "m.csv")
+        audit.read([tmp_path / "p.csv"], tmp_path / "m.csv")
     assert any("'label' is missing" in fault for fault in error.value.faults)
     assert any("m.csv" in fault and "patient_id" in fault for fault in error.value.faults)
 
@@ -134,7 +181,7 @@ HEADING = "image_id,patient_id,split,arm,label,score\n"
 def faults(path: Path, text: str) -> list[str]:
     path.write_text(text)
     with pytest.raises(InputError) as error:
-        audit.read(path)
+        audit.read([path])
     return error.value.faults
 
 
@@ -154,7 +201,7 @@ def test_splits_may_be_spelled_as_in_a_manifest(tmp_path):
     words = ("Validation", "valid", "VAL", "Training", "TEST")
     rows = "".join(f"i{k},p{k},{word},x,0,.5\n" for k, word in enumerate(words))
     (tmp_path / "p.csv").write_text(HEADING + rows)
-    assert list(audit.read(tmp_path / "p.csv")[0]["split"]) == ["val", "val", "val", "train", "test"]
+    assert list(audit.read([tmp_path / "p.csv"])[0]["split"]) == ["val", "val", "val", "train", "test"]
 
 
 def test_missing_columns_are_told_beside_those_of_the_file(tmp_path):
@@ -171,8 +218,34 @@ def test_equal_scores_of_one_network_are_no_sign_of_copies(frame):
     rounded = one.assign(score=one["score"].round(3).clip(0.1, 0.9))
     signs = {sign.pitfall: sign for sign in audit.signs(rounded)}
     assert signs["copies of an image"].verdict == "unknown"
-    assert signs["best of many networks"].numbers == "1 network"
+    assert signs["best of many arms"].numbers == "1 arm"
     assert signs["accuracy under imbalance"].numbers.endswith("of 1 network no better at the validation threshold")
+
+
+def scored(rng: np.random.Generator, networks: int, decimals: int, copies: int = 0) -> pd.DataFrame:
+    """Scores of 300 images by networks that agree as seeds of one arm do; the last images are copies of the first."""
+    logits = rng.normal(size=(300, 1)) + 0.3 * rng.normal(size=(300, networks))
+    logits[300 - copies :] = logits[:copies]
+    names = [f"i{k:03d}" for k in range(300)]
+    scores = pd.DataFrame((1 / (1 + np.exp(-logits))).round(decimals), pd.Index(names, name="image_id"))
+    return scores.melt(ignore_index=False, var_name="seed", value_name="score").reset_index().assign(arm="one")
+
+
+@pytest.mark.parametrize(("networks", "decimals", "seen"), [(2, 3, 0), (3, 3, 8), (2, 6, 8), (3, 6, 8)])
+def test_copies_are_told_from_pairs_that_luck_makes_of_rounded_scores(networks, decimals, seen):
+    rng, sign = np.random.default_rng(0), audit._same_scores
+    lucky = [scored(rng, networks, decimals) for _ in range(20)]
+    equal = [frame.pivot(index="image_id", columns="seed", values="score").duplicated().any() for frame in lucky]
+    assert any(equal) == (networks == 2 and decimals == 3)
+    assert sum(sign(frame).verdict == "sign" for frame in lucky) <= 1
+    copied = [sign(scored(rng, networks, decimals, copies=1)) for _ in range(10)]
+    assert sum("i000 = i299" in found.cases for found in copied) >= seen
+
+
+def test_coarse_scores_and_scores_cut_off_at_one_value_are_no_copies():
+    frame = scored(np.random.default_rng(1), 3, 6)
+    assert audit._same_scores(frame.assign(score=frame["score"].round(1))).verdict == "unknown"
+    assert audit._same_scores(frame.assign(score=frame["score"].clip(0.1, 0.8))).verdict == "no sign"
 
 
 def test_a_reported_threshold_takes_the_place_of_one_half(frame):
@@ -218,3 +291,45 @@ def test_the_command_prints_a_line_a_check(frame, tmp_path, capsys):
     assert "no sign  patients in more than one split: 0 of 160 test patients" in lines
     assert cli.main(["audit", str(tmp_path / "missing.csv")]) == 1
     assert "no such table" in capsys.readouterr().err
+
+
+def test_a_manifest_of_images_that_are_not_files_needs_no_paths(frame, tmp_path):
+    """As the manifests of synthetic runs: without the column, or with nothing in it."""
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    whole = manifest(frame)
+    for name, table in {"without": whole.drop(columns="image_path"), "empty": whole.assign(image_path="")}.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        known = audit.read([tmp_path / "p.csv"], tmp_path / f"{name}.csv")[1]
+        assert known is not None and list(known["image_id"]) == list(whole["image_id"])
+    table.assign(image_id=table["image_id"].replace("i0001", "i0000")).to_csv(tmp_path / "twice.csv", index=False)
+    with pytest.raises(InputError) as error:
+        audit.read([tmp_path / "p.csv"], tmp_path / "twice.csv")
+    (fault,) = error.value.faults
+    assert fault.endswith("row 2 ('i0000'), row 3 ('i0000'): image_id stands more than once")
+
+
+def test_several_tables_and_the_folder_of_a_run_are_one_table(frame, tmp_path, capsys):
+    run, paths = tmp_path / "runs" / "mine", []
+    for (arm, seed), rows in frame.groupby(["arm", "seed"]):
+        paths.append(run / "arms" / str(arm) / str(seed) / "predictions.parquet")
+        paths[-1].parent.mkdir(parents=True)
+        rows.to_parquet(paths[-1])
+    (run / "cohort").mkdir()
+    manifest(frame).to_parquet(run / "cohort" / "manifest.parquet")
+    whole = frame.sort_values(["arm", "seed"], kind="stable", ignore_index=True)
+    for given, knows in ((paths, False), ([run], True)):
+        read, known = audit.read(given)
+        pd.testing.assert_frame_equal(read, whole, check_like=True, check_dtype=False)
+        assert (known is not None) == knows
+    assert cli.main(["audit", str(run)]) == 0
+    assert "all 6 networks on 160 test images" in capsys.readouterr().out
+    assert cli.main(["audit", str(tmp_path), str(paths[0]), str(tmp_path / "none.csv")]) == 1
+    assert f"{tmp_path}: no folder of a run" in capsys.readouterr().err
+
+
+def test_the_terminal_names_what_a_notebook_only_counts(frame, tmp_path, capsys):
+    test = frame["split"] == "test"
+    pd.concat([frame, frame[test].iloc[:1]]).to_csv(tmp_path / "p.csv", index=False)
+    cli.main(["audit", str(tmp_path / "p.csv")])
+    line = f"sign     an image more than once: 1 of 160 test images: {frame.loc[test, 'image_id'].iloc[0]}"
+    assert line in capsys.readouterr().out.splitlines()

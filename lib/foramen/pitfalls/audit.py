@@ -4,61 +4,93 @@ Each check looks at one thing and says what it counted. A sign is a reason to as
 up to a score. What a table cannot show is said to be unknown.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
+from scipy.spatial import KDTree
 
 from diagnostic_accuracy import metrics, operating_point
 from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from diagnostic_accuracy.multiple_testing import holm
 from foramen.cohort import adapters, audit
 from foramen.cohort.manifest import identifier
-from foramen.core.errors import each, first_few, raise_any
+from foramen.core.errors import InputError, each, first_few, raise_any
 from foramen.evaluation import predictions
 from foramen.study.model import ManifestCohort
+from user_tables import read_table
 
 Verdict = Literal["sign", "no sign", "unknown"]
 FEWEST_SEEDS = 3
 RESAMPLES = 1000
 BALANCED = 0.7  # share of the majority class from which on accuracy says little
+FINEST = 6  # decimals of a score: closer ones are the same
+BY_LUCK = 0.05  # share of all thresholds that are as good, from which on the best may have been met by luck
+WIDER = 1.1  # times, from which on an interval by patients is another one
+AROUND = 10  # steps of the last decimal, within which luck spreads pairs of scores evenly
 INFORMATIVE = 0.6  # AUROC from which on something knows the label
 FACTS = ("site", "age", "sex", "side", "view")
 WITHOUT = "unknown without --manifest"
 
 
 class Sign(NamedTuple):
-    """One check: which pitfall, whether the table shows signs of it, and the numbers."""
+    """One check: which pitfall, whether the table shows signs of it, and the numbers.
+
+    `cases` are the first images or patients concerned: for whoever has the table, never for a report.
+    """
 
     pitfall: str
     verdict: Verdict
     numbers: str
+    cases: str = ""
 
 
 def read(
-    path: Path | str, manifest: Path | str | None = None, arm: str | None = None
+    paths: Iterable[Path], manifest: Path | None = None, arm: str | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """A predictions table (`predictions.read`) and, where given, its manifest as `foramen check` reads it (no images).
+    """Predictions tables (`predictions.read`) as one, and their manifest as `foramen check` reads it (no images).
 
-    Identifiers of both are written in one way (`manifest.identifier`). Raises InputError with all faults of both.
+    The folder of a run (`runs/<study>`) stands for its arms' tables and, unless one is given, for its manifest.
+    Identifiers are written in one way (`manifest.identifier`). Raises InputError with all faults of all tables.
     """
-
-    def cohort() -> pd.DataFrame | None:
-        if manifest is None:
-            return None
-        source = adapters.read(ManifestCohort(path=str(manifest)))
-        raise_any(source.faults)
-        table = source.table[source.table["excluded"] == ""]
-        return table.assign(
-            image_id=table["image_id"].where(table["image_id"] != "", table["image_path"].map(identifier))
-        )
-
-    readers: list[Callable[[], Any]] = [lambda: predictions.read(path, arm, strict=True), cohort]
-    frame, known = each(readers, lambda reader: reader())
+    given = [Path(path) for path in paths]
+    own = [path / "cohort" / "manifest.parquet" for path in given if path.is_dir()]
+    if manifest is None and len(own) == 1 and own[0].exists():
+        manifest = own[0]
+    tables = [table for found in each(given, _tables) for table in found]
+    readers: list[Callable[[], Any]] = [partial(predictions.read, table, arm, strict=True) for table in tables]
+    readers.append(partial(_manifest, manifest))
+    *frames, known = each(readers, lambda reader: reader())
+    frame = pd.concat(frames, ignore_index=True)
     return frame.assign(**{name: frame[name].map(identifier) for name in ("image_id", "patient_id")}), known
+
+
+def _tables(path: Path) -> Sequence[Path]:
+    """The tables that a path stands for: itself, or those of a run's folder."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("arms/*/*/predictions.parquet"))
+    if not found:
+        raise InputError(f"{path}: no folder of a run (runs/<study>): there is no arms/*/*/predictions.parquet in it")
+    return found
+
+
+def _manifest(path: Path | None) -> pd.DataFrame | None:
+    """The manifest's rows that are not excluded. No image is opened, so `image_id` does for an empty `image_path`."""
+    if path is None:
+        return None
+    raw = read_table(path)
+    pathless = "image_id" in raw and not ("image_path" in raw and raw["image_path"].any())
+    source = adapters.read(ManifestCohort(path=str(path), columns={"image_path": "image_id"} if pathless else {}))
+    faults = [fault.replace("image_path", "image_id") if pathless else fault for fault in source.faults]
+    raise_any(list(dict.fromkeys(faults)))
+    table = source.table[source.table["excluded"] == ""]
+    return table.assign(image_id=table["image_id"].where(table["image_id"] != "", table["image_path"].map(identifier)))
 
 
 def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: float | None = None) -> list[Sign]:
@@ -84,7 +116,7 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
         *_against_manifest(test, manifest),
         *_threshold(called, threshold is not None),
         _seeds(test),
-        _arms(test),
+        _arms(called),
         _clustering(called),
         _imbalance(called),
         *_followed(test, manifest),
@@ -92,8 +124,8 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
     ]
 
 
-def _sign(pitfall: str, found: bool, numbers: str) -> Sign:
-    return Sign(pitfall, "sign" if found else "no sign", numbers)
+def _sign(pitfall: str, found: bool, numbers: str, cases: Iterable[object] = ()) -> Sign:
+    return Sign(pitfall, "sign" if found else "no sign", numbers, first_few(cases))
 
 
 def _some(count: int, thing: str) -> str:
@@ -109,29 +141,22 @@ def _shared_patients(frame: pd.DataFrame, manifest: pd.DataFrame | None) -> Sign
     known = splits["split"].isin(("train", "val")).any()
     if not known:
         return Sign("patients in more than one split", "unknown", "no table says which patients were trained on")
-    names = f": {first_few(shared)}" if shared else ""
-    return _sign(
-        "patients in more than one split", bool(shared), f"{len(shared)} of {_some(len(tested), 'test patient')}{names}"
-    )
+    numbers = f"{len(shared)} of {_some(len(tested), 'test patient')}"
+    return _sign("patients in more than one split", bool(shared), numbers, shared)
 
 
 def _repeated(test: pd.DataFrame, repeated: pd.Series) -> Sign:
-    images = test.loc[repeated, "image_id"].nunique()
-    return _sign(
-        "an image more than once", images > 0, f"{images} of {_some(test['image_id'].nunique(), 'test image')}"
-    )
+    images = test.loc[repeated, "image_id"].unique()
+    numbers = f"{len(images)} of {_some(test['image_id'].nunique(), 'test image')}"
+    return _sign("an image more than once", len(images) > 0, numbers + _one_training(test) * bool(len(images)), images)
 
 
 def _contradictions(test: pd.DataFrame) -> Sign:
     """Test images that have more than one label or patient in the table itself."""
     told = test.groupby("image_id")[["label", "patient_id"]].nunique()
     images = told.index[(told > 1).any(axis=1)]
-    names = f": {first_few(images)}" if len(images) else ""
-    return _sign(
-        "label or patient contradicts itself",
-        len(images) > 0,
-        f"{len(images)} of {_some(len(told), 'test image')}{names}",
-    )
+    numbers = f"{len(images)} of {_some(len(told), 'test image')}"
+    return _sign("label or patient contradicts itself", len(images) > 0, numbers, images)
 
 
 def _same_images(test: pd.DataFrame) -> Sign:
@@ -147,19 +172,33 @@ def _same_images(test: pd.DataFrame) -> Sign:
 
 
 def _same_scores(test: pd.DataFrame) -> Sign:
-    """Test images that no network tells apart: copies of one image, where scores are not coarse.
+    """Test images that no network tells apart: copies of one image, where luck does not make as many such pairs.
 
-    Two images share the one score of a single network by luck, too, where it is rounded or clipped.
+    Luck spreads the pairs that all k networks score within AROUND steps of the last decimal over (2 AROUND + 1)^k
+    places, of which equal scores are one: a binomial test. It leaves out the images near a network's lowest and
+    highest score, where networks clip.
     """
-    scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score")
-    same = int(scores.duplicated(keep=False).sum())
-    pitfall, coarse = "copies of an image", scores.nunique().min() < len(scores) / 2
-    if scores.shape[1] < 2:
+    scores = test.pivot(index="image_id", columns=["arm", "seed"], values="score").dropna()
+    pitfall, networks = "copies of an image", scores.shape[1]
+    if networks < 2:
         return Sign(pitfall, "unknown", "one network alone cannot tell copies from equal scores")
-    if coarse:
+    if scores.nunique().min() < len(scores) / 2:
         return Sign(pitfall, "unknown", "the scores are too coarse to tell")
-    images = _some(len(scores), "test image")
-    return _sign(pitfall, same > 0, f"{same} of {images} with the same scores as another one by every network")
+    steps = (scores * 10.0 ** scores.apply(_decimals)).round()
+    inner = steps[((steps > steps.min() + AROUND) & (steps < steps.max() - AROUND)).all(axis=1)]
+    tree = KDTree(inner)
+    same, near = (tree.count_neighbors(tree, [0, AROUND], p=np.inf) - len(inner)) // 2
+    share = (2.0 * AROUND + 1) ** -networks
+    numbers = f"{_some(same, 'pair')} of {_some(len(inner), 'test image')} with the same scores by every network"
+    twins = inner[inner.duplicated(keep=False)]
+    pairs = [" = ".join(images) for images in twins.groupby(list(twins)).groups.values()] if same else []
+    found = bool(stats.binom.sf(same - 1, near, share) < 0.01)
+    return _sign(pitfall, found, f"{numbers}; {near * share:.2g} by luck", pairs if found else ())
+
+
+def _decimals(scores: pd.Series) -> int:
+    """How many decimals a network's scores are given with, at most FINEST."""
+    return next((d for d in range(1, FINEST) if np.allclose(scores.round(d), scores, rtol=0, atol=1e-7)), FINEST)
 
 
 def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
@@ -170,15 +209,17 @@ def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iter
     known, images = manifest.set_index("image_id"), test.drop_duplicates("image_id").set_index("image_id")
     asked = known.index[known["split"] == "test"]
     if len(asked):
-        runs = test.groupby(["arm", "seed"])["image_id"].agg(lambda ids: len(asked.difference(ids)))
-        numbers = f"at most {runs.max()} of {len(asked)} by one network"
-        yield _sign("test images left out", runs.max() > 0, numbers)
+        runs = test.groupby(["arm", "seed"])["image_id"]
+        lacking = max((asked.difference(images) for _, images in runs), key=len)
+        numbers = f"at most {len(lacking)} of {len(asked)} by one network"
+        yield _sign("test images left out", len(lacking) > 0, numbers, lacking)
     else:
         yield Sign("test images left out", "unknown", "the manifest has no split")
     common = images.index.intersection(known.index)
     for column in ("label", "patient_id"):
-        other = int((images.loc[common, column] != known.loc[common, column]).sum())
-        yield _sign(f"{column} is not the manifest's", other > 0, f"{other} of {_some(len(common), 'test image')}")
+        other = common[images.loc[common, column] != known.loc[common, column]]
+        numbers = f"{len(other)} of {_some(len(common), 'test image')}"
+        yield _sign(f"{column} is not the manifest's", len(other) > 0, numbers, other)
 
 
 def _limits(frame: pd.DataFrame, reported: float | None) -> pd.DataFrame:
@@ -192,23 +233,33 @@ def _limits(frame: pd.DataFrame, reported: float | None) -> pd.DataFrame:
 def _threshold(called: pd.DataFrame, reported: bool) -> Iterator[Sign]:
     """Was a threshold chosen on the test set? Without validation rows there is no other place to choose one."""
     pitfall, validated = "threshold chosen on the test set", called["validated"].all()
-    gains, optimal = [], 0
-    for _, run in called.groupby(["arm", "seed"]):
-        labels, scores, one = run["label"].to_numpy(), run["score"].to_numpy(), np.ones((1, len(run)))
-        candidates = np.append(np.unique(scores), np.inf)
-        weights = np.repeat(one, len(candidates), axis=0)
-        names = ("accuracy", "balanced_accuracy")
-        best = np.nanmax(metrics.evaluate(weights, labels, scores, candidates, names), axis=1)
-        here = metrics.evaluate(one, labels, scores, run["threshold"].iloc[0], names)[:, 0]
-        gains.append(100 * (best[0] - here[0]))
-        optimal += int((here >= best - 1e-12).any())
-    text = f"the best threshold on the test set would add up to {max(gains):.1f} pp of accuracy to {_at(called)}"
+    found = [_by_threshold(run) for _, run in called.groupby(["arm", "seed"])]
+    gain = max(100 * (every[0].max() - here[0]) for here, every, _ in found)
+    text = f"the best threshold on the test set would add up to {gain:.1f} pp of accuracy to {_at(called)}"
     yield _sign(pitfall, not validated, text + ("" if validated else "; there are no validation rows of both classes"))
-    if reported:
-        numbers = f"{_at(called)} is the best there for {optimal} of {_some(len(gains), 'network')}"
-        yield _sign(
-            "the reported threshold is the test set's best", optimal > 0, numbers + " (accuracy or Youden's index)"
-        )
+    if not reported:
+        return
+    pitfall = "the reported threshold is the test set's best"
+    if len(found) > 1:
+        yield Sign(pitfall, "unknown", f"of which of {len(found)} networks? give the rows of that one alone")
+        return
+    here, every, widths = found[0]
+    best = here >= every.max(axis=1) - 1e-12
+    alike = ((every >= here[:, None] - 1e-12) @ widths)[best].min(initial=1)
+    numbers = f"the best by accuracy or Youden's index, as are {alike:.1%} of all" if best.any() else "there are better"
+    yield _sign(pitfall, alike < BY_LUCK, numbers)
+
+
+def _by_threshold(run: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray]:
+    """Accuracy and balanced accuracy of a network on the test set: at its threshold (2,), at all that call other images
+    positive (2, n); and the share of the thresholds from 0 to 1 that each of these stands for (n,).
+    """
+    labels, scores = run["label"].to_numpy(), run["score"].to_numpy()
+    every = np.append(np.unique(scores), np.inf)
+    at = np.append(run["threshold"].iloc[0], every)
+    one, names = np.ones((len(at), len(run))), ("accuracy", "balanced_accuracy")
+    values = np.nan_to_num(metrics.evaluate(one, labels, scores, at, names))
+    return values[:, 0], values[:, 1:], np.diff(every.clip(max=1), prepend=0)
 
 
 def _at(called: pd.DataFrame) -> str:
@@ -220,20 +271,33 @@ def _seeds(test: pd.DataFrame) -> Sign:
     counts = test.groupby("arm")["seed"].nunique()
     fewest, most = counts.min(), counts.max()
     numbers = f"{_some(most, 'training')} an arm" if fewest == most else f"{fewest} to {most} trainings an arm"
-    return _sign("too few seeds", fewest < FEWEST_SEEDS, numbers)
+    return _sign("too few seeds", fewest < FEWEST_SEEDS, numbers + _one_training(test))
 
 
-def _arms(test: pd.DataFrame) -> Sign:
-    networks = test.groupby(["arm", "seed"]).ngroups
-    numbers = _some(networks, "network")
-    if networks > 1:
-        luck = "chance that one of them beats the first at p < 0.05 by luck alone, uncorrected"
-        numbers += f"; {luck}: {1 - 0.95 ** (networks - 1):.0%}"
-    return _sign("best of many networks", networks > 2, numbers)
+def _one_training(test: pd.DataFrame) -> str:
+    """What to know where every training has the number that `predictions.read` gives without a column for it."""
+    return "" if test["seed"].any() else "; without the column 'seed', all rows of an arm are taken for one training's"
+
+
+def _arms(called: pd.DataFrame) -> Sign:
+    """Arms to choose from on the test set. Seeds are no choice where their mean is reported: how far the best is above.
+
+    Luck is Šidák's bound for independent arms; arms that resemble each other stay below it.
+    """
+    arms, right = called["arm"].nunique(), called["called"] == called["label"]
+    numbers = _some(arms, "arm")
+    if arms > 2:
+        luck = f"without any difference, one of {arms - 1} beats the first at p < 0.05, uncorrected"
+        numbers += f"; {luck}, in up to {1 - 0.95 ** (arms - 1):.0%} of such studies"
+    of_arm = right.groupby([called["arm"], called["seed"]]).mean().groupby("arm").agg(["max", "mean"])
+    above = 100 * (of_arm["max"] - of_arm["mean"]).max()
+    if called.groupby("arm")["seed"].nunique().max() > 1:
+        numbers += f"; an arm's best training is up to {above:.1f} pp of accuracy above its mean"
+    return _sign("best of many arms", arms > 2, numbers)
 
 
 def _clustering(called: pd.DataFrame) -> Sign:
-    """How much wider the interval of accuracy is when patients are drawn, not images (the largest of all networks)."""
+    """How much wider the interval of accuracy is when patients are drawn, not images: of the middle network."""
     images, patients = called["image_id"].nunique(), called["patient_id"].nunique()
     numbers = f"{_some(images, 'test image')} of {_some(patients, 'patient')}"
     if images == patients:
@@ -245,8 +309,10 @@ def _clustering(called: pd.DataFrame) -> Sign:
         drawn = patient_weights(np.zeros_like(strata), RESAMPLES, rng)[:, patient]
         naive = np.sqrt(right.mean() * (1 - right.mean()) / len(right))
         ratios.append((drawn @ right / drawn.sum(axis=1)).std(ddof=1) / naive if naive > 0 else 1.0)
-    wider = f"by patients that of accuracy at {_at(called)} is up to {max(ratios):.2f} times as wide"
-    return _sign("intervals that count images", True, f"{numbers}; {wider}")
+    middle = float(np.median(ratios))
+    spread = f" (median of {len(ratios)} networks; at most {max(ratios):.2f})" if len(ratios) > 1 else ""
+    wider = f"by patients that of accuracy at {_at(called)} is {middle:.2f} times as wide{spread}"
+    return _sign("intervals that count images", middle >= WIDER, f"{numbers}; {wider}")
 
 
 def _imbalance(called: pd.DataFrame) -> Sign:
@@ -256,7 +322,7 @@ def _imbalance(called: pd.DataFrame) -> Sign:
     below = int((accuracy <= majority).sum())
     no_better = f"{below} of {_some(len(accuracy), 'network')} no better at {_at(called)}"
     numbers = f"always the majority class: {majority:.1%} right; {no_better}"
-    return _sign("accuracy under imbalance", majority >= BALANCED or below > 0, numbers)
+    return _sign("accuracy under imbalance", majority >= BALANCED or 2 * below >= len(accuracy), numbers)
 
 
 def _followed(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
@@ -305,9 +371,14 @@ def _metadata(manifest: pd.DataFrame | None) -> Sign:
     pitfall = "metadata know the label"
     if manifest is None:
         return Sign(pitfall, "unknown", WITHOUT)
-    design = audit.metadata(manifest)
+    design, patients = audit.metadata(manifest), manifest["patient_id"].nunique()
     design = design.loc[:, design.nunique() > 1]
-    if design.empty or manifest["patient_id"].nunique() < 10 or manifest["label"].nunique() < 2:
+    if design.empty or patients < 10 or manifest["label"].nunique() < 2:
         return Sign(pitfall, "unknown", "too few patients, or nothing in the manifest that differs")
-    area = audit.cross_validated_auroc(design, manifest["label"], manifest["patient_id"])
-    return _sign(pitfall, area >= INFORMATIVE, f"AUROC {area:.2f} from {', '.join(FACTS)} alone")
+    area, share = (
+        audit.cross_validated_auroc(design, manifest["label"], manifest["patient_id"]),
+        manifest["label"].mean(),
+    )
+    luck = 0.5 + 2 * np.sqrt((patients + 1) / (12 * share * (1 - share))) / patients  # 2 SD of Mann and Whitney's U
+    numbers = f"AUROC {area:.2f} from {', '.join(FACTS)} alone; by luck up to {luck:.2f}"
+    return _sign(pitfall, area >= max(INFORMATIVE, luck), numbers)
