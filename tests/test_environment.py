@@ -25,6 +25,7 @@ OWN = {
     "cervical_phantom",
     "diagnostic_accuracy",
     "fractal_images",
+    "labelled_radiographs",
     "user_tables",
     "radiographs",
     "benchmarks",

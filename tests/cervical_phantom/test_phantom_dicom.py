@@ -7,14 +7,15 @@ import pytest
 from pydicom.valuerep import validate_value
 
 import films
+import labelled_radiographs
 from cervical_phantom import patients
 from cervical_phantom.dicom import write_dicom_folder
 from cervical_phantom.parameters import SyntheticCohort
 from foramen import cli, study
-from foramen.cohort import adapters
 from foramen.cohort import step as cohorts
 from foramen.fine_tuning import step as training
-from foramen.study.model import Arm, ManifestCohort
+from foramen.study.model import Arm
+from labelled_radiographs import Layout
 from radiographs import letterbox, read, read_header
 
 SIZE = 96
@@ -86,7 +87,7 @@ def test_headers_agree_with_the_manifest(folders):
 
 def test_a_study_reads_the_same_manifest(folders):
     source, out = folders
-    table = adapters.read(ManifestCohort(path=str(out / "manifest.csv"))).table.reset_index(drop=True)
+    table = labelled_radiographs.read(Layout(path=str(out / "manifest.csv"))).table.reset_index(drop=True)
     original = pd.read_parquet(source / "manifest.parquet")
     for column in ("image_id", "patient_id", "label", "side", "view", "site", "sex"):
         assert (table[column].astype(str) == original[column].astype(str)).all(), column

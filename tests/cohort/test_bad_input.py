@@ -136,7 +136,7 @@ def study_without_table(folder):
     edit_study(folder, cohort={"source": "manifest"})
 
 
-@case("cohort.manifest.adapter: 'vindr' is none of")
+@case("adapter: 'vindr' is none of")
 def study_unknown_adapter(folder):
     edit_study(folder, cohort={"source": "manifest", "manifest": {"path": str(folder), "adapter": "vindr"}})
 

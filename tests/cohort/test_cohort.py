@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,13 @@ import pytest
 
 import films
 from foramen import study
-from foramen.cohort import adapters, audit, privacy
+from foramen.cohort import audit
 from foramen.cohort import step as cohort
-from foramen.cohort.split import assign_split
 from foramen.core import files
 from foramen.core.display import readings
 from foramen.core.errors import InputError
+from labelled_radiographs import pseudonyms, read, table_one
+from labelled_radiographs.adapters import example
 from radiographs import decoding, inspection, parallel
 
 
@@ -74,25 +74,6 @@ def test_excluded_rows_are_counted_and_never_opened(folder):
     assert made.audit["reasons"] == [{"reason": "by the table", "images": 3, "patients": 2}]
 
 
-def test_the_split_is_by_patient_stratified_and_as_large_as_asked():
-    rng = np.random.default_rng(0)
-    patients = np.repeat(np.arange(400), 2)
-    labels = pd.Series((rng.random(800) < 0.3).astype(int))
-    split = assign_split(labels, patients, test=0.4, validation=0.15, seed=3)
-    rows = pd.DataFrame({"patient": patients, "label": labels, "split": split})
-    assert (rows.groupby("patient")["split"].nunique() == 1).all()
-    shares = rows.drop_duplicates("patient")["split"].value_counts(normalize=True)
-    assert shares["test"] == pytest.approx(0.4, abs=0.01) and shares["val"] == pytest.approx(0.15, abs=0.01)
-    assert rows.groupby("split")["label"].mean().to_numpy() == pytest.approx(labels.mean(), abs=0.03)
-
-
-def test_the_split_does_not_depend_on_what_patients_are_called():
-    labels = pd.Series(np.arange(60) % 2)
-    by_number = assign_split(labels, np.arange(60), test=0.5, validation=0.1, seed=0)
-    by_name = assign_split(labels, np.array([f"z{9999 - i}" for i in range(60)]), test=0.5, validation=0.1, seed=0)
-    assert by_number.equals(by_name)
-
-
 def test_an_own_split_is_kept_and_validation_carved_from_training(folder):
     table = pd.read_csv(folder / "manifest.csv")
     table["split"] = np.where(table["patient_id"] < "P008", "test", "train")
@@ -129,7 +110,18 @@ def test_identifiers_become_pseudonyms_and_the_key_leads_back(folder, output):
     assert key["given_patient"].to_list() == table["patient_id"].to_list()
     assert key["patient_id"].to_list() == made.manifest["patient_id"].to_list()
     assert cohort.pseudonym_of(load(folder))["films/000_L.png"] == made.manifest["image_id"][0]
-    assert privacy.pseudonym("P000", "pat", b"another salt") != made.manifest["patient_id"][0]
+    assert pseudonyms.pseudonym("P000", "pat", b"another salt") != made.manifest["patient_id"][0]
+
+
+def test_an_adapter_of_ones_own(tmp_path, monkeypatch):
+    for number in range(40):
+        label = "stenosis" if number % 2 else "normal"
+        films.save_png(tmp_path / f"own/{label}/{number // 2:04d}_{'LR'[number % 2]}_1.png", films.picture(number))
+    shutil.copy(example.__file__, tmp_path / "my_adapter.py")
+    monkeypatch.chdir(tmp_path)  # where the study is started, its paths are read from
+    made = cohort.prepare(load(tmp_path / "own", path="own", adapter="my_adapter.py"))
+    assert len(made.included) == 40 and made.included["label"].sum() == 20
+    assert made.audit["source"] == "own adapter"
 
 
 def test_a_finished_cohort_is_not_made_again_and_a_new_split_decodes_nothing(folder, monkeypatch):
@@ -151,7 +143,7 @@ def test_a_changed_table_makes_a_new_cohort(folder):
 
 
 @pytest.fixture
-def read(monkeypatch) -> list[int]:
+def decoded(monkeypatch) -> list[int]:
     """The slots of the films that are decoded, in order."""
     slots, over_files = [], parallel.over_files
 
@@ -163,15 +155,15 @@ def read(monkeypatch) -> list[int]:
     return slots
 
 
-def test_a_replaced_film_makes_a_new_cohort_and_a_touched_one_the_same(folder, read):
+def test_a_replaced_film_makes_a_new_cohort_and_a_touched_one_the_same(folder, decoded):
     made = cohort.prepare(load(folder))
     before, images = files.read_json(made.folder / "run.json")["key"], np.array(made.images)
     film = folder / "films/003_R.png"
     film.write_bytes(film.read_bytes())
     os.utime(film, (1, 1))
-    read.clear()
+    decoded.clear()
     made = cohort.prepare(load(folder))
-    assert read == [7] and files.read_json(made.folder / "run.json")["key"] == before
+    assert decoded == [7] and files.read_json(made.folder / "run.json")["key"] == before
     films.save_png(film, films.picture(99))
     made = cohort.prepare(load(folder))
     assert (made.images != images).any(axis=(1, 2)).nonzero()[0].tolist() == [7]
@@ -194,19 +186,19 @@ def test_an_unreadable_film_that_is_mended_comes_in(folder):
     assert len(cohort.prepare(load(folder, unreadable_share=0.05)).images) == 48
 
 
-def test_an_interrupted_decoding_goes_on_where_it_stopped(folder, read):
+def test_an_interrupted_decoding_goes_on_where_it_stopped(folder, decoded):
     parameters = load(folder)
     whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
     target = parameters.paths.cohort
     target.mkdir(parents=True)
-    source = adapters.read(parameters.cohort.manifest)
+    source = read(parameters.cohort.manifest)
     names = source.table["image_path"].to_list()
     decoding.decode(names, source.images, parameters.cohort.image_size, target)
     lines = (target / "decoded.jsonl").read_text().splitlines()
     (target / "decoded.jsonl").write_text("\n".join(lines[:21]) + "\n" + lines[21][:30])
-    read.clear()
+    decoded.clear()
     cohort.prepare(parameters)
-    assert read == list(range(20, 48))
+    assert decoded == list(range(20, 48))
     assert np.array_equal(cohort.load(parameters).images, whole)
 
 
@@ -228,7 +220,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_study_goes_on(folder, output, read):
+def test_a_killed_study_goes_on(folder, output, decoded):
     path = films.study_file(folder)
     script = folder / "kill.py"
     script.write_text(KILLED)
@@ -237,19 +229,19 @@ def test_a_killed_study_goes_on(folder, output, read):
     assert not (target / "run.json").exists()
     assert len((target / "decoded.jsonl").read_text().splitlines()) == 21
     cohort.prepare(study.load(path))
-    assert read == list(range(20, 48))
+    assert decoded == list(range(20, 48))
 
 
-def test_a_mended_film_is_decoded_and_nothing_else(folder, read):
+def test_a_mended_film_is_decoded_and_nothing_else(folder, decoded):
     whole = np.array(cohort.prepare(load(folder, "name=whole")).images)
     good = (folder / "films/003_R.png").read_bytes()
     (folder / "films/003_R.png").write_bytes(b"")
     with pytest.raises(InputError, match="empty file"):
         cohort.prepare(load(folder))
     (folder / "films/003_R.png").write_bytes(good)
-    read.clear()
+    decoded.clear()
     made = cohort.prepare(load(folder))
-    assert read == [7]
+    assert decoded == [7]
     assert np.array_equal(made.images, whole)
 
 
@@ -291,9 +283,9 @@ def test_the_synthetic_cohort_has_the_same_form(output):
     assert list(made.manifest.columns) == cohort.MANIFEST
     assert made.images.shape[1:] == (48, 48) and made.masks.shape == made.images.shape
     assert len(made.poses) == len(made.truth) == len(made.images) == len(made.acquisition)
-    for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition, audit.prevalence):
+    for table in (audit.flow, audit.findings, audit.leakage, audit.acquisition):
         assert isinstance(table(made), pd.DataFrame)
-    assert "is synthetic" in readings("cohort").questions(made, audit.prevalence(made)).splitlines()[0]
+    assert "is synthetic" in readings("cohort").questions(made, table_one.prevalence(made.included)).splitlines()[0]
     wanted = {name: np.array(getattr(made, name)) for name in ("images", "masks")}
     for name in wanted:
         (made.folder / f"{name}.npy").unlink()  # as in a published archive: rendered as they are read
@@ -340,27 +332,6 @@ def test_a_synthetic_cohort_written_as_dicom_comes_back(tmp_path, output):
         top, left, bottom, right = box
         a, b = (x[top:bottom, left:right].astype(float).ravel() for x in (ours, theirs))
         assert np.corrcoef(a, b)[0, 1] > 0.97
-
-
-def test_the_metadata_only_baseline_learns_from_training_patients_alone():
-    n = 60
-    rows = pd.DataFrame(
-        {
-            "image_id": [f"i{k}" for k in range(n)],
-            "label": np.arange(n) % 2,
-            "split": np.where(np.arange(n) < 40, "train", "test"),
-            "site": "",
-            "side": "",
-            "view": "",
-            "sex": np.where(np.arange(n) % 2, "F", "M"),
-            "age": np.nan,
-        }
-    )
-    scores = audit.metadata_only(SimpleNamespace(included=rows)).to_numpy()
-    assert scores[rows["label"] == 1].min() > 0.8 and scores[rows["label"] == 0].max() < 0.2
-    turned = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
-    assert (audit.metadata_only(SimpleNamespace(included=turned)) == scores).all()
-    assert audit.metadata_only(SimpleNamespace(included=rows.assign(sex=""))) is None
 
 
 ASK = """

@@ -287,7 +287,7 @@ def test_faults_of_own_radiographs_stop_a_study_before_anything_is_written(place
 def test_warnings_of_own_radiographs_are_told_before_a_study_runs(place: Place):
     code, output = place.run(*own_radiographs(place), snakemake=AUDIT)
     assert code == 0, output
-    assert output.index("smaller than cohort.image_size") < output.index("01_data_audit: done")
+    assert output.index("smaller than image_size") < output.index("01_data_audit: done")
 
 
 def test_nobody_else_can_read_what_is_made_of_own_radiographs(place: Place, monkeypatch):

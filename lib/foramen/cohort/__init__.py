@@ -1,6 +1,6 @@
 """The cohort (notebook 01): from a user's table and files, or the phantom, to one table, one array and one split.
 
-`adapters` read published layouts into a table, `manifest` checks it, `findings` judges table and files, `check` prints
-that before anything runs, `split` assigns patients once, `privacy` puts pseudonyms in place of names, `step` makes and
-loads it all, `audit` tells notebook 01 what is in it.
+What reads, checks and splits a table of radiographs is `labelled_radiographs`. Here `step` makes a study's cohort with
+it and loads it (`loading`), `check` lists what is wrong before anything runs, `audit` tells notebook 01 what is in it,
+`privacy` keeps names of patients and files out of what others see.
 """

@@ -3,12 +3,7 @@
 from hashlib import sha256
 
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
-from statsmodels.stats.proportion import proportion_confint
 
-from foramen.cohort import privacy
 from foramen.cohort.loading import Cohort
 from radiographs import near_duplicates
 
@@ -105,48 +100,3 @@ def acquisition(cohort: Cohort) -> pd.DataFrame:
     lines.append(("likely text in the pixels", "yes", facts["burnt_in"].sum()))
     table = pd.DataFrame(lines, columns=["property", "value", "images"]).astype({"images": int})
     return table[table["images"] > 0].assign(share=lambda t: t["images"] / images).reset_index(drop=True)
-
-
-def prevalence(cohort: Cohort, by: str = "site") -> pd.DataFrame:
-    """Share of positive images by `site`, `split`, `side`, `view` or `sex`, with Wilson intervals.
-
-    Columns `group, images, patients, positive, prevalence, low, high`. Groups of fewer than five patients are
-    pooled as `other`. Wilson's interval takes images as independent; with several per patient it is a little
-    too narrow.
-    """
-    rows = cohort.included
-    groups = privacy.pool_rare(rows[by].replace("", "not stated"), rows["patient_id"])
-    by_group = rows.assign(group=groups).groupby("group")
-    table = by_group.agg(images=("label", "size"), patients=("patient_id", "nunique"), positive=("label", "sum"))
-    table = table.astype({"positive": int}).assign(prevalence=table["positive"] / table["images"])
-    low, high = proportion_confint(table["positive"], table["images"], method="wilson")
-    return table.assign(low=low, high=high).reset_index()
-
-
-def metadata_only(cohort: Cohort) -> pd.Series | None:
-    """The metadata-only baseline: scores (0-1, by image_id) from site, side, view, sex and age, without any image.
-
-    A logistic regression of the label on them, fitted to the training images, for all images. None where the cohort
-    knows nothing of its patients that differs between them.
-    """
-    rows = cohort.included
-    design = metadata(rows)
-    design = design.loc[:, design.nunique() > 1]
-    if design.empty:
-        return None
-    training = rows["split"] == "train"
-    model = LogisticRegression().fit(design[training], rows.loc[training, "label"])
-    return pd.Series(model.predict_proba(design)[:, 1], index=rows["image_id"])
-
-
-def metadata(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each image but its pixels, as numbers: site, side, view and sex as 0 or 1, age in decades."""
-    facts = pd.get_dummies(rows[["site", "side", "view", "sex"]], dtype=float)
-    return facts.assign(age=rows["age"].fillna(rows["age"].mean()).fillna(0) / 10)
-
-
-def cross_validated_auroc(design: pd.DataFrame, labels: pd.Series, patients: pd.Series) -> float:
-    """AUROC of a logistic regression of the labels on `design`, in five folds that keep a patient's images together."""
-    model, folds = LogisticRegression(), GroupKFold(5)
-    scores = cross_val_predict(model, design, labels, groups=patients, cv=folds, method="decision_function")
-    return float(roc_auc_score(labels, scores))

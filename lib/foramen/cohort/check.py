@@ -6,14 +6,9 @@ It reads study file, table and every image's header (with `pixels` every pixel) 
 import os
 import shutil
 
-import pandas as pd
-from tqdm import tqdm
-
-from foramen.cohort import adapters, findings
-from foramen.cohort.findings import Finding
 from foramen.cohort.step import expectations
 from foramen.study import Study
-from radiographs import inspection, parallel
+from labelled_radiographs import Finding, adapters, reading
 
 
 def check(study: Study, pixels: bool = False) -> list[Finding]:
@@ -25,17 +20,11 @@ def check(study: Study, pixels: bool = False) -> list[Finding]:
         text = f"synthetic cohort of {study.cohort.synthetic.patients} patients: there are no files to check"
         return [Finding("note", "cohort", text)]
     source = adapters.read(study.cohort.manifest)
-    wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
-    size = study.cohort.image_size
-    files = [inspection.FileToRead(i, name, str(source.images), size, pixels) for i, name in enumerate(wanted)]
-    read = parallel.over_files(inspection.inspect, files, inspection.failed)
-    facts = list(tqdm(read, total=len(files), unit="image", leave=False, disable=None))  # on a terminal only
-    found = findings.judge(source, pd.DataFrame(facts, index=wanted.index), expectations(study)).findings
-    found += _room(study, len(files))
+    found = [*_room(study, len(source.wanted)), *reading.check(source, expectations(study), pixels)]
     if not pixels:
         text = "headers only; --pixels also finds damaged pixels, duplicates, burnt-in text and odd grey"
         found.append(Finding("note", "check", text))
-    return sorted(found, key=lambda finding: ("fault", "warning", "note").index(finding.severity))
+    return found
 
 
 def _room(study: Study, images: int) -> list[Finding]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from foramen.cohort.split import NAMES
 from foramen.core.files import read_frame, read_json
+from labelled_radiographs.split import NAMES
 
 POSE_COLUMNS = ["pose_angle", "pose_scale", "pose_x", "pose_y"]  # in the order of `geometry.POSE`
 

@@ -5,24 +5,22 @@ synthetic cohort adds truth.parquet and masks.npy, a user's own key.parquet, whi
 user's identifiers and stays here.
 """
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from foramen.cohort import adapters, findings, privacy, split
-from foramen.cohort.adapters import Source
-from foramen.cohort.findings import Expectations, Verdict
+from foramen.cohort import privacy
 from foramen.cohort.loading import POSE_COLUMNS, Cohort, load_cohort
-from foramen.cohort.manifest import REGION
 from foramen.core.errors import InputError, raise_any
 from foramen.core.files import digest_file, read_frame, replacing, write_frame, write_json
 from foramen.study import provenance
-from foramen.study.model import Split, Study
+from foramen.study.model import Study
 from foramen.study.step import make
-from radiographs import decoding, inspection, parallel
+from labelled_radiographs import Expectations, Source, Verdict, adapters, findings, pseudonyms, reading, split
+from labelled_radiographs.manifest import REGION
+from radiographs import decoding, parallel
 
 __all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "prepare", "pseudonym_of"]
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
@@ -49,7 +47,7 @@ def prepare(study: Study) -> Cohort:
     synthetic = study.cohort.source == "synthetic"
     make(folder, study, "cohort", [], work, lambda: None if synthetic else _decoded(study, folder))
     cohort = load(study)
-    found = findings.sides(cohort.included, expectations(study).canonical_arms)  # of arms that came later, too
+    found = findings.sides(cohort.included, expectations(study).side_needed)  # by arms that came later, too
     raise_any([f"cohort: {finding.public}" for finding in found if finding.severity == "fault"])
     return cohort
 
@@ -65,10 +63,12 @@ def load(study: Study) -> Cohort:
 
 def expectations(study: Study) -> Expectations:
     """What the study asks of its radiographs."""
-    canonical = sorted(name for name, arm in study.arms.items() if arm.flip == "canonical")
+    canonical = ", ".join(sorted(name for name, arm in study.arms.items() if arm.flip == "canonical"))
+    side = f"arms with flip: canonical need ({canonical}); none and random do without" if canonical else ""
+    detector = "the detector would learn from; region.learned_from: phantom learns from synthetic films"
+    region = detector if study.detects and study.region.learned_from == "cohort" else ""
     allowed = study.cohort.manifest.unreadable_share
-    teaches = study.detects and study.region.learned_from == "cohort"
-    return Expectations(study.cohort.image_size, study.split.test, allowed, tuple(canonical), teaches)
+    return Expectations(study.cohort.image_size, study.split.test, allowed, side, region)
 
 
 def learned_from(study: Study, cohort: Cohort) -> np.ndarray:
@@ -128,25 +128,20 @@ def _split_synthetic(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _decoded(study: Study, folder: Path) -> tuple[Source, pd.DataFrame, Verdict]:
     """The user's table, the facts of its files and the findings on both; InputError where one of them is a fault."""
-    source, expected = adapters.read(study.cohort.manifest), expectations(study)
-    wanted = source.table.loc[source.table["excluded"] == "", "image_path"]
-    paths = pd.DataFrame({"fault": [_path_fault(source, name) for name in wanted]}, index=wanted.index)
-    _stop_on_faults(source, findings.judge(source, paths, expected))
-    names, size = wanted.to_list(), study.cohort.image_size
-    facts = pd.DataFrame(decoding.decode(names, source.images, size, folder), index=wanted.index)
-    verdict = findings.judge(source, facts, expected)
-    _stop_on_faults(source, verdict)
-    return source, facts, verdict
+    source = adapters.read(study.cohort.manifest)
+    return source, *reading.decode(source, expectations(study), folder)
 
 
 def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataFrame, verdict: Verdict) -> None:
-    kept = verdict.usable.assign(split=_own_or_assigned_split(verdict.usable, study.split))
+    shares = study.split
+    assigned = split.own_or_assigned(verdict.usable, shares.test, shares.validation, shares.seed)
+    kept = verdict.usable.assign(split=assigned)
     _check_split(kept, source)
     with replacing(folder / "images.npy") as temporary:
         decoding.keep(folder, facts["fault"].to_numpy() == "", study.cohort.image_size, temporary)
     with replacing(folder / "boxes.npy") as temporary:
         np.save(temporary, np.array(kept["box"].to_list(), np.int16))
-    manifest, key = privacy.pseudonymise(source.table, privacy.salt(study.paths.runs))
+    manifest, key = pseudonyms.pseudonymise(source.table, privacy.salt(study.paths.runs))
     write_frame(folder / "key.parquet", key.assign(unreadable=facts["fault"].reindex(key["row"]).to_numpy()))
     image_ids = manifest.loc[kept.index, "image_id"]
     for name in ("truth.parquet", "masks.npy", "poses.parquet", "regions.parquet"):  # that this study had before
@@ -158,32 +153,12 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     seen = facts.loc[facts["modified"] > 0, "modified"]
     files = [str(source.images / name) for name in source.table.loc[seen.index, "image_path"]]
     provenance.write_outside(folder, dict(zip(files, seen.tolist(), strict=True)))
-    assigned = kept["split"].reindex(manifest.index, fill_value="")
+    assigned = assigned.reindex(manifest.index, fill_value="")
     manifest = manifest.assign(split=assigned, excluded=assigned == "")
     acquisition = kept.assign(image_id=image_ids).filter(["image_id", *ACQUISITION])
-    _write(folder, manifest, acquisition, _audit(study, source, facts, verdict))
-
-
-def _audit(study: Study, source: Source, facts: pd.DataFrame, verdict: Verdict) -> dict:
-    """audit.json: why rows are left out, what was found, which patients were joined. Names nobody."""
-    kept, adapter = verdict.usable, study.cohort.manifest.adapter
-    excluded = source.table.drop(kept.index)
-    given = privacy.pool_rare(excluded["excluded"], excluded["patient_id"]).replace("other", "by the table")
-    unreadable = "unreadable: " + facts["fault"].map(findings.public)
-    reasons = given.where(given != "", unreadable.reindex(excluded.index))
-    lines = Counter((f.severity, f.subject, f.public) for f in verdict.findings)
-    return {
-        "source": adapter if adapter in adapters.NAMES else "own adapter",
-        "reasons": [
-            {"reason": reason, "images": len(some), "patients": int(some["patient_id"].nunique())}
-            for reason, some in excluded.groupby(reasons)
-        ],
-        "findings": [
-            {"severity": severity, "subject": subject, "message": f"{count} times: {text}" if count > 1 else text}
-            for (severity, subject, text), count in lines.items()
-        ],
-        "linked_patients": int(kept["patient_id"].nunique() - kept["group"].nunique()),
-    }
+    adapter = study.cohort.manifest.adapter
+    adapter = adapter if adapter in adapters.NAMES else "own adapter"
+    _write(folder, manifest, acquisition, {"source": adapter} | findings.summary(source, facts, verdict))
 
 
 def _regions(kept: pd.DataFrame) -> pd.DataFrame:
@@ -192,29 +167,6 @@ def _regions(kept: pd.DataFrame) -> pd.DataFrame:
     longer = kept[["width", "height"]].max(axis=1)
     x, y = (left + right - kept["width"]) / longer, (top + bottom - kept["height"]) / longer
     return pd.DataFrame({"x": x, "y": y, "half": np.maximum(right - left, bottom - top) / longer})
-
-
-def _path_fault(source: Source, name: str) -> str:
-    try:
-        inspection.inside(source.images, name)
-    except inspection.ImageFault as fault:
-        return str(fault)
-    return ""
-
-
-def _stop_on_faults(source: Source, verdict: Verdict) -> None:
-    faults = [finding for finding in verdict.findings if finding.severity == "fault"]
-    raise_any([f.message if f.subject == "table" else f"{source.origin}: {f.subject}: {f.message}" for f in faults])
-
-
-def _own_or_assigned_split(kept: pd.DataFrame, shares: Split) -> pd.Series:
-    """The table's own split where it has one (validation carved from training where missing), else ours."""
-    if (kept["split"] == "").all():
-        return split.assign_split(kept["label"], kept["group"].to_numpy(), shares.test, shares.validation, shares.seed)
-    if "val" in set(kept["split"]):
-        return kept["split"]
-    share = shares.validation / (1 - shares.test)
-    return split.carve_validation(kept["split"], kept["label"], kept["group"], share, shares.seed)
 
 
 def _check_split(kept: pd.DataFrame, source: Source) -> None:

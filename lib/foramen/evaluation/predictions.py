@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from diagnostic_accuracy.table import COLUMNS
-from foramen.cohort.manifest import NEAR, SPLITS
 from foramen.core.errors import first_few, nearest, raise_any
+from labelled_radiographs.manifest import NEAR, SPLITS
 from user_tables import read_table
 
 _TEXT = ("image_id", "patient_id", "split", "arm")

@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from diagnostic_accuracy import bootstrap, transfer, variance
 from diagnostic_accuracy.multiple_testing import holm
 from foramen import figures
-from foramen.cohort import privacy
 from foramen.cohort import step as cohort
-from foramen.cohort.manifest import identifier
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, each
 from foramen.core.files import read_frame, read_json
@@ -21,6 +19,8 @@ from foramen.evaluation import confident_errors, learning_curves, predictions, s
 from foramen.figures.overview import Station
 from foramen.study import provenance, sweeps
 from foramen.study.model import Arm, Run, Study, Sweep
+from labelled_radiographs.manifest import identifier
+from labelled_radiographs.pseudonyms import pool_rare
 
 if TYPE_CHECKING:
     from foramen.evaluation.saliency import Explained, Seen
@@ -127,7 +127,7 @@ def switches(study: Study) -> pd.DataFrame:
 def subgroup_facts(study: Study, films: Cohort) -> pd.DataFrame:
     """What subgroups are made of, by image: side, site (rare ones pooled), sex, age; severity and level where known."""
     facts = films.included[["image_id", "side", "site", "sex", "age"]].copy()
-    facts["site"] = privacy.pool_rare(facts["site"], films.included["patient_id"])
+    facts["site"] = pool_rare(facts["site"], films.included["patient_id"])
     if films.truth is not None:
         grades = confident_errors.grades(films.truth, study.cohort.synthetic.label.levels)  # those the label is about
         facts["severity"] = grades.max(axis=1)

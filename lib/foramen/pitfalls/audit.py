@@ -18,11 +18,10 @@ from scipy.spatial import KDTree
 from diagnostic_accuracy import metrics, operating_point
 from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from diagnostic_accuracy.multiple_testing import holm
-from foramen.cohort import adapters, audit
-from foramen.cohort.manifest import identifier
 from foramen.core.errors import InputError, each, first_few, raise_any
 from foramen.evaluation import predictions
-from foramen.study.model import ManifestCohort
+from labelled_radiographs import Layout, adapters, metadata
+from labelled_radiographs.manifest import identifier
 from user_tables import read_table
 
 Verdict = Literal["sign", "no sign", "unknown"]
@@ -86,7 +85,7 @@ def _manifest(path: Path | None) -> pd.DataFrame | None:
         return None
     raw = read_table(path)
     pathless = "image_id" in raw and not ("image_path" in raw and raw["image_path"].any())
-    source = adapters.read(ManifestCohort(path=str(path), columns={"image_path": "image_id"} if pathless else {}))
+    source = adapters.read(Layout(path=str(path), columns={"image_path": "image_id"} if pathless else {}))
     faults = [fault.replace("image_path", "image_id") if pathless else fault for fault in source.faults]
     raise_any(list(dict.fromkeys(faults)))
     table = source.table[source.table["excluded"] == ""]
@@ -371,12 +370,12 @@ def _metadata(manifest: pd.DataFrame | None) -> Sign:
     pitfall = "metadata know the label"
     if manifest is None:
         return Sign(pitfall, "unknown", WITHOUT)
-    design, patients = audit.metadata(manifest), manifest["patient_id"].nunique()
+    design, patients = metadata.design(manifest), manifest["patient_id"].nunique()
     design = design.loc[:, design.nunique() > 1]
     if design.empty or patients < 10 or manifest["label"].nunique() < 2:
         return Sign(pitfall, "unknown", "too few patients, or nothing in the manifest that differs")
     area, share = (
-        audit.cross_validated_auroc(design, manifest["label"], manifest["patient_id"]),
+        metadata.cross_validated_auroc(design, manifest["label"], manifest["patient_id"]),
         manifest["label"].mean(),
     )
     luck = 0.5 + 2 * np.sqrt((patients + 1) / (12 * share * (1 - share))) / patients  # 2 SD of Mann and Whitney's U

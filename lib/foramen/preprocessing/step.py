@@ -10,7 +10,6 @@ import torch
 
 from cervical_phantom import SyntheticCohort, patients
 from cervical_phantom.anatomy import LEVELS
-from foramen.cohort import split
 from foramen.cohort import step as cohort
 from foramen.cohort.loading import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
@@ -23,6 +22,7 @@ from foramen.preprocessing.equalization import Treatment, cdf_spread, cdfs, equa
 from foramen.study import provenance
 from foramen.study.model import RegionSource, Study
 from foramen.study.step import make
+from labelled_radiographs import split
 from radiographs import parallel
 
 FILM_SIZE = 128  # pixels of the films that the detector sees, at the most

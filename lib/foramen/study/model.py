@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cervical_phantom.parameters import SyntheticCohort
 from foramen.core import paths
 from foramen.core.files import digest, digest_file
 from foramen.study.plan import Plan
 from foramen.study.section import Section
+from labelled_radiographs.layout import Layout
 
 RegionSource = Literal["film", "fixed", "detected"]
 Equalization = Literal["none", "minmax", "global", "clahe"]
@@ -23,7 +24,6 @@ Initialisation = Literal["random", "pretrained"]
 Network = Literal["resnet50", "tf_efficientnet_lite0"]  # as timm calls them
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Label = Annotated[int, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
 # Height and width. Narrower than 24, the last stage gets one column, whose bfloat16 gradient oneDNN leaves undefined.
 Shape = Annotated[list[Annotated[int, Field(ge=24, le=512)]], Field(min_length=2, max_length=2)]
@@ -42,19 +42,16 @@ def _absolute(path: str) -> str:
 OwnPath = Annotated[str, AfterValidator(_absolute)]
 
 
-class ManifestCohort(Section):
-    """A reader's own radiographs: a table with one row an image, or a published data set's folder."""
+class ManifestCohort(Layout):
+    """A reader's own radiographs, and what the study may take for granted about them."""
 
-    path: OwnPath = Field("", description="CSV, TSV, Excel or parquet table; for some adapters a folder")
-    adapter: Annotated[str, AfterValidator(lambda name: _absolute(name) if name.endswith(".py") else name)] = Field(
-        "general", description="general, vindr_spinexr, csxa, example, or a Python file of your own"
-    )
-    images: OwnPath = Field("", description="folder that image paths are relative to; empty: the table's own folder")
-    columns: dict[str, str] = Field({}, description="our column name: the table's column name, where they differ")
-    labels: dict[str, Label] = Field({}, description="label text: 0 or 1, where labels are not 0/1 or yes/no")
-    readers: Literal["any", "majority", "all"] = Field("majority", description="how several readers make one label")
     side_dependent_label: bool = Field(False, description="does a mirrored radiograph have another label?")
     unreadable_share: float = Field(0.0, ge=0, lt=1, description="share of images that may be left out as unreadable")
+
+    @field_validator("path", "images", "adapter")
+    @classmethod
+    def _from_here(cls, path: str, field: ValidationInfo) -> str:
+        return path if field.field_name == "adapter" and not path.endswith(".py") else _absolute(path)
 
     @property
     def content(self) -> str:

@@ -1,7 +1,10 @@
-"""Table 1 of the study: the cohort by split, with standardised differences (notebook 01)."""
+"""Table 1, the cohort by split with standardised differences, and its prevalence by group (notebook 01)."""
 
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 from tableone import TableOne
+
+from labelled_radiographs.pseudonyms import pool_rare
 
 COLUMNS = ("label", "side", "view", "site", "age", "sex")
 
@@ -36,3 +39,18 @@ def by_split(manifest: pd.DataFrame) -> pd.DataFrame:
     counts = {"Overall": kept.patient_id.nunique()} | kept.groupby("split").patient_id.nunique().to_dict()
     patients = pd.DataFrame([{"variable": "n", "value": "patients"} | {k: str(n) for k, n in counts.items()}])
     return pd.concat([body.iloc[:1], patients, body.iloc[1:]], ignore_index=True).fillna("").astype(str)
+
+
+def prevalence(rows: pd.DataFrame, by: str = "site") -> pd.DataFrame:
+    """Share of positive images by `site`, `split`, `side`, `view` or `sex`, with Wilson intervals.
+
+    Columns `group, images, patients, positive, prevalence, low, high`. Groups of fewer than five patients are
+    pooled as `other`. Wilson's interval takes images as independent; with several per patient it is a little
+    too narrow.
+    """
+    groups = pool_rare(rows[by].replace("", "not stated"), rows["patient_id"])
+    by_group = rows.assign(group=groups).groupby("group")
+    table = by_group.agg(images=("label", "size"), patients=("patient_id", "nunique"), positive=("label", "sum"))
+    table = table.astype({"positive": int}).assign(prevalence=table["positive"] / table["images"])
+    low, high = proportion_confint(table["positive"], table["images"], method="wilson")
+    return table.assign(low=low, high=high).reset_index()

@@ -1,6 +1,6 @@
 """VinDr-SpineXR as PhysioNet publishes it (version 1.0.0, doi 10.13026/q45h-5h59; credentialed access).
 
-`cohort.manifest.path` is the folder that holds `annotations/` (or `annotation/`) with train.csv and test.csv,
+`path` is the folder that holds `annotations/` (or `annotation/`) with train.csv and test.csv,
 and `train_images/` and `test_images/` with one `<image_id>.dicom` each.
 """
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError, each, nearest, raise_any
-from foramen.study.model import ManifestCohort
-from user_tables import read_table
+from labelled_radiographs.adapters import Source, locate
+from labelled_radiographs.layout import Layout
+from user_tables import InputError, each, nearest, raise_any, read_table
 
 COLUMNS = ("study_id", "series_id", "image_id", "rad_id", "lesion_type")
 STENOSIS = "Foraminal stenosis"
@@ -28,7 +27,7 @@ LESIONS = (
 RULES = {"any": lambda share: share > 0, "majority": lambda share: share > 0.5, "all": lambda share: share == 1}
 
 
-def table(section: ManifestCohort) -> Source:
+def table(section: Layout) -> Source:
     """One row an image: positive where `section.readers` of its readers drew a box of foraminal stenosis.
 
     The official test set stays the test set; validation is carved from training later, by patient. Published

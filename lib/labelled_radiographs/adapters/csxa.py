@@ -1,6 +1,6 @@
 """CSXA, the cervical spine X-ray atlas (Ran et al., Scientific Data 2024; doi 10.57760/sciencedb.15391).
 
-`cohort.manifest.path` is the folder that holds `datasets.xlsx` and `datasets-PNG/`. Lateral views; there is
+`path` is the folder that holds `datasets.xlsx` and `datasets-PNG/`. Lateral views; there is
 no foraminal label, the class of curvature stands in for it. The 23 keypoints of each image give the pose of
 the spine. Assumption: the JSON files are of labelme's layout (`shapes`, each with `points`); the descriptor
 does not say.
@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError, each, raise_any
-from foramen.study.model import ManifestCohort
-from user_tables import read_table
+from labelled_radiographs.adapters import Source, locate
+from labelled_radiographs.layout import Layout
+from user_tables import InputError, each, raise_any, read_table
 
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
 LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}
@@ -24,7 +23,7 @@ KEYPOINTS = 23
 UNLABELLED = "curvature class without a label"
 
 
-def table(section: ManifestCohort) -> Source:
+def table(section: Layout) -> Source:
     """One row an image, labelled by class of curvature: 0 lordotic, 1 any other, or as `section.labels` says.
 
     Classes that `section.labels` does not name are excluded. A case counts as one patient.

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from foramen.cohort import manifest
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError
-from foramen.study.model import ManifestCohort
-from user_tables import read_table
+from labelled_radiographs import manifest
+from labelled_radiographs.adapters import Source, locate
+from labelled_radiographs.layout import Layout
+from user_tables import InputError, read_table
 
 
-def table(section: ManifestCohort) -> Source:
+def table(section: Layout) -> Source:
     """CSV, TSV, Excel or parquet with `image_path, patient_id, label` and the optional columns of
     `manifest.OPTIONAL`.
     """
@@ -19,5 +18,5 @@ def table(section: ManifestCohort) -> Source:
     raw = read_table(path)
     images = Path(section.images).expanduser().resolve() if section.images else path.parent
     if not images.is_dir():
-        raise InputError(f"cohort.manifest.images: there is no folder {images}")
+        raise InputError(f"images: there is no folder {images}")
     return Source(manifest.rename(raw, section.columns, path), path, images, section.labels)

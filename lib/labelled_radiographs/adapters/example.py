@@ -5,14 +5,15 @@
         normal/    0011_L_1.png
 
 A file's folder is its label; its name holds patient, side and a running number. To write your own adapter,
-copy this file to `my_adapter.py`, change `table`, and put into the study file
+copy this file to `my_adapter.py`, change `table`, and name it: `Layout(path="radiographs", adapter="my_adapter.py")`,
+or in a study file
 
     cohort:
       source: manifest
       manifest: {path: radiographs, adapter: my_adapter.py}
 
-`table` returns text cells only, with the columns of `foramen.cohort.manifest.COLUMNS`. All checks come after it, and
-are the same for every adapter: it needs no more than what it takes to find the images and their labels.
+`table` returns text cells only, with the columns of `labelled_radiographs.manifest.COLUMNS`. All checks come after it,
+and are the same for every adapter: it needs no more than what it takes to find the images and their labels.
 """
 
 import re
@@ -20,15 +21,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from foramen.cohort.adapters import Source, locate
-from foramen.core.errors import InputError, each
-from foramen.study.model import ManifestCohort
+from labelled_radiographs.adapters import Source, locate
+from labelled_radiographs.layout import Layout
+from user_tables import InputError, each
 
 LABELS = {"normal": 0, "stenosis": 1}
 NAME = re.compile(r"(?P<patient>\w+)_(?P<side>[LR])_\d+")
 
 
-def table(section: ManifestCohort) -> Source:
+def table(section: Layout) -> Source:
     """One row for each image below `section.path`."""
     root = locate(section)
     files = sorted(path for label in LABELS for path in (root / label).glob("*") if path.is_file())

@@ -1,12 +1,24 @@
-"""The one split of a study: by patient, stratified by what a patient's images show (notebook 01)."""
+"""One split of a cohort: by patient, stratified by what a patient's images show (notebook 01)."""
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from foramen.core.errors import InputError
+from user_tables import InputError
 
 NAMES = ("train", "val", "test")
+
+
+def own_or_assigned(rows: pd.DataFrame, test: float, validation: float, seed: int) -> pd.Series:
+    """The table's own split where it has one (validation carved from training where missing), else `assign_split`.
+
+    `rows` have split, label and group (`findings.linked_patients`).
+    """
+    if (rows["split"] == "").all():
+        return assign_split(rows["label"], rows["group"].to_numpy(), test, validation, seed)
+    if "val" in set(rows["split"]):
+        return rows["split"]
+    return carve_validation(rows["split"], rows["label"], rows["group"], validation / (1 - test), seed)
 
 
 def assign_split(labels: pd.Series, groups: np.ndarray, test: float, validation: float, seed: int) -> pd.Series:

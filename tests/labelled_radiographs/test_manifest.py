@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.cohort import manifest
-from foramen.core.errors import InputError
-from user_tables import read_table
+from labelled_radiographs import manifest
+from user_tables import InputError, read_table
 
 ROWS = pd.DataFrame(
     {

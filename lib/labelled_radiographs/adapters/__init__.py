@@ -1,8 +1,7 @@
 """Where a cohort of files comes from: one module for each published layout, all giving the same table.
 
 An adapter is a module with a function `table(section) -> Source`. To add your own, copy `example.py`, change
-it, and name your file in the study: `cohort.manifest.adapter: my_adapter.py`. Used by notebook 01 through
-`read`.
+it, and name your file: `adapter: my_adapter.py`. `read` does the rest. Used by notebook 01.
 """
 
 import contextlib
@@ -18,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from foramen.cohort import manifest
-from foramen.core.errors import InputError, first_few
-from foramen.study.model import ManifestCohort
+from labelled_radiographs import manifest
+from labelled_radiographs.layout import Layout
+from user_tables import InputError, first_few
 
 NAMES = ("general", "vindr_spinexr", "csxa", "example")
 
@@ -38,6 +37,11 @@ class Source:
     notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
     faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
     keypoints: dict[str, np.ndarray] | None = None  # by image_path, (n, 2) x and y in pixels of the stored image
+
+    @property
+    def wanted(self) -> pd.Series:
+        """The image paths of the rows that are not excluded."""
+        return self.table.loc[self.table["excluded"] == "", "image_path"]
 
     def located(self, rows: pd.DataFrame) -> pd.Series:
         """True for each of `rows` (image_path, width, height) that has keypoints, all of them within the image."""
@@ -68,13 +72,13 @@ class Source:
         return poses
 
 
-def read(section: ManifestCohort) -> Source:
+def read(section: Layout) -> Source:
     """The user's cohort as typed rows. Rows with a fault are left out of the table and listed in `faults`.
 
     InputError where there is no table, or none with the columns that are needed.
     """
     if section.adapter in NAMES:
-        source = importlib.import_module(f"foramen.cohort.adapters.{section.adapter}").table(section)
+        source = importlib.import_module(f"labelled_radiographs.adapters.{section.adapter}").table(section)
     else:
         source = _own(Path(section.adapter), section)
     if source.table.index.name != "row":  # no file of rows that faults could name: they are counted from 1
@@ -89,11 +93,11 @@ def read(section: ManifestCohort) -> Source:
     return source
 
 
-def locate(section: ManifestCohort) -> Path:
+def locate(section: Layout) -> Path:
     """The user's table or folder; InputError where there is none."""
     path = Path(section.path).expanduser()
     if not path.exists():
-        raise InputError(f"cohort.manifest.path: there is nothing at {path}")
+        raise InputError(f"path: there is nothing at {path}")
     return path.resolve()
 
 
@@ -123,10 +127,10 @@ def _as_on_disk(names: pd.Series, root: Path) -> tuple[pd.Series, pd.Index]:
     return places.drop(twins).map(lambda only: str(only[0])).reindex(names.index).fillna(names), twins
 
 
-def _own(path: Path, section: ManifestCohort) -> Source:
+def _own(path: Path, section: Layout) -> Source:
     """What a user's own adapter gives; whatever goes wrong in it becomes one line."""
     if path.suffix != ".py" or not path.is_file():
-        raise InputError(f"cohort.manifest.adapter: {str(path)!r} is none of {', '.join(NAMES)}, nor a Python file")
+        raise InputError(f"adapter: {str(path)!r} is none of {', '.join(NAMES)}, nor a Python file")
     spec = importlib.util.spec_from_file_location("own_adapter", path)
     assert spec is not None and spec.loader is not None  # the file ends in .py
     module = importlib.util.module_from_spec(spec)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.cohort import table_one
+from labelled_radiographs import table_one
 
 
 @pytest.fixture

@@ -1,22 +1,25 @@
 """What is wrong, or worth a look, in a cohort of files: from its table and the facts of each file (notebook 01).
 
-A fault stops the study, a warning does not, a note only informs. Each function here looks at one kind of thing and
-returns findings; nothing reads files (`radiographs.inspection` did).
+A fault has to be mended first, a warning need not, a note only informs. Each function here looks at one kind of thing
+and returns findings; nothing reads files (`radiographs.inspection` did).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from foramen.cohort.adapters import Source
-from foramen.cohort.manifest import REGION
-from foramen.core.errors import first_few
+from labelled_radiographs.adapters import Source
+from labelled_radiographs.manifest import REGION
+from labelled_radiographs.pseudonyms import pool_rare
 from radiographs import near_duplicates
+from user_tables import first_few, raise_any
 
 # Which foramina an oblique view shows: posterior obliques the far side, anterior obliques the near one.
 SIDE_OF_VIEW = {"RPO": "L", "LAO": "L", "LPO": "R", "RAO": "R"}
@@ -29,7 +32,7 @@ RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
 SMALLEST_REGION = 0.1  # of the film's longer side
 LISTED = 20  # lines for unreadable files with one and the same reason
-HINTS = {"leads out of the folder of the images": " (cohort.manifest.images can name another)"}
+HINTS = {"leads out of the folder of the images": " (the option `images` can name another)"}
 
 Severity = Literal["fault", "warning", "note"]
 
@@ -58,16 +61,21 @@ class Verdict:
     findings: list[Finding]
     usable: pd.DataFrame
 
+    def stop_on_faults(self, origin: Path) -> None:
+        """InputError with all the faults; `origin`, the table, is named in those that do not name it themselves."""
+        faults = [finding for finding in self.findings if finding.severity == "fault"]
+        raise_any([f.message if f.subject == "table" else f"{origin}: {f.subject}: {f.message}" for f in faults])
+
 
 @dataclass(frozen=True)
 class Expectations:
-    """What a study asks of its radiographs."""
+    """What is asked of the radiographs."""
 
     image_size: int  # side of the square that they are fitted into, in pixels
-    test_share: float  # of the patients
+    test_share: float = 0.2  # of the patients
     unreadable_share: float = 0.0  # of the images, which may be left out
-    canonical_arms: tuple[str, ...] = ()  # names of the arms that need a side, to flip by
-    teaches: bool = False  # is the detector of regions to learn from them?
+    side_needed: str = ""  # what needs the side of each image, for the fault where one is missing
+    region_needed: str = ""  # what needs a region of some image, for the fault where none has one
 
 
 def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdict:
@@ -83,12 +91,35 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     pairs = near_duplicates.pairs(usable) if "phash" in usable else []
     usable = usable.assign(group=linked_patients(usable, pairs))
     found += [*near_identical(usable, pairs), *same_pictures(usable), *same_identifiers(usable)]
-    found += [*sides(usable, expected.canonical_arms), *headers(usable), *private_data(usable)]
-    found += regions(usable, expected.teaches and source.keypoints is None and not source.faults)
+    found += [*sides(usable, expected.side_needed), *headers(usable), *private_data(usable)]
+    found += regions(usable, "" if source.keypoints or source.faults else expected.region_needed)
     found += [*resolutions(usable, expected.image_size), *greys(usable), *keypoints(usable, source)]
     if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
         found += [*classes(usable, expected.test_share), *splits(usable)]
     return Verdict(found + [Finding("note", "source", note) for note in source.notes], usable)
+
+
+def summary(source: Source, facts: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:
+    """What a cohort's report may say: `reasons` why rows are left out, `findings`, and how many `linked_patients` were
+    joined. Names nobody.
+    """
+    kept = verdict.usable
+    excluded = source.table.drop(kept.index)
+    given = pool_rare(excluded["excluded"], excluded["patient_id"]).replace("other", "by the table")
+    unreadable = "unreadable: " + facts["fault"].map(public)
+    reasons = given.where(given != "", unreadable.reindex(excluded.index))
+    lines = Counter((f.severity, f.subject, f.public) for f in verdict.findings)
+    return {
+        "reasons": [
+            {"reason": reason, "images": len(some), "patients": int(some["patient_id"].nunique())}
+            for reason, some in excluded.groupby(reasons)
+        ],
+        "findings": [
+            {"severity": severity, "subject": subject, "message": f"{count} times: {text}" if count > 1 else text}
+            for (severity, subject, text), count in lines.items()
+        ],
+        "linked_patients": int(kept["patient_id"].nunique() - kept["group"].nunique()),
+    }
 
 
 def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> Iterator[Finding]:
@@ -103,7 +134,7 @@ def unreadable(rows: pd.DataFrame, table: str, allowed: float) -> Iterator[Findi
         if len(some) > LISTED:
             yield Finding(severity, "image", f"{len(some) - LISTED} more images: {public(reason)}")
     if len(bad) and allowed:
-        text = f"{len(bad)} of {len(rows)} images ({share:.1%}) are unreadable; the study allows {allowed:.1%}"
+        text = f"{len(bad)} of {len(rows)} images ({share:.1%}) are unreadable; {allowed:.1%} are allowed"
         yield Finding(severity, "image", text)
 
 
@@ -175,12 +206,11 @@ def splits(rows: pd.DataFrame) -> Iterator[Finding]:
         yield Finding("note", "split", "no validation set in the table; it is carved from the training set, by patient")
 
 
-def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding]:
-    """Sides that are missing where arms flip to the canonical side, or that contradict view or header."""
-    severity: Severity = "fault" if canonical else "warning"
-    if canonical:
-        text = f"no side, which arms with flip: canonical need ({', '.join(canonical)}); none and random do without"
-        yield from _about(rows[rows["side"] == ""], severity, "side", text)
+def sides(rows: pd.DataFrame, needed: str = "") -> Iterator[Finding]:
+    """Sides that are missing where they are `needed` (by what), or that contradict view or header."""
+    severity: Severity = "fault" if needed else "warning"
+    if needed:
+        yield from _about(rows[rows["side"] == ""], severity, "side", f"no side, which {needed}")
     given = rows[rows["side"] != ""]
     for column, sides_of, text in SIDE_STATED:
         if column in rows:
@@ -188,8 +218,8 @@ def sides(rows: pd.DataFrame, canonical: Sequence[str] = ()) -> Iterator[Finding
             yield from _about(given[stated.notna() & (stated != given["side"])], severity, "side", text)
 
 
-def regions(rows: pd.DataFrame, needed: bool = False) -> Iterator[Finding]:
-    """Boxes of the table that are none, or lie beyond the film; `needed`: that there is one at all."""
+def regions(rows: pd.DataFrame, needed: str = "") -> Iterator[Finding]:
+    """Boxes of the table that are none, or lie beyond the film; none at all where one is `needed` (by what)."""
     given = rows[list(REGION)].notna()
     left, top, right, bottom = (rows[name] for name in REGION)
     box = (left < right) & (top < bottom)
@@ -205,8 +235,8 @@ def regions(rows: pd.DataFrame, needed: bool = False) -> Iterator[Finding]:
     for which, text in odd:
         yield from _about(rows[which], "fault", "region", text)
     if needed and not given.any(axis=None):
-        text = "nothing tells where the column is; region.learned_from: phantom learns from synthetic films"
-        yield Finding("fault", "region", f"no film has a box ({', '.join(REGION)}) or keypoints: {text}")
+        text = f"no film has a box ({', '.join(REGION)}) or keypoints, which {needed}"
+        yield Finding("fault", "region", text)
 
 
 def headers(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -241,7 +271,7 @@ def resolutions(rows: pd.DataFrame, image_size: int) -> Iterator[Finding]:
         yield Finding("warning", "resolution", f"pixel spacings range from {spacing.min():g} to {spacing.max():g} mm")
     if 0 < len(spacing) < len(rows):
         yield Finding("note", "resolution", f"{len(rows) - len(spacing)} of {len(rows)} images state no pixel spacing")
-    text = f"smaller than cohort.image_size ({image_size}) and magnified"
+    text = f"smaller than image_size ({image_size}) and magnified"
     small = rows[rows[["width", "height"]].max(axis=1) < image_size]
     yield from _about(small, "warning", "resolution", text)
     depths = rows["bits"].dropna().astype(int).value_counts().sort_index().rename("{} bits".format)

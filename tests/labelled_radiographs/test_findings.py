@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foramen.cohort import findings
+from labelled_radiographs import findings
 from radiographs import near_duplicates
 
 FILMS = 4 * near_duplicates.BLOCK

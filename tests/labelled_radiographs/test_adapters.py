@@ -1,4 +1,4 @@
-"""Published data sets in their published layouts, and an adapter of one's own."""
+"""Published data sets in their published layouts, and an adapter of one's own, from table to split rows."""
 
 import json
 import shutil
@@ -6,32 +6,23 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 import films
-from foramen import study
-from foramen.cohort import adapters, audit
-from foramen.cohort import step as cohort
-from foramen.cohort.adapters import example
-from foramen.core.errors import InputError
-from foramen.study.model import ManifestCohort
+from labelled_radiographs import Expectations, Layout, decode, findings, read
+from labelled_radiographs.adapters import example
+from labelled_radiographs.split import own_or_assigned
+from user_tables import InputError
 
 BOX = {"xmin": 10.0, "ymin": 20.0, "xmax": 30.0, "ymax": 40.0}
 
 
-@pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
-    """Results of a test go below its own folder."""
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path / "output"))
-
-
-def prepare(folder, **manifest):
-    """The cohort of a study on `folder`."""
-    path = films.study_file(folder)
-    values = yaml.safe_load(path.read_text())
-    values["cohort"]["manifest"] = manifest
-    path.write_text(yaml.safe_dump(values))
-    return cohort.prepare(study.load(path))
+def prepare(folder, adapter, **layout):
+    """Source and usable rows of `folder`, with their facts and split, and the summary of what was found."""
+    source = read(Layout(path=str(folder), adapter=adapter, **layout))
+    (folder.parent / "decoded").mkdir()
+    facts, verdict = decode(source, Expectations(64, test_share=0.55), folder.parent / "decoded")
+    rows = verdict.usable.assign(split=own_or_assigned(verdict.usable, 0.55, 0.15, seed=0))
+    return source, rows, findings.summary(source, facts, verdict)
 
 
 def vindr(root, annotations: str = "annotations", patients: int = 30) -> None:
@@ -62,14 +53,13 @@ def vindr(root, annotations: str = "annotations", patients: int = 30) -> None:
 def test_vindr_spinexr_as_published(tmp_path, annotations):
     root = tmp_path / "vindr"
     vindr(root, annotations)
-    made = prepare(root, path=str(root), adapter="vindr_spinexr")
-    rows = made.included
+    _, rows, summary = prepare(root, "vindr_spinexr")
     assert len(rows) == 90 and rows["label"].sum() == 30
     assert rows["split"].value_counts()["test"] == 30
     assert set(rows["split"]) == {"train", "val", "test"}
     assert (rows.groupby("patient_id")["split"].nunique() == 1).all()
-    assert made.acquisition["grey"].eq("MONOCHROME1").all()
-    notes = " ".join(audit.findings(made)["message"])
+    assert rows["grey"].eq("MONOCHROME1").all()
+    notes = " ".join(finding["message"] for finding in summary["findings"])
     assert "study is taken as a patient" in notes and "carved from the training set" in notes
 
 
@@ -89,7 +79,7 @@ def test_vindr_readers_are_combined_by_the_stated_rule(tmp_path, rule, expected)
         boxes = pd.DataFrame(rows)
         boxes["image_id"] += f"_{split}"
         boxes.to_csv(tmp_path / f"annotations/{split}.csv", index=False)
-    source = adapters.read(ManifestCohort(path=str(tmp_path), adapter="vindr_spinexr", readers=rule))
+    source = read(Layout(path=str(tmp_path), adapter="vindr_spinexr", readers=rule))
     train = source.table[source.table["split"] == "train"]
     assert train["label"].to_list() == expected
 
@@ -101,8 +91,7 @@ def test_vindr_headers_that_share_a_patient_join_studies(tmp_path):
     images = boxes.groupby("study_id")["image_id"].first().iloc[:2]
     for k, name in enumerate(images):
         films.save_dicom(root / f"train_images/{name}.dicom", films.picture(900 + k), PatientID="the same")
-    made = prepare(root, path=str(root), adapter="vindr_spinexr")
-    assert made.audit["linked_patients"] == 1
+    assert prepare(root, "vindr_spinexr")[2]["linked_patients"] == 1
 
 
 def test_vindr_with_a_lesion_that_was_never_published(tmp_path):
@@ -111,7 +100,7 @@ def test_vindr_with_a_lesion_that_was_never_published(tmp_path):
     path = root / "annotations/train.csv"
     path.write_text(path.read_text().replace("Foraminal stenosis", "Foraminal stenosys"))
     with pytest.raises(InputError, match="'Foraminal stenosys' is not one of the published; the nearest is"):
-        prepare(root, path=str(root), adapter="vindr_spinexr")
+        prepare(root, "vindr_spinexr")
 
 
 def csxa(root, cases: int = 40) -> None:
@@ -133,23 +122,22 @@ def csxa(root, cases: int = 40) -> None:
 def test_csxa_as_published(tmp_path):
     root = tmp_path / "csxa"
     csxa(root)
-    made = prepare(root, path=str(root), adapter="csxa")
-    rows = made.included
+    source, rows, _ = prepare(root, "csxa")
+    poses = source.poses(rows)
     assert len(rows) == 40 and rows["label"].sum() == 32
     assert rows["age"].to_list() == [20.0 + number for number in range(1, 41)]
     assert (rows["view"] == "LATERAL").all()
-    assert made.poses["image_id"].to_list() == rows["image_id"].to_list()
-    assert made.poses["pose_angle"].to_numpy() == pytest.approx(0.3, abs=1e-6)
-    assert made.poses["pose_scale"].to_numpy() == pytest.approx(40 / 60, abs=1e-6)
-    assert made.poses[["pose_x", "pose_y"]].abs().to_numpy().max() < 1e-6
+    assert poses["pose_angle"].to_numpy() == pytest.approx(0.3, abs=1e-6)
+    assert poses["pose_scale"].to_numpy() == pytest.approx(40 / 60, abs=1e-6)
+    assert poses[["pose_x", "pose_y"]].abs().to_numpy().max() < 1e-6
 
 
 def test_csxa_with_stated_classes(tmp_path):
     root = tmp_path / "csxa"
     csxa(root, 60)
-    made = prepare(root, path=str(root), adapter="csxa", labels={"1": 0, "5": 1})
-    assert len(made.included) == 24 and made.included["label"].sum() == 12
-    assert [reason["reason"] for reason in made.audit["reasons"]] == ["curvature class without a label"]
+    _, rows, summary = prepare(root, "csxa", labels={"1": 0, "5": 1})
+    assert len(rows) == 24 and rows["label"].sum() == 12
+    assert [reason["reason"] for reason in summary["reasons"]] == ["curvature class without a label"]
 
 
 def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):
@@ -157,7 +145,7 @@ def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):
     csxa(root)
     films.save_png(root / "datasets-PNG/999950.png", films.picture(1))
     with pytest.raises(InputError, match="no row with the Number of 999950.png"):
-        prepare(root, path=str(root), adapter="csxa")
+        prepare(root, "csxa")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +162,7 @@ def test_csxa_with_keypoints_that_are_none(tmp_path, shapes, fault):
     path = tmp_path / "datasets-JSON/000424.json"
     path.write_text(shapes)
     with pytest.raises(InputError, match=f"{path.name}: .*{fault}"):
-        adapters.read(ManifestCohort(path=str(tmp_path), adapter="csxa"))
+        read(Layout(path=str(tmp_path), adapter="csxa"))
 
 
 @pytest.mark.parametrize("point", ["[1, 121]", "[-1, 2]", "[1, NaN]", "[1e400, 2]"])
@@ -183,10 +171,10 @@ def test_csxa_with_keypoints_of_another_image(tmp_path, point):
     csxa(root)
     path = root / "datasets-JSON/000424.json"
     path.write_text('{"shapes": [{"points": [' + "[1, 2]," * 22 + point + "]}]}")
-    made = prepare(root, path=str(root), adapter="csxa")
-    assert made.poses["pose_scale"].isna().to_list() == [row == 3 for row in range(40)]
-    (found,) = [message for message in audit.findings(made)["message"] if "keypoints" in message]
-    assert found.startswith("1 image: keypoints outside the image")
+    source, rows, summary = prepare(root, "csxa")
+    assert source.poses(rows)["pose_scale"].isna().to_list() == [row == 3 for row in range(40)]
+    (found,) = [finding for finding in summary["findings"] if "keypoints" in finding["message"]]
+    assert found["message"].startswith("1 image: keypoints outside the image")
 
 
 def test_an_adapter_of_ones_own(tmp_path):
@@ -195,11 +183,10 @@ def test_an_adapter_of_ones_own(tmp_path):
         label = "stenosis" if number % 2 else "normal"
         films.save_png(root / f"{label}/{number // 2:04d}_{'LR'[number % 2]}_1.png", films.picture(number))
     shutil.copy(example.__file__, tmp_path / "my_adapter.py")
-    made = prepare(root, path=str(root), adapter=str(tmp_path / "my_adapter.py"))
-    assert len(made.included) == 40 and made.included["label"].sum() == 20
-    assert made.included["patient_id"].nunique() == 20
-    assert made.included["side"].value_counts().to_dict() == {"L": 20, "R": 20}
-    assert made.audit["source"] == "own adapter"
+    rows = prepare(root, str(tmp_path / "my_adapter.py"))[1]
+    assert len(rows) == 40 and rows["label"].sum() == 20
+    assert rows["patient_id"].nunique() == 20
+    assert rows["side"].value_counts().to_dict() == {"L": 20, "R": 20}
 
 
 def test_an_adapter_that_is_none(tmp_path):
@@ -211,4 +198,4 @@ def test_an_adapter_that_is_none(tmp_path):
         (str(tmp_path / "broken.py"), "the adapter failed: ZeroDivisionError"),
     ):
         with pytest.raises(InputError, match=message):
-            adapters.read(ManifestCohort(path=str(tmp_path), adapter=name))
+            read(Layout(path=str(tmp_path), adapter=name))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from foramen.core.errors import first_few, nearest, raise_any
+from user_tables import first_few, nearest, raise_any
 from user_tables.reading import ZERO_WIDTH
 
 REQUIRED = ("image_path", "patient_id", "label")
@@ -65,13 +65,13 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     for ours, theirs in columns.items():
         if ours not in COLUMNS:
             hint = nearest(ours, COLUMNS, NEAR)
-            faults.append(f"{path}: cohort.manifest.columns: {ours!r} is no column of a cohort{hint}")
+            faults.append(f"{path}: columns: {ours!r} is no column of a cohort{hint}")
         if theirs not in table.columns:
             hint = nearest(theirs, table.columns, NEAR)
-            faults.append(f"{path}: no column {theirs!r} (cohort.manifest.columns.{ours}){hint}")
+            faults.append(f"{path}: no column {theirs!r}, which the option `columns` names for {ours}{hint}")
     for name in REQUIRED:
         if name not in table.columns and name not in columns:
-            hint = f"where it has another name, say so in cohort.manifest.columns (here are {first_few(table, 12)})"
+            hint = f"where it has another name, say so in the option `columns` (here are {first_few(table, 12)})"
             faults.append(f"{path}: column {name!r} is missing{nearest(name, table.columns, NEAR)}; {hint}")
     raise_any(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}
@@ -128,7 +128,7 @@ def _folded(text: str) -> str:
 
 
 def schema(labels: dict[str, int]) -> pa.DataFrameSchema:
-    """What each cell may hold; `labels` are label texts beside 0/1 and yes/no, where the study file states them."""
+    """What each cell may hold; `labels` are label texts beside 0/1 and yes/no, where they are stated."""
     filled = pa.Check(lambda cells: cells != "", error="is empty")
     once = pa.Check(lambda cells: ~cells.duplicated(keep=False) | (cells == ""), error="stands more than once")
     clean = pa.Check(lambda cells: ~cells.str.contains("\0", regex=False), error="holds a null character")
@@ -163,7 +163,7 @@ def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
 
 def _meanings(labels: dict[str, int]) -> dict[str, tuple[dict[str, Any], str]]:
     """For each column of a few values: what each spelling means, and what is wrong with any other."""
-    stated = f"is none of {', '.join(sorted(labels or LABELS))} (state others in cohort.manifest.labels)"
+    stated = f"is none of {', '.join(sorted(labels or LABELS))} (state others in the option `labels`)"
     return {
         "label": ({text.lower(): value for text, value in (labels or LABELS).items()}, stated),
         "side": (SIDES, "is neither L nor R (nor left or right)"),
