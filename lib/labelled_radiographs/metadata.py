@@ -20,10 +20,16 @@ def baseline(rows: pd.DataFrame) -> pd.Series | None:
     """
     known = design(rows)
     known = known.loc[:, known.nunique() > 1]
-    if known.empty:
-        return None
-    training = rows["split"] == "train"
-    model = LogisticRegression().fit(known[training], rows.loc[training, "label"])
+    return None if known.empty else fitted(rows, known)
+
+
+def fitted(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """Scores (0-1, by image_id) of a logistic regression of the label on facts `known` (a row an image, in order).
+
+    It is fitted to the training images and gives scores for all.
+    """
+    training = (rows["split"] == "train").to_numpy()
+    model = LogisticRegression(max_iter=1000).fit(known[training], rows["label"][training])
     return pd.Series(model.predict_proba(known)[:, 1], index=rows["image_id"])
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from cervical_phantom.parameters import SyntheticCohort
 from diagnostic_accuracy import curves, variance
 from foramen import figures
-from foramen.figures import stn_training
+from foramen.figures import drawing, stn_training
 from foramen.figures.drawing import balanced, in_words, listing
 from foramen.figures.style import BLUE, ORANGE, PALETTE
 from foramen.study.model import Arm, Run, Study
@@ -421,7 +421,7 @@ def test_transform_words_undo_a_known_transform():
 
 
 def test_frame_of_the_identity_is_the_image():
-    outline = stn_training.frame(np.array([[1, 0, 0], [0, 1, 0]]), 10)
+    outline = drawing.frame(np.array([[1, 0, 0], [0, 1, 0]]), 10)
     assert outline.min() == -0.5 and outline.max() == 9.5
 
 

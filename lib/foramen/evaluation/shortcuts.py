@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from diagnostic_accuracy.bootstrap import image_weights
+from labelled_radiographs import metadata
 
 FACTS = ("signs", "narrowness", "age")
 FIFTHS = 5
@@ -38,10 +39,7 @@ def from_facts(rows: pd.DataFrame, known: pd.DataFrame, names: Sequence[str]) ->
 
     Signs and age see no foramen; narrowness alone is the film ceiling, what a measurement without noise reaches.
     """
-    given = known[list(names)]
-    training = (rows["split"] == "train").to_numpy()
-    model = LogisticRegression(max_iter=1000).fit(given[training], rows["label"][training])
-    return pd.Series(model.predict_proba(given)[:, 1], index=known.index)
+    return metadata.fitted(rows, known[list(names)])
 
 
 def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:

@@ -20,9 +20,9 @@ from cervical_phantom.anatomy import SIDES
 from cervical_phantom.case import draw_exposure
 from foramen.cohort.loading import Cohort
 from foramen.core import geometry
-from foramen.figures.drawing import picture
+from foramen.figures.drawing import frame, picture
 from foramen.figures.preprocessing import one_equalization
-from foramen.figures.stn_training import frame, transform_words
+from foramen.figures.stn_training import transform_words
 from foramen.figures.style import ORANGE, PAGE, captioned
 from foramen.preprocessing.equalization import Treatment, equalize
 

@@ -52,6 +52,12 @@ def rows_of_pictures(
         cells[0].set_ylabel(name, fontsize=7)
 
 
+def frame(theta: np.ndarray, size: int) -> np.ndarray:
+    """The closed outline (5,2), x then y in pixels, of what a sampling matrix reads from a `size` square."""
+    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1], [-1, -1, 1]], float)
+    return (corners @ np.asarray(theta, float).T + 1) / 2 * size - 0.5
+
+
 def intervals(axes: Axes, x: Any, y: Any, low: Any, high: Any, color: str, across: bool = False, **line: Any) -> None:
     """Estimates at (x, y) with the intervals that came with them: upright and joined by a line, or, where x is the
     estimate, `across` and each for itself."""

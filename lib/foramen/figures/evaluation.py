@@ -40,13 +40,11 @@ def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Seq
 
     Used by notebook 06. `curves`: roc, precision_recall, reliability, decision of the module `curves`.
     """
-    threshold = np.linspace(0, 0.98, 99)
-    treat_all = prevalence - (1 - prevalence) * threshold / (1 - threshold)
     panel: dict[str, tuple[str, str, str, Lines]] = {
         "roc": ("ROC", "1 − specificity", "sensitivity", CHANCE),
         "precision_recall": ("precision-recall", "sensitivity", "precision", {"": ([0, 1], [prevalence] * 2)}),
         "reliability": ("calibration", "score", "share labelled stenosis", CHANCE),
-        "decision": ("decision curve", "threshold probability", "net benefit", {"": (threshold, treat_all)}),
+        "decision": ("decision curve", "threshold probability", "net benefit", {"": _treat_all(prevalence)}),
     }
     names = {"predicted": "x", "observed": "y", "threshold": "x", "net_benefit": "y"}
     figure, axes = panels(len(panel), 2, 1.0, 0.3)
@@ -64,6 +62,12 @@ def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Seq
     figure.set_label(f"""ROC, precision-recall, calibration and decision curves of {listing(arms)}, over the lines of
         chance, perfect calibration, treat-all and treat-none; prevalence {prevalence:.2f}.""")
     return figure
+
+
+def _treat_all(prevalence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Threshold probabilities, and the net benefit at each of treating everybody."""
+    threshold = np.linspace(0, 0.98, 99)
+    return threshold, prevalence - (1 - prevalence) * threshold / (1 - threshold)
 
 
 @captioned
@@ -112,9 +116,7 @@ def decision_curve(curves: pd.DataFrame, prevalence: float, reference: str = "ba
     Used by notebook 06. `curves` is `curves.decision` (Vickers & Elkin 2006): net benefit against the threshold
     probability, with 95 % bands.
     """
-    threshold = np.linspace(0, 0.98, 99)
-    treat_all = prevalence - (1 - prevalence) * threshold / (1 - threshold)
-    defaults: Lines = {"treat all": (threshold, treat_all), "treat none": ([0, 1], [0, 0])}
+    defaults: Lines = {"treat all": _treat_all(prevalence), "treat none": ([0, 1], [0, 0])}
     drawn = curves.rename(columns={"threshold": "x", "net_benefit": "y"})
     figure = _curve_panels(drawn, reference, ("threshold probability", "net benefit"), defaults)
     figure.axes[0].set(ylim=(-0.08, prevalence * 1.1))  # of all: they share it

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foramen.figures.drawing import in_words, intervals, listing, picture
-from foramen.figures.stn_training import frame
+from foramen.figures.drawing import frame, in_words, intervals, listing, picture
 from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, PAGE, REFERENCE, VERMILION, captioned
 
 PALE = "#C4C4C4"  # of what no arm reaches: lighter than blue in grey, too

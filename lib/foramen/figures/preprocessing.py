@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from foramen.figures.drawing import listing, panels, picture, rows_of_pictures
+from foramen.figures.drawing import frame, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, GREY, ORANGE, PAGE, REFERENCE, SKY, VERMILION, captioned
 
 BINS = 128  # of the grey scale, for a cumulative distribution
@@ -38,8 +38,8 @@ def regions(films: np.ndarray, places: pd.DataFrame, side_mm: ArrayLike = np.nan
     for axes, film, side, found in zip(cells, films, sides, places.itertuples(), strict=True):
         picture(axes, film, f"{found.confidence:.2f}", side)
         color = SKY if found.given else ORANGE if found.detected else VERMILION
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * found.half + [found.x, found.y]
-        axes.plot(*((corners + 1) / 2 * size - 0.5).T, "-" if found.given or found.detected else ":", color=color)
+        seen = frame(np.array([[found.half, 0, found.x], [0, found.half, found.y]]), size)
+        axes.plot(*seen.T, "-" if found.given or found.detected else ":", color=color)
         axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     given = int(places["given"].sum())
     unsure = int((~places["detected"] & ~places["given"]).sum())

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike
 
-from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
+from foramen.figures.drawing import frame, in_words, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, ORANGE, PAGE, REFERENCE, captioned
 
 
@@ -20,12 +20,6 @@ def transform_words(theta: np.ndarray) -> tuple[float, float, float, float]:
     (a, b, x), (c, d, y) = theta
     scale = max(np.hypot(a, c), np.hypot(b, d))
     return float(np.degrees(np.arctan2(c, a))), float(1 / max(scale, 1e-6)), float(x), float(y)
-
-
-def frame(theta: np.ndarray, size: int) -> np.ndarray:
-    """The closed outline (5,2), x then y in pixels, of what a sampling matrix reads from a `size` square."""
-    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1], [-1, -1, 1]], float)
-    return (corners @ np.asarray(theta, float).T + 1) / 2 * size - 0.5
 
 
 @captioned
