@@ -7,6 +7,7 @@ import argparse
 import functools
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -337,7 +338,8 @@ def write_explorer(given: argparse.Namespace) -> int:
     """`foramen explore`."""
     from foramen.explorer import step
 
-    say(step.write(_load(given), given.folder, given.radiographs))
+    page = step.write(_load(given), given.folder, given.radiographs)
+    say(page, "Next: open this page in a browser; it needs neither server nor network.")
     return 0
 
 
@@ -345,7 +347,8 @@ def make_site(given: argparse.Namespace) -> int:
     """`foramen site`."""
     from foramen.site import build
 
-    say(*build.build(paths.ROOT, paths.output_root() / "reports", given.folder))
+    start, *lacking = build.build(paths.ROOT, paths.output_root() / "reports", given.folder)
+    say(start, *lacking, "Next: open this first page in a browser, or put the folder on any web server.")
     return 0
 
 
@@ -363,5 +366,6 @@ def write_exercises(given: argparse.Namespace) -> int:
     """`foramen exercises`."""
     from foramen.workflow import exercises
 
-    say(*exercises.write(given.folder, given.study))
+    written = exercises.write(given.folder, given.study)
+    say(*written, f"Next: {shlex.join([sys.executable, '-m', 'jupyterlab', str(given.folder)])}")
     return 0

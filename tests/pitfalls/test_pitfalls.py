@@ -49,6 +49,18 @@ def test_the_best_of_equal_networks_is_no_better_on_fresh_patients():
     assert row["low"] > 0 and row["wrong"] > row["right"]
 
 
+@pytest.mark.parametrize("choose", [choices.arm, lambda frame, size: choices.threshold(frame, "a", size)])
+def test_who_lets_other_patients_choose_reports_what_the_choice_is_worth(choose):
+    row = choose(predictions(200, skills={"a": 0.6, "b": 1.0, "c": 1.2}), 30)
+    assert row["right"] == pytest.approx(row["truth"], abs=0.8) and row["wrong"] > row["right"] + 1.5
+
+
+def test_those_who_choose_and_those_who_are_tested_are_other_patients():
+    patients = np.repeat(np.arange(30), 2)
+    tested, others = (choices.drawn(patients, 10, 50, 0, after) for after in (0, 10))
+    assert (tested.sum(axis=1) == 20).all() and (others.sum(axis=1) == 20).all() and not (tested * others).any()
+
+
 def test_the_best_epoch_of_a_small_test_set_flatters():
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(100, 40)), rng.integers(0, 2, 100)
@@ -139,12 +151,22 @@ def test_padding_takes_its_share_of_the_grey_scale():
     assert row["right"] == pytest.approx(90, abs=2) and row["wrong"] == pytest.approx(45, abs=2)
 
 
-def test_the_middle_of_the_picture_hits_what_lies_there():
+def test_the_middle_of_a_region_hits_what_lies_there():
     masks = np.zeros((6, 20, 20), bool)
     masks[:3, 9:12, 9:12] = True
     masks[3:, :2, :2] = True
-    row = pictures.place(masks)
+    row = pictures.place(masks, np.tile([0.0, 0, 1], (6, 1)))
     assert row["wrong"] == 50 and row["right"] < 10
+    elsewhere = pictures.place(masks, np.tile([-0.9, -0.9, 0.1], (6, 1)))
+    assert elsewhere["wrong"] == 50 and elsewhere["right"] == 50
+
+
+@pytest.mark.parametrize("size", [50, 100, 400])
+def test_the_middle_is_as_near_on_a_coarse_film_as_on_a_fine_one(size):
+    masks = np.zeros((2, size, size), bool)
+    masks[0, size // 2 - round(0.02 * size), size // 2] = True
+    masks[1, size // 2 - round(0.06 * size), size // 2] = True
+    assert pictures.place(masks, np.tile([0.0, 0, 1], (2, 1)))["wrong"] == 50
 
 
 def test_the_rare_class_makes_accuracy_large_and_means_little():

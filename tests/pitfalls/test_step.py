@@ -1,9 +1,11 @@
 """The small cohorts of notebook 09, and what a study's arms say of it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from foramen import study
+from foramen.core.files import write_frame
 from foramen.pitfalls import probe, step
 
 
@@ -41,13 +43,21 @@ def test_markers_lie_where_films_are_brightest_beside_the_column(drawn):
         assert around.max() > 0.9 * film.max()
 
 
-def test_regions_hold_the_foramina(drawn):
-    regions, foramina = step.regions(study.load("params/smoke.yaml"), drawn["clean"])
-    assert regions.shape == foramina.shape == (24, step.REGION, step.REGION)
-    assert foramina.any(axis=(1, 2)).all()
-    rows, columns = (np.flatnonzero(foramina.any(axis=(0, axis))) for axis in (2, 1))
-    middle = (step.REGION - 1) / 2
-    assert abs(rows.mean() - middle) < 3 and abs(columns.mean() - middle) < 3
+def test_regions_are_about_the_foramina(drawn):
+    fixed = [f"arms.{arm}.region=fixed" for arm in study.load("params/smoke.yaml").arms]
+    smoke, some = study.load("params/smoke.yaml", fixed), drawn["clean"]
+    assert step.regions(smoke, some).shape == (24, step.REGION, step.REGION)
+    for mask, (x, y, half) in zip(some.masks > 0, step.places(smoke, some), strict=True):
+        down, right = ((place + 0.5) * 2 / step.FILM - 1 for place in np.nonzero(mask))
+        assert np.hypot(down.mean() - y, right.mean() - x) < half / 3
+
+
+def test_regions_that_the_study_detects_are_found_by_their_film(drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    smoke, names = study.load("params/smoke.yaml"), drawn["clean"].rows["image_id"]
+    table = pd.DataFrame({"image_id": names[::-1], "x": np.arange(24.0), "y": 0.1, "half": 0.4})
+    write_frame(smoke.paths.regions / "regions.parquet", table)
+    assert step.places(smoke, drawn["clean"]).tolist() == [[23.0 - i, 0.1, 0.4] for i in range(24)]
 
 
 def test_the_arms_that_show_a_collapsed_transformer():

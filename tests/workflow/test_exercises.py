@@ -49,7 +49,9 @@ def test_solutions_give_way_to_a_cell_of_ones_own_and_one_that_reveals(notebooks
     assert cli.main(["exercises", str(tmp_path / "class"), "--study", "params/default.yaml"]) == 0
     written = sorted((tmp_path / "class").iterdir())
     assert [path.stem for path in written] == list(paths.NOTEBOOK_NAMES)
-    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    *names, last = capsys.readouterr().out.splitlines()
+    assert names == [str(path) for path in written]
+    assert last == f"Next: {sys.executable} -m jupyterlab {tmp_path / 'class'}"
     for path in written:
         assert "secret" not in path.read_text()
         notebook = nbformat.read(path, as_version=4)
@@ -88,7 +90,8 @@ def test_a_folder_with_files_is_refused(notebooks: Path, tmp_path: Path, capsys)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "work.ipynb").write_text("mine")
     assert cli.main(["exercises", str(tmp_path / "mine")]) == 1
-    assert capsys.readouterr().err == f"{tmp_path / 'mine'}: is there already and not an empty folder\n"
+    told = f"{tmp_path / 'mine'}: is there already and not an empty folder; nothing was changed, name a new one\n"
+    assert capsys.readouterr().err == told
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["work.ipynb"]
 
 

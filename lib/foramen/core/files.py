@@ -89,4 +89,4 @@ def digest_file(path: Path) -> str:
 def require_empty(folder: Path) -> None:
     """Raise InputError unless `folder` is empty or not there yet."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already and not an empty folder")
+        raise InputError(f"{folder}: is there already and not an empty folder; nothing was changed, name a new one")

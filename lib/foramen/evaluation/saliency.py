@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 import torch
 from captum.attr import LayerGradCam
-from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 from skimage.filters import sobel
 from sklearn.metrics import average_precision_score
@@ -28,6 +27,7 @@ from torch import nn
 
 from diagnostic_accuracy.operating_point import called
 from foramen.core import geometry
+from foramen.evaluation import pointing
 from foramen.training import backbone
 from foramen.training.backbone import Network
 
@@ -35,7 +35,6 @@ STRIDES = {"layer4": 32, "layer3": 16, "layer2": 8, "layer1": 4}  # pixels of th
 FEWEST_CELLS = 4  # along a side: a map of fewer says little about where
 OUTCOMES = ("true positive", "true negative", "false positive", "false negative")
 GRAD_CAM, RANDOMISED, EDGES, CENTRE = "Grad-CAM", "randomised network", "edge detector", "centre prior"
-TOLERANCE = 0.03  # of the image side: a peak this near to a foramen counts; 15 pixels of 500 in Zhang et al. 2018
 BATCH = 16
 RESAMPLES = 2000
 
@@ -190,7 +189,7 @@ def overlap(explained: dict[str, Explained]) -> pd.DataFrame:
     Columns: arm, method, measure, estimate, low, high, chance, zero_maps.
 
     Measures are means over images, with 95 % intervals from resampled patients (one image each):
-    `pointing_game` (the peak lies within TOLERANCE of a foramen; a map that is zero everywhere has no peak
+    `pointing_game` (the peak lies `pointing.near` a foramen; a map that is zero everywhere has no peak
     and counts as a miss) and `auprc`, both inside the valid area. `chance` is that of a random place. Methods
     that do not look at the network have no arm. Without masks of the truth the table is empty.
     """
@@ -207,10 +206,10 @@ def overlap(explained: dict[str, Explained]) -> pd.DataFrame:
 def _measures(maps: np.ndarray, given: Explained) -> list[tuple]:
     """Rows measure, estimate, low, high, chance, zero_maps of one method."""
     assert given.masks is not None  # only a synthetic cohort has them
-    values, reach = [], max(1, round(TOLERANCE * maps.shape[-1]))
+    values = []
     for map_, mask, (top, left, bottom, right) in zip(maps, given.masks, given.boxes, strict=True):
         valid = np.s_[top:bottom, left:right]
-        near = binary_dilation(mask, iterations=reach)[valid]
+        near = pointing.near(mask, len(mask))[valid]
         seen, truth = map_[valid], mask[valid]
         if truth.any():
             hit = bool(seen.max() > 0 and near.flat[seen.argmax()])

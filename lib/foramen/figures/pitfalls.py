@@ -49,13 +49,13 @@ def optimism(table: pd.DataFrame) -> Figure:
     """A threshold chosen on the test set.
 
     Accuracy at the threshold that is best on a test set (circles), at the same threshold on fresh patients (squares),
-    and of the validation set's threshold on the test set (triangles), against the number of test patients.
+    and on the test set at the threshold that is best on as many other patients (triangles), against their number.
 
     Used by notebook 09. `table` is `choices.optimism_by_size`: patients, wrong, truth, right, low, high.
     """
     figure, axes = plt.subplots(figsize=(COLUMN, 2.4))
     looks = {"wrong": ("best on the test set", VERMILION, "o"), "truth": ("the same, fresh patients", GREY, "s")}
-    looks["right"] = ("chosen on validation", BLUE, "^")
+    looks["right"] = ("chosen on as many others", BLUE, "^")
     for name, (label, colour, marker) in looks.items():
         axes.plot(table["patients"], table[name], color=colour, marker=marker, markersize=4, label=label)
     axes.set(xscale="log", xlabel="test patients", ylabel="accuracy (per cent)")

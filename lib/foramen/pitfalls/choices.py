@@ -1,7 +1,9 @@
 """Chosen on the test set: threshold, arm, epoch (notebook 09). What was chosen for its number has too good a number.
 
-The test set of each repetition is a random part of the test patients; on the other part, which no choice has seen, the
-chosen threshold or network is measured again (Leeflang et al. 2008, doi:10.1373/clinchem.2007.096032).
+The test set of each repetition is a random part of the test patients. Wrong: it chooses, and is reported. Right: as
+many others choose. Truth: the wrong choice, measured on patients who had no part in it (Leeflang et al. 2008,
+doi:10.1373/clinchem.2007.096032). Right and truth are one quantity, what the choice of so many patients is worth on
+others: they agree but for chance.
 """
 
 import numpy as np
@@ -11,19 +13,21 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from diagnostic_accuracy import metrics
-from diagnostic_accuracy.operating_point import called, thresholds
-from foramen.pitfalls import outcome
-from foramen.pitfalls.probe import area, parts
+from diagnostic_accuracy.operating_point import called
+from foramen.pitfalls import outcome, probe
 
 EPOCHS, STEP = 30, 0.1  # of the linear probe; the step is divided by the number of features
 
 
-def drawn(patients: NDArray, size: int, repetitions: int, seed: int) -> NDArray[np.float64]:
-    """Weights (repetitions, images): 1 for the images of `size` patients, drawn without replacement, 0 for others."""
+def drawn(patients: NDArray, size: int, repetitions: int, seed: int, after: int = 0) -> NDArray[np.float64]:
+    """Weights (repetitions, images): 1 for the images of `size` patients, drawn without replacement, 0 for others.
+
+    They are the next ones in an order at random, `after` so many: the same seed then draws other patients.
+    """
     names, index = np.unique(patients, return_inverse=True)
     rng = np.random.default_rng(seed)
     order = rng.permuted(np.tile(np.arange(len(names)), (repetitions, 1)), axis=1)
-    return (order < size)[:, index].astype(float)
+    return ((order >= after) & (order < after + size))[:, index].astype(float)
 
 
 def most_accurate(weights: NDArray, labels: NDArray, scores: NDArray) -> NDArray[np.float64]:
@@ -33,19 +37,19 @@ def most_accurate(weights: NDArray, labels: NDArray, scores: NDArray) -> NDArray
 
 
 def threshold(frame: pd.DataFrame, arm: str, size: int, repetitions: int = 500, seed: int = 0) -> outcome.Row:
-    """Accuracy at the threshold that is best on a test set of `size` patients, and at that of the validation set.
+    """Accuracy at the threshold that is best on a test set of `size` patients, or best on as many others.
 
-    `frame` is a predictions table, of which the arm's first seed is taken.
+    `frame` is a predictions table, of which the arm's first seed is taken; `size` is half of its test patients at most.
     """
     runs = frame[frame.arm == arm]
     run = runs[runs.seed == runs.seed.min()]
-    test, limit = run[run.split == "test"], thresholds(run).threshold.iloc[0]
+    test = run[run.split == "test"]
     labels, scores = test.label.to_numpy(), test.score.to_numpy()
-    weights = drawn(test.patient_id.to_numpy(), size, repetitions, seed)
-    best = most_accurate(weights, labels, scores)
+    tested, others = (drawn(test.patient_id.to_numpy(), size, repetitions, seed, after) for after in (0, size))
+    best, planned = (most_accurate(weights, labels, scores) for weights in (tested, others))
     wrong, right, truth = (
-        metrics.evaluate(w, labels, scores, at, ("accuracy",))[0]
-        for w, at in ((weights, best), (weights, limit), (1 - weights, best))
+        metrics.evaluate(weights, labels, scores, at, ("accuracy",))[0]
+        for weights, at in ((tested, best), (tested, planned), (1 - tested, best))
     )
     return outcome.over_repetitions("threshold chosen on the test set", "accuracy", wrong, right, truth)
 
@@ -58,18 +62,16 @@ def optimism_by_size(frame: pd.DataFrame, arm: str, seed: int = 0) -> pd.DataFra
 
 
 def arm(frame: pd.DataFrame, size: int, repetitions: int = 500, seed: int = 0) -> outcome.Row:
-    """Accuracy of the network (arm and seed) that is best on a test set of `size` patients, or best on validation."""
-    limits = thresholds(frame).set_index(["arm", "seed"]).threshold
-    val = frame[frame.split == "val"].join(limits, on=["arm", "seed"])
-    validated = ((val.score >= val.threshold) == val.label).groupby([val.arm, val.seed]).mean()
+    """Accuracy of the network (arm and seed) that is best on a test set of `size` patients, or on as many others."""
     test = called(frame).assign(right=lambda rows: rows.called == rows.label)
     right = test.pivot(index=["image_id", "patient_id"], columns=["arm", "seed"], values="right").astype(float)
-    weights = drawn(right.index.get_level_values("patient_id").to_numpy(), size, repetitions, seed)
-    here, fresh = (w @ right.to_numpy() / w.sum(axis=1, keepdims=True) for w in (weights, 1 - weights))
-    each, best = np.arange(repetitions), here.argmax(axis=1)
-    planned = here[:, int(np.argmax(validated.reindex(right.columns).fillna(0)))]
+    patients = right.index.get_level_values("patient_id").to_numpy()
+    tested, others = (drawn(patients, size, repetitions, seed, after) for after in (0, size))
+    parts = (tested, others, 1 - tested)
+    here, there, fresh = (w @ right.to_numpy() / w.sum(axis=1, keepdims=True) for w in parts)
+    each, best, planned = np.arange(repetitions), here.argmax(axis=1), there.argmax(axis=1)
     pitfall = "network chosen on the test set"
-    return outcome.over_repetitions(pitfall, "accuracy", here[each, best], planned, fresh[each, best])
+    return outcome.over_repetitions(pitfall, "accuracy", here[each, best], here[each, planned], fresh[each, best])
 
 
 def epoch(features: NDArray, labels: NDArray, patients: NDArray, repetitions: int = 12, seed: int = 0) -> outcome.Row:
@@ -80,14 +82,14 @@ def epoch(features: NDArray, labels: NDArray, patients: NDArray, repetitions: in
     """
     found = []
     for i in range(repetitions):
-        train, *others = parts(patients, (0.4, 0.2, 0.2, 0.2), seed + i)
+        train, *others = probe.parts(patients, (0.4, 0.2, 0.2, 0.2), seed + i)
         scaled = StandardScaler().fit(features[train]).transform(features)
         step = STEP / features.shape[1]
         model = SGDClassifier(loss="log_loss", alpha=1e-3, learning_rate="constant", eta0=step, random_state=i)
         areas = np.zeros((EPOCHS, len(others)))
         for epoch_areas in areas:
             scores = model.partial_fit(scaled[train], labels[train], classes=[0, 1]).decision_function(scaled)
-            epoch_areas[:] = [area(labels[part], scores[part]) for part in others]
+            epoch_areas[:] = [probe.area(labels[part], scores[part]) for part in others]
         by_val, by_first, by_second = areas.argmax(axis=0)
         wrong = (areas[by_first, 1] + areas[by_second, 2]) / 2
         truth = (areas[by_first, 2] + areas[by_second, 1]) / 2

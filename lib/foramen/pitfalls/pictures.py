@@ -2,14 +2,13 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 
+from foramen.evaluation import pointing
 from foramen.pitfalls import outcome, probe
 from foramen.preprocessing.equalization import GREY_LEVELS, equalize
 
 TEST = 0.3
 MIDDLE = (0.05, 0.95)  # quantiles of a radiograph's grey levels
-NEAR = 0.03  # of the image side: a peak this near to a foramen hits it, as in notebook 08
 
 
 def flip(images: NDArray, sides: NDArray, patients: NDArray, repetitions: int = 5, seed: int = 0) -> outcome.Row:
@@ -52,17 +51,18 @@ def _range(treated: NDArray, box: NDArray) -> float:
     return (high - low) / (GREY_LEVELS - 1)
 
 
-def place(masks: NDArray) -> outcome.Row:
-    """How often the middle of the picture, a map that has seen neither label nor network, lies at a foramen; truth: by
-    chance.
+def place(masks: NDArray, regions: NDArray) -> outcome.Row:
+    """How often the middle of the picture, a map that has seen neither label nor network, lies at a foramen
+    (`pointing.near`, as in notebook 08); truth: by chance.
 
     That is what a map must beat before its place proves anything (Adebayo et al. 2018, arXiv 1810.03292; notebook 08
-    sets Grad-CAM beside it). `masks` (n, s, s) bool, the true foramina.
+    sets Grad-CAM beside it). `masks` (n, S, S) bool, the true foramina of films; `regions` (n, 3), the picture on each:
+    its centre x, y and half its side, -1 to 1.
     """
-    pitfall, metric = "place of a map taken as proof", "peaks at a foramen"
-    side = masks.shape[-1]
-    reach = max(1, round(NEAR * side))
-    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
-    near = np.stack([binary_dilation(mask, disc) for mask in masks])
-    hit, chance = near[:, side // 2, side // 2].astype(float), near.mean(axis=(1, 2))
-    return outcome.over_repetitions(pitfall, metric, hit, chance, chance)
+    size, found = masks.shape[-1], []
+    for mask, (x, y, half) in zip(masks, regions, strict=True):
+        near = pointing.near(mask, half * size)
+        down, right = (np.abs((np.arange(size) + 0.5) * 2 / size - 1 - centre) for centre in (y, x))
+        found.append((near[down.argmin(), right.argmin()], near[np.ix_(down <= half, right <= half)].mean()))
+    hit, chance = np.transpose(found)
+    return outcome.over_repetitions("place of a map taken as proof", "peaks at a foramen", hit, chance, chance)

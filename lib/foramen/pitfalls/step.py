@@ -11,7 +11,6 @@ from skimage.transform import resize
 
 from cervical_phantom import SyntheticCohort, patients
 from cervical_phantom.acquisition import FILM_MM
-from cervical_phantom.anatomy import LEVELS
 from foramen.augmentation.flip import mirrored
 from foramen.cohort.loading import Cohort
 from foramen.core.files import read_frame
@@ -72,20 +71,27 @@ def markers(drawn: Drawn) -> NDArray[np.float64]:
     return np.where(drawn.rows[["marker_present"]], places, np.nan)
 
 
-def regions(study: Study, drawn: Drawn) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The squares about the true columns of foramina, and the foramina that the label is about: both (n, 24, 24).
+def regions(study: Study, drawn: Drawn) -> NDArray[np.float32]:
+    """The squares about the true columns of foramina (n, 24, 24), those that a faultless detector would cut out.
 
-    Films are equalized over their valid areas; the region is the one that a faultless detector would cut out.
+    Films are equalized over their valid areas.
     """
-    counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
     pictures = [equalize(film, box, "global") for film, box in zip(drawn.films, drawn.boxes, strict=True)]
-    poses = drawn.rows[["pose_x", "pose_y", "pose_scale"]].to_numpy() * [1, 1, study.region.margin]
-    squares = [_square(place) for place in poses]
-    size = (REGION, REGION)
-    cut = [resize(p[at].astype(float), size, anti_aliasing=True) for p, at in zip(pictures, squares, strict=True)]
-    masks = (mask[at] & counted > 0 for mask, at in zip(drawn.masks, squares, strict=True))
-    shown = [resize(mask.astype(float), size, anti_aliasing=True) > 0.5 for mask in masks]
-    return np.stack(cut).astype(np.float32), np.stack(shown)
+    squares = [picture[_square(place)] for picture, place in zip(pictures, _columns(study, drawn), strict=True)]
+    cut = [resize(square.astype(float), (REGION, REGION), anti_aliasing=True) for square in squares]
+    return np.stack(cut).astype(np.float32)
+
+
+def places(study: Study, drawn: Drawn) -> NDArray[np.float64]:
+    """The region of each film (n, 3), x, y and half its side, -1 to 1: detected in the study, else about the column."""
+    if not study.detects:
+        return _columns(study, drawn)
+    table = read_frame(study.paths.regions / "regions.parquet").set_index("image_id")
+    return table.loc[drawn.rows["image_id"], ["x", "y", "half"]].to_numpy()
+
+
+def _columns(study: Study, drawn: Drawn) -> NDArray[np.float64]:
+    return drawn.rows[["pose_x", "pose_y", "pose_scale"]].to_numpy() * [1, 1, study.region.margin]
 
 
 def _square(place: NDArray) -> tuple[slice, slice]:
