@@ -3,7 +3,7 @@
 import pytest
 
 import films
-from foramen import study
+from foramen import cli, study
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.explorer import step
@@ -35,3 +35,10 @@ def test_published_runs_are_too_little_and_that_is_said(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="default: cohort: published without its arrays"):
         step.write(default, tmp_path / "page")
     assert not (tmp_path / "page").exists()
+
+
+def test_the_command_says_what_to_do_with_the_page(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(step, "write", lambda study, folder, own: folder / step.PAGE)
+    assert cli.main(["explore", "params/smoke.yaml", str(tmp_path)]) == 0
+    page, last = capsys.readouterr().out.splitlines()
+    assert page == str(tmp_path / "explorer.html") and last.startswith("Next: open this page in a browser")

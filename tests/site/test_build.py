@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
+from foramen import cli
 from foramen.core import paths
 from foramen.core.errors import InputError
 from foramen.explorer import step as explorer
@@ -116,3 +117,11 @@ def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_si
     assert [path.name for path in (tmp_path / "site" / "reports").iterdir()] == ["smoke"]
     assert page.find("nav").find("a", href="reports/smoke/explorer.html")
     assert page.find("main").find("a")["href"] == "index.html"  # the page nearest above a folder without one
+
+
+def test_the_command_says_what_is_lacking_and_what_to_open(monkeypatch, capsys, tmp_path):
+    lacking = "The site has no case explorer of default"
+    monkeypatch.setattr(build, "build", lambda root, reports, folder: [folder / "index.html", lacking])
+    assert cli.main(["site", str(tmp_path)]) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert (first, second) == (str(tmp_path / "index.html"), lacking) and last.startswith("Next: open this first page")
