@@ -3,12 +3,12 @@
 Used by `patients` and, in 01_data_audit, by `pictures`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cervical_phantom import acquisition as acq
-from cervical_phantom.anatomy import SIDES
+from cervical_phantom.anatomy import LEVELS, SIDES
 from cervical_phantom.case import Case, draw_exposure
 from cervical_phantom.disease import stream
 from cervical_phantom.foramina import Opening
@@ -86,6 +86,11 @@ def stamp(masks: np.ndarray, opening: Opening, bit: int, pixel: float) -> None:
     padded = np.pad(opening.outline, 1)
     covered = padded[np.ix_(rows, columns)].reshape(bottom - top, SUB, right - left, SUB).mean((1, 3))
     masks[top:bottom, left:right][covered >= 0.5] |= np.uint8(1 << bit)
+
+
+def mask_bits(levels: Iterable[str]) -> int:
+    """The bits that the foramina of these levels (`C5/6`) have in a mask."""
+    return sum(1 << LEVELS.index(level) for level in levels)
 
 
 def _samples(start: float, count: int, pitch: float, pixel: float, size: int) -> tuple[int, int, np.ndarray]:

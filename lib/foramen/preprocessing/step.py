@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from cervical_phantom import SyntheticCohort, patients
-from cervical_phantom.anatomy import LEVELS
+from cervical_phantom.rendering import mask_bits
 from foramen.cohort import step as cohort
 from foramen.cohort.loading import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
@@ -157,7 +157,7 @@ def detection_table(study: Study, films: Cohort) -> pd.DataFrame:
     table, fixed = prepare_regions(study), place(study, films, "fixed")
     found = table[["x", "y", "half"]].to_numpy()
     if films.masks is not None:
-        counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+        counted = mask_bits(study.cohort.synthetic.label.levels)
         for name, places in (("holds", found), ("holds_fixed", fixed)):
             table[name] = regions.holds((mask & counted for mask in films.masks), places)
     means = table.drop(columns=["image_id", "x", "y", "half"]).groupby(films.included["split"]).mean()

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cervical_phantom.anatomy import LEVELS
+from cervical_phantom.rendering import mask_bits
 from foramen.augmentation import step as augmentation
 from foramen.augmentation.flip import apply_canonical_flip, mirrored
 from foramen.cohort import step as cohort
@@ -140,7 +140,7 @@ def diagnose(transformer: Transformer, images: torch.Tensor, films: Cohort, run:
 
 def foramen_masks(study: Study, arm: Arm, films: Cohort, index: np.ndarray) -> np.ndarray:
     """Where the foramina that the label is about lie in the arm's images at `index`: (n, S, S) bool."""
-    counted = sum(1 << LEVELS.index(level) for level in study.cohort.synthetic.label.levels)
+    counted = mask_bits(study.cohort.synthetic.label.levels)
     masks = preprocessing.masks(study, films, arm.region, index) & counted > 0
     return apply_canonical_flip(masks, mirrored(films.included["side"], arm.flip)[index])
 
