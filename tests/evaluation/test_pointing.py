@@ -1,15 +1,18 @@
-"""What counts as at a foramen: a disc about each of its pixels, of one size relative to the picture."""
+"""What counts as at a foramen: what lies near its edge, by a distance relative to the picture."""
 
 import numpy as np
+import pytest
 
 from foramen.evaluation import pointing
 
 
-def test_pixels_within_three_per_cent_of_the_side_are_near():
-    mask = np.zeros((100, 100), bool)
-    mask[50, 50] = True
-    down, right = np.mgrid[-50:50, -50:50]
-    assert (pointing.near(mask, 100) == (np.hypot(down, right) <= 3)).all()
+@pytest.mark.parametrize("size", [100, 400])
+def test_a_place_within_three_per_cent_of_the_side_is_near_on_coarse_and_fine_films(size):
+    place = (np.arange(size) + 0.5) / size
+    down, right = np.meshgrid(place - 0.5, place - 0.5, indexing="ij")
+    near = pointing.near(np.hypot(down, right) <= 0.1, size)
+    assert near.mean() == pytest.approx(np.pi * 0.13**2, rel=0.06)
+    assert near[np.hypot(down, right) < 0.12].all() and not near[np.hypot(down, right) > 0.145].any()
 
 
 def test_nothing_is_near_where_there_is_no_foramen():
