@@ -13,7 +13,7 @@ ALONE: dict[str, tuple[str, ...]] = {  # know no study, and of each other only t
     "diagnostic_accuracy": (),
     "user_tables": (),
     "fractal_images": (),
-    "labelled_radiographs": ("radiographs", "user_tables"),
+    "labelled_radiographs": ("diagnostic_accuracy", "radiographs", "user_tables"),
 }
 ORDER = (
     "core",

@@ -9,7 +9,8 @@
 
 `layout` says where the table lies and how it is written, `adapters` read it and published layouts into one form,
 `manifest` checks it row by row, `findings` judges table and files together, `reading` opens the files for that, `split`
-assigns patients once, `pseudonyms` take the place of names, `table_one` and `metadata` describe what is there.
+assigns patients once, `pseudonyms` take the place of names, `table_one` and `metadata` describe what is there, and
+`predictions` reads tables of what systems say of these radiographs and checks them against the manifest.
 """
 
 import lazy_loader

@@ -208,7 +208,7 @@ def test_missing_columns_are_told_beside_those_of_the_file(tmp_path):
     path = tmp_path / "p.csv"
     assert faults(path, "image_id,patient_id,split,label\na,p,test,0\n") == [
         f"{path}: column 'arm' is missing (columns found: image_id, patient_id, split, label); "
-        "where there is none, give --arm NAME",
+        "where there is none, give the option `arm`",
         f"{path}: column 'score' is missing (columns found: image_id, patient_id, split, label)",
     ]
 

@@ -1,5 +1,5 @@
 """From a study's trainings to its statements (notebooks 06 to 08): predictions tables, sweeps, saliency.
 
-The statistics are those of `diagnostic_accuracy`, which knows no study. Methods here take predictions tables
-(`predictions`), arrays and networks; only `step` knows the study.
+Predictions tables are those of `labelled_radiographs`, the statistics of `diagnostic_accuracy`, which know no study.
+Methods here take such tables, arrays and networks; only `step` knows the study.
 """

@@ -15,10 +15,12 @@ from foramen.cohort import step as cohort
 from foramen.cohort.step import Cohort
 from foramen.core.errors import InputError, each
 from foramen.core.files import read_frame, read_json
-from foramen.evaluation import confident_errors, learning_curves, predictions, shortcuts, where_points_go
+from foramen.evaluation import confident_errors, learning_curves, shortcuts, where_points_go
+from foramen.evaluation.predictions import drop_collapsed
 from foramen.figures.overview import Station
 from foramen.study import provenance, sweeps
 from foramen.study.model import Arm, Run, Study, Sweep
+from labelled_radiographs import predictions
 from labelled_radiographs.manifest import identifier
 from labelled_radiographs.pseudonyms import pool_rare
 
@@ -217,7 +219,7 @@ def _away(study: Study, member: Study, other: Study, arms: Sequence[str]) -> boo
 
 def _resampled(study: Study, member: Study, frame: pd.DataFrame) -> bootstrap.Resampled:
     """A member's predictions, collapsed trainings left out, under resampled patients."""
-    kept, plan = predictions.drop_collapsed(frame, collapsed(member)), study.plan
+    kept, plan = drop_collapsed(frame, collapsed(member)), study.plan
     return bootstrap.resample(kept, plan.resamples, plan.seed, learning_curves.METRICS)
 
 

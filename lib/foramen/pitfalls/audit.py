@@ -19,8 +19,7 @@ from diagnostic_accuracy import metrics, operating_point
 from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from diagnostic_accuracy.multiple_testing import holm
 from foramen.core.errors import InputError, each, first_few, raise_any
-from foramen.evaluation import predictions
-from labelled_radiographs import Layout, adapters, metadata
+from labelled_radiographs import Layout, adapters, metadata, predictions
 from labelled_radiographs.manifest import identifier
 from user_tables import read_table
 
