@@ -1,5 +1,6 @@
 """`foramen audit`: every sign is found where it was put, none where it was not; bad tables are refused."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -333,3 +334,12 @@ def test_the_terminal_names_what_a_notebook_only_counts(frame, tmp_path, capsys)
     cli.main(["audit", str(tmp_path / "p.csv")])
     line = f"sign     an image more than once: 1 of 160 test images: {frame.loc[test, 'image_id'].iloc[0]}"
     assert line in capsys.readouterr().out.splitlines()
+
+
+def test_many_images_take_little_memory():
+    one = predictions(10_000, 3, {"one": 1.0}, seeds=1)
+    tracemalloc.start()
+    signs = audit.signs(one, threshold=0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500e6 and not any(sign.verdict == "sign" for sign in signs if sign.pitfall == BEST)

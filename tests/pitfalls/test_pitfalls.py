@@ -147,7 +147,7 @@ def test_mirrored_images_that_keep_the_label_of_a_side_teach_nothing():
 def test_padding_takes_its_share_of_the_grey_scale():
     images = np.zeros((3, 40, 40), np.uint16)
     images[:, :, :20] = np.random.default_rng(0).integers(1, 65535, (3, 40, 20))
-    row = pictures.padding(images, np.tile([0, 0, 40, 20], (3, 1)))
+    row = pictures.padding(images, np.tile([0, 0, 40, 20], (3, 1)), np.arange(3))
     assert row["right"] == pytest.approx(90, abs=2) and row["wrong"] == pytest.approx(45, abs=2)
 
 
@@ -155,9 +155,11 @@ def test_the_middle_of_a_region_hits_what_lies_there():
     masks = np.zeros((6, 20, 20), bool)
     masks[:3, 9:12, 9:12] = True
     masks[3:, :2, :2] = True
-    row = pictures.place(masks, np.tile([0.0, 0, 1], (6, 1)))
-    assert row["wrong"] == 50 and row["right"] < 10
-    elsewhere = pictures.place(masks, np.tile([-0.9, -0.9, 0.1], (6, 1)))
+    row = pictures.place(masks, np.tile([0.0, 0, 1], (6, 1)), np.arange(6))
+    assert row["wrong"] == 50 and row["right"] < 10 and (row["n"], row["of"]) == (6, "patients")
+    of_three = pictures.place(masks, np.tile([0.0, 0, 1], (6, 1)), np.arange(6) // 2)
+    assert of_three["wrong"] == 50 and of_three["n"] == 3 and of_three["high"] > row["high"]
+    elsewhere = pictures.place(masks, np.tile([-0.9, -0.9, 0.1], (6, 1)), np.arange(6))
     assert elsewhere["wrong"] == 50 and elsewhere["right"] == 50
 
 
@@ -166,7 +168,7 @@ def test_the_middle_is_as_near_on_a_coarse_film_as_on_a_fine_one(size):
     masks = np.zeros((2, size, size), bool)
     masks[0, size // 2 - round(0.02 * size), size // 2] = True
     masks[1, size // 2 - round(0.06 * size), size // 2] = True
-    assert pictures.place(masks, np.tile([0.0, 0, 1], (2, 1)))["wrong"] == 50
+    assert pictures.place(masks, np.tile([0.0, 0, 1], (2, 1)), np.arange(2))["wrong"] == 50
 
 
 def test_the_rare_class_makes_accuracy_large_and_means_little():

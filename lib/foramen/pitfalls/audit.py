@@ -250,14 +250,16 @@ def _threshold(called: pd.DataFrame, reported: bool) -> Iterator[Sign]:
 
 def _by_threshold(run: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray]:
     """Accuracy and balanced accuracy of a network on the test set: at its threshold (2,), at all that call other images
-    positive (2, n); and the share of the thresholds from 0 to 1 that each of these stands for (n,).
+    positive (2, n), from the highest down; and the share of the thresholds from 0 to 1 that each stands for (n,).
     """
-    labels, scores = run["label"].to_numpy(), run["score"].to_numpy()
-    every = np.append(np.unique(scores), np.inf)
-    at = np.append(run["threshold"].iloc[0], every)
-    one, names = np.ones((len(at), len(run))), ("accuracy", "balanced_accuracy")
-    values = np.nan_to_num(metrics.evaluate(one, labels, scores, at, names))
-    return values[:, 0], values[:, 1:], np.diff(every.clip(max=1), prepend=0)
+    labels, scores = run["label"].to_numpy(float), run["score"].to_numpy()
+    counts = metrics.cumulated(np.ones((1, len(run))), labels, scores)
+    (true, false), every = (np.append(0, count) for count in counts), np.append(np.inf, np.unique(scores)[::-1])
+    with np.errstate(invalid="ignore"):  # of one class alone
+        balanced = (true / true[-1] + 1 - false / false[-1]) / 2
+    values = np.nan_to_num(np.stack([(true + false[-1] - false) / len(run), balanced]))
+    own = (every >= run["threshold"].iloc[0]).sum() - 1
+    return values[:, own], values, -np.diff(every.clip(max=1), append=0)
 
 
 def _at(called: pd.DataFrame) -> str:

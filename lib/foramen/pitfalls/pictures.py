@@ -1,6 +1,9 @@
 """Mistakes with the pictures themselves: flips, padding, maps taken as proof (notebook 09)."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from foramen.evaluation import pointing
@@ -30,19 +33,19 @@ def flip(images: NDArray, sides: NDArray, patients: NDArray, repetitions: int = 
     return outcome.over_repetitions(pitfall, "accuracy", wrong, right, right, TEST / (1 - TEST))
 
 
-def padding(images: NDArray, boxes: NDArray) -> outcome.Row:
+def padding(images: NDArray, boxes: NDArray, patients: NDArray) -> outcome.Row:
     """Share of the grey scale that a radiograph's middle 90 % use after equalization of the whole square (wrong), of
     the valid area alone (right, truth).
 
-    `images` (n, S, S) uint16 and `boxes` (n, 4) are a cohort's, padding and collimated border outside the boxes.
+    `images` (n, S, S) uint16 and `boxes` (n, 4) are a cohort's, padding and collimated border outside the boxes;
+    `patients` (n,) are whose they are.
     """
     square = np.array([0, 0, *images.shape[1:]])
     used = [
-        [_range(equalize(image, area, "global"), box) for area in (square, box)]
+        (_range(equalize(image, square, "global"), box), _range(equalize(image, box, "global"), box))
         for image, box in zip(images, boxes, strict=True)
     ]
-    wrong, right = np.transpose(used)
-    return outcome.over_repetitions("equalization over the padding", "grey scale used", wrong, right, right)
+    return _over_patients("equalization over the padding", "grey scale used", used, patients)
 
 
 def _range(treated: NDArray, box: NDArray) -> float:
@@ -51,18 +54,23 @@ def _range(treated: NDArray, box: NDArray) -> float:
     return (high - low) / (GREY_LEVELS - 1)
 
 
-def place(masks: NDArray, regions: NDArray) -> outcome.Row:
+def place(masks: NDArray, regions: NDArray, patients: NDArray) -> outcome.Row:
     """How often the middle of the picture, a map that has seen neither label nor network, lies at a foramen
     (`pointing.near`, as in notebook 08); truth: by chance.
 
     That is what a map must beat before its place proves anything (Adebayo et al. 2018, arXiv 1810.03292; notebook 08
     sets Grad-CAM beside it). `masks` (n, S, S) bool, the true foramina of films; `regions` (n, 3), the picture on each:
-    its centre x, y and half its side, -1 to 1.
+    its centre x, y and half its side, -1 to 1; `patients` (n,) are whose they are.
     """
     size, found = masks.shape[-1], []
     for mask, (x, y, half) in zip(masks, regions, strict=True):
         near = pointing.near(mask, half * size)
         down, right = (np.abs((np.arange(size) + 0.5) * 2 / size - 1 - centre) for centre in (y, x))
         found.append((near[down.argmin(), right.argmin()], near[np.ix_(down <= half, right <= half)].mean()))
-    hit, chance = np.transpose(found)
-    return outcome.over_repetitions("place of a map taken as proof", "peaks at a foramen", hit, chance, chance)
+    return _over_patients("place of a map taken as proof", "peaks at a foramen", found, patients)
+
+
+def _over_patients(pitfall: str, metric: str, found: Sequence[tuple[float, float]], patients: NDArray) -> outcome.Row:
+    """The wrong and the right number of each image, which is the truth: means of a patient's images are independent."""
+    wrong, right = pd.DataFrame(found, dtype=float).groupby(patients).mean().to_numpy().T
+    return outcome.over_repetitions(pitfall, metric, wrong, right, right) | {"of": "patients"}
