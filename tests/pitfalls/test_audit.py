@@ -247,6 +247,9 @@ def test_coarse_scores_and_scores_cut_off_at_one_value_are_no_copies():
     frame = scored(np.random.default_rng(1), 3, 6)
     assert audit._same_scores(frame.assign(score=frame["score"].round(1))).verdict == "unknown"
     assert audit._same_scores(frame.assign(score=frame["score"].clip(0.1, 0.8))).verdict == "no sign"
+    assert audit._same_scores(frame.assign(score=frame["score"].clip(0.4, 0.6))).verdict == "unknown"
+    apart = frame[(frame["image_id"] < "i150") == (frame["seed"] == 0)]  # no image that all networks have seen
+    assert audit._same_scores(apart).verdict == "unknown"
 
 
 def test_a_reported_threshold_takes_the_place_of_one_half(frame):

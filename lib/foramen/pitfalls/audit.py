@@ -180,10 +180,10 @@ def _same_scores(test: pd.DataFrame) -> Sign:
     pitfall, networks = "copies of an image", scores.shape[1]
     if networks < 2:
         return Sign(pitfall, "unknown", "one network alone cannot tell copies from equal scores")
-    if scores.nunique().min() < len(scores) / 2:
-        return Sign(pitfall, "unknown", "the scores are too coarse to tell")
     steps = (scores * 10.0 ** scores.apply(_decimals)).round()
     inner = steps[((steps > steps.min() + AROUND) & (steps < steps.max() - AROUND)).all(axis=1)]
+    if min(len(inner), scores.nunique().min()) <= len(scores) / 2:
+        return Sign(pitfall, "unknown", "the scores are too coarse to tell, or too near a network's lowest or highest")
     tree = KDTree(inner)
     same, near = (tree.count_neighbors(tree, [0, AROUND], p=np.inf) - len(inner)) // 2
     share = (2.0 * AROUND + 1) ** -networks
