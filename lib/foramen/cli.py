@@ -347,7 +347,8 @@ def make_site(given: argparse.Namespace) -> int:
     """`foramen site`."""
     from foramen.site import build
 
-    start, *lacking = build.build(paths.ROOT, paths.output_root() / "reports", given.folder)
+    reports = [root / "reports" for root in (paths.ROOT, paths.output_root())]  # committed ones, and those made here
+    start, *lacking = build.build(paths.ROOT, reports, given.folder)
     say(start, *lacking, "Next: open this first page in a browser, or put the folder on any web server.")
     return 0
 

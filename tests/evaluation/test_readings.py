@@ -23,14 +23,14 @@ def difference(gain: float, low: float, high: float, **more: object) -> pd.Serie
     [
         (difference(5, 1, 9), "a **gain**"),
         (difference(5, -1, 11), "the interval includes zero, so we claim no gain"),
-        (difference(5, -1, 11, p_equivalence=0.3), "equivalence is not shown either (two one-sided tests, p = 0.300)"),
-        (difference(1, -1, 2, p_equivalence=0.01), "**equivalent** within the margin (two one-sided tests, p = 0.010)"),
+        (difference(5, -1, 11, p_equivalence=0.3), "equivalence is not shown either (two one-sided tests, p: 0.300)"),
+        (difference(1, -1, 2, p_equivalence=0.01), "**equivalent** within the margin (two one-sided tests, p: 0.010)"),
         (difference(5, -1, 11, p_equivalence=np.nan), "so we claim no gain"),
         (difference(5, 1, 9, note="two seeds cannot tell"), "a **gain** (two seeds cannot tell)"),
         (difference(-5, -9, -1), "a **loss**"),
         (
             difference(5, 1, 9, p_holm=0.2),
-            "a gain before correction, **not significant after Holm correction** (p = 0.200)",
+            "a gain before correction, **not significant after Holm correction** (p: 0.200)",
         ),
         (difference(-5, -9, -1, p_holm=0.2), "a loss before correction, **not significant after Holm correction**"),
         (difference(5, 1, 9, p_holm=0.04), "+5.0 pp (95 % confidence interval +1.0 to +9.0): a **gain**"),
@@ -73,7 +73,7 @@ def test_an_interaction_is_told_with_its_correction_and_every_grade_is_given():
         for grade, gain, p in (("1", -5.0, 0.03), ("2", 10.0, 0.4))
     ]
     text = said_of("subgroups", pd.DataFrame(rows))
-    assert "Of 2 interactions in accuracy, 1 have p < 0.05 and 0 after Holm correction; the smallest" in text
+    assert "Of 2 interactions in accuracy, 1 has p < 0.05 and 0 after Holm correction; the smallest" in text
     assert "grade 1 -5.0 pp, grade 2 +10.0 pp" in text
     assert said_of("subgroups", pd.DataFrame()) == "No interaction is estimable."
 

@@ -176,8 +176,9 @@ def test_layers_are_switched_and_those_that_are_not_there_are_said(browser, open
     assert opened(drawn) == ["image", "line frame"]
     for name in ("region", "evidence", "shuffled", "truth"):
         press(browser, f"layer-{name}")
-    named = ["image", "image", "image", "line region", "line frame", "line foramen narrowed", "text"]
+    named = ["image", "image", "line region", "line frame", "line foramen narrowed", "text"]
     assert opened(drawn) == named and text(browser, "missing") == ""
+    assert not browser.find_element(By.ID, "layer-evidence").is_selected()  # of two maps one is shown
     choose(browser, "network", "2")  # several heads
     assert opened(drawn) == ["image", "line region", "line frame", "line frame", "text", "text", *named[-2:]]
     assert "25.0 %" in text(browser, "film") and "attention" in text(browser, "missing")

@@ -180,7 +180,9 @@ def test_the_best_seed_is_the_largest_of_each_arm():
     resampled = resample(predictions(), 50, 0, ("accuracy",))
     row = reported.best_seed(resampled)
     points = [resampled.points(arm, "accuracy") for arm in resampled.arms]
-    assert row["inflation"] == pytest.approx(100 * np.mean([p.max() - p.mean() for p in points]))
+    assert (
+        row["inflation"] == pytest.approx(100 * np.mean([p.max() - p.mean() for p in points])) and row["of"] == "arms"
+    )
     single = resample(predictions(seeds=1), 50, 0, ("accuracy",))
     assert np.isnan(reported.best_seed(single)["inflation"])
 
@@ -191,7 +193,11 @@ def test_wrong_labels_among_the_most_confident_errors_are_counted():
     flipped = frame["image_id"].isin(clean.index[-30:])
     noisy = frame.assign(label=frame["label"].where(~flipped, 1 - frame["label"]))
     row = reported.label_noise(noisy, "basic", clean)
-    assert row["wrong"] == 100 and row["truth"] < 40 and row["low"] > 40
+    assert row["wrong"] == 100 and row["truth"] < 40 and row["low"] > 40 and row["of"] == "patients"
+    noisy = noisy.assign(
+        patient_id=noisy["image_id"].map(lambda image: "one" if image in set(clean.index[-30:]) else image)
+    )
+    assert reported.label_noise(noisy, "basic", clean)["low"] < row["low"]
     assert reported.label_noise(noisy, "basic", None)["note"] == "nobody knows which labels are wrong"
     both = reported.accuracy_by_label(noisy, clean).set_index("arm").loc["basic"]
     assert both.recorded < both.before_noise

@@ -24,7 +24,7 @@ def built(tmp_path_factory) -> list:
         (reports / name).symlink_to(paths.ROOT / "reports" / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORAMEN_OUTPUT", str(tmp_path_factory.mktemp("output")))
-        return build.build(paths.ROOT, reports, tmp_path_factory.mktemp("site") / "pages")
+        return build.build(paths.ROOT, [reports], tmp_path_factory.mktemp("site") / "pages")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_explorer_of_a_finished_study_is_written_and_linked(tmp_path, monkey
     root = checkout(tmp_path, smoke="banner")
     (root / "reports" / "smoke" / "explorer.html").unlink()
     monkeypatch.setattr(explorer, "write", lambda study, folder: (folder / "explorer.html").write_text(study.name))
-    (page,) = build.build(root, root / "reports", tmp_path / "site")
+    (page,) = build.build(root, [root / "reports"], tmp_path / "site")
     assert parsed(page).find("nav").find("a", string="Cases of smoke")["href"] == "reports/smoke/explorer.html"
     assert (tmp_path / "site" / "reports" / "smoke" / "explorer.html").read_text() == "smoke"
 
@@ -88,7 +88,7 @@ def test_a_link_that_leads_nowhere_is_named_and_nothing_is_written(tmp_path):
         (root / name).write_text("# Title\n")
     (root / "docs" / "one.md").write_text("[here](two.md) and [there](../lost.csv)")
     with pytest.raises(InputError) as error:
-        build.build(root, root / "reports", tmp_path / "site")
+        build.build(root, [root / "reports"], tmp_path / "site")
     assert [fault.split(": ")[1] for fault in error.value.faults] == [
         "two.md leads nowhere",
         "../lost.csv leads nowhere",
@@ -113,10 +113,19 @@ def checkout(tmp_path: Path, **banners: str) -> Path:
 def test_explorers_beside_reports_are_in_the_menu_and_patients_are_not_on_the_site(tmp_path):
     root = checkout(tmp_path, smoke="banner", full="patients", own_films="banner", ours="banner")
     (root / "params" / "ours.yaml").write_text("name: ours\nbase: own_films.yaml\n")
-    page = parsed(build.build(root, root / "reports", tmp_path / "site")[0])
+    page = parsed(build.build(root, [root / "reports"], tmp_path / "site")[0])
     assert [path.name for path in (tmp_path / "site" / "reports").iterdir()] == ["smoke"]
     assert page.find("nav").find("a", href="reports/smoke/explorer.html")
     assert page.find("main").find("a")["href"] == "index.html"  # the page nearest above a folder without one
+
+
+def test_a_report_that_is_not_finished_does_not_hide_the_committed_one(tmp_path):
+    root, own = checkout(tmp_path, smoke="banner", full="banner"), tmp_path / "own"
+    (own / "smoke" / "tables").mkdir(parents=True)
+    (own / "full").mkdir()
+    (own / "full" / "index.html").write_text('<p class="banner">mine')
+    found = build.publishable(root / "params", root / "reports", own, tmp_path / "nothing")
+    assert found == [own / "full", root / "reports" / "smoke"]
 
 
 def test_the_command_says_what_is_lacking_and_what_to_open(monkeypatch, capsys, tmp_path):

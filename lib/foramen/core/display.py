@@ -23,11 +23,14 @@ def show(*functions: Callable) -> "Code":
 def readings(package: str) -> Any:
     """The sentences that read a notebook's numbers: the macros of `package`'s readings.md.j2, as functions of Markdown.
 
-    In them, `n | as(",")` is Python's `format(n, ",")`. A name that a sentence is not given is an error.
+    In them, `n | as(",")` is Python's `format(n, ",")`, and `p | p_value` is as in tables. A name that a sentence is
+    not given is an error.
     """
     import jinja2
 
+    from foramen.core.tables import p_value
+
     loader = jinja2.PackageLoader("foramen", "")
     environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["as"] = format
+    environment.filters |= {"as": format, "p_value": p_value}
     return environment.get_template(f"{package}/readings.md.j2").module

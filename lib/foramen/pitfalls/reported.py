@@ -43,7 +43,7 @@ def best_seed(resampled: Resampled, metric: str = "accuracy") -> outcome.Row:
     points = [resampled.points(arm, metric) for arm in resampled.arms]
     several = [own for own in points if len(own) > 1]
     wrong, right = ([f(own) for own in several] for f in (np.max, np.mean))
-    return outcome.over_repetitions("best seed reported", metric, wrong, right, right)
+    return outcome.over_repetitions("best seed reported", metric, wrong, right, right) | {"of": "arms"}
 
 
 def label_noise(frame: pd.DataFrame, arm: str, before_noise: pd.Series | None) -> outcome.Row:
@@ -51,7 +51,7 @@ def label_noise(frame: pd.DataFrame, arm: str, before_noise: pd.Series | None) -
     those of which the label was right.
 
     `before_noise` by image_id: the label that no reader's error had touched; only a synthetic cohort knows it. The
-    interval is Wilson's. The right way is a second reading of these images.
+    interval is Wilson's, with as many trials as there are patients. The right way is a second reading of these images.
     """
     pitfall, metric = "label noise read as network error", "most confident errors"
     if before_noise is None:
@@ -59,10 +59,10 @@ def label_noise(frame: pd.DataFrame, arm: str, before_noise: pd.Series | None) -
     rows = confident_errors.confident(frame, arm, SUREST)
     if len(rows) < 2:
         return outcome.unknown(pitfall, metric, "too few errors")
-    misread = int((rows.image_id.map(before_noise) != rows.label).sum())
-    low, high = proportion_confint(misread, len(rows), method="wilson")
-    own = 1 - misread / len(rows)
-    return outcome.over_patients(pitfall, metric, (1.0, own, own), np.array([low, high]), len(rows)) | {"of": "errors"}
+    misread = (rows.image_id.map(before_noise) != rows.label).mean()
+    patients = frame[frame.image_id.isin(rows.image_id)].patient_id.nunique()
+    interval = proportion_confint(misread * patients, patients, method="wilson")
+    return outcome.over_patients(pitfall, metric, (1.0, 1 - misread, 1 - misread), np.array(interval), patients)
 
 
 def fixed_crop(resampled: Resampled, arms: tuple[str, str, str] | None, metric: str = "accuracy") -> outcome.Row:

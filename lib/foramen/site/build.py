@@ -8,6 +8,7 @@ place, a folder as the page nearest above it.
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -28,9 +29,9 @@ REFERENCE = "default"  # the study whose executed notebooks stand for the notebo
 BACK = '<li><a href="../../index.html">All pages</a></li>'  # of a report's contents
 
 
-def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
-    """Write the site of the checkout at `root` with these reports into an empty `folder`; its index.html, and what a
-    report lacks.
+def build(root: Path, reports: Sequence[Path], folder: Path) -> list[Path | str]:
+    """Write the site of the checkout at `root` with the reports in these folders into an empty `folder`; its
+    index.html, and what a report lacks.
 
     Raises InputError, before anything is written, that names every link of README and docs that leads nowhere.
     """
@@ -40,7 +41,7 @@ def build(root: Path, reports: Path, folder: Path) -> list[Path | str]:
     documents = {source: _document(source.read_text(encoding="utf-8")) for source in sources}
     raise_any([fault for source, page in documents.items() for fault in _broken(source, page)])
     lacking = [
-        why for report in publishable(root / "params", reports) for why in _bring(report, root / "params", folder)
+        why for report in publishable(root / "params", *reports) for why in _bring(report, root / "params", folder)
     ]
     places = {source: folder / _place(source.relative_to(root)) for source in sources}
     made = {path: f"Report of {path.parent.name}" for path in sorted(folder.glob("reports/*/index.html"))}
@@ -81,10 +82,16 @@ def _params(folder: Path) -> dict[str, Path]:
     return {given["name"]: path for path, given in synthetic.items() if "name" in given}
 
 
-def publishable(params: Path, reports: Path) -> list[Path]:
-    """Reports of the studies in `params` that are of synthetic cohorts; never one of patients, whatever its name."""
-    names = _params(params)
-    pages = [path / "index.html" for path in sorted(reports.iterdir()) if path.is_dir() and path.name in names]
+def publishable(params: Path, *folders: Path) -> list[Path]:
+    """Reports of the studies in `params` that are of synthetic cohorts; never one of patients, whatever its name.
+
+    Of a study with reports in several folders the last that has a page, or else the first.
+    """
+    names, found = _params(params), dict[str, Path]()
+    for report in (path for folder in folders for path in sorted(folder.glob("*/"))):
+        if report.name in names and (report.name not in found or (report / "index.html").exists()):
+            found[report.name] = report
+    pages = [report / "index.html" for report in found.values()]
     return [page.parent for page in pages if not page.exists() or SYNTHETIC.search(page.read_text(encoding="utf-8"))]
 
 

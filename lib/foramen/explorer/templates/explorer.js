@@ -199,6 +199,9 @@ function start() {
   at("threshold").addEventListener("input", () => { threshold = at("threshold").valueAsNumber; draw(); });
   at("reset").addEventListener("click", () => { threshold = network.threshold; draw(); });
   at("prevalence").addEventListener("input", drawNumbers);
+  for (const [map, other] of [["evidence", "shuffled"], ["shuffled", "evidence"]]) { // one over the other shows neither
+    at(`layer-${map}`).addEventListener("input", () => { at(`layer-${other}`).checked = false; });
+  }
   document.querySelectorAll("fieldset").forEach(part => part.addEventListener("input", () => { drawList(); drawCase(); }));
   at("previous").addEventListener("click", () => move(-1));
   at("next").addEventListener("click", () => move(1));
