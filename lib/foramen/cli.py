@@ -98,7 +98,7 @@ def _own_tables(add: Add, study: Parser) -> None:
     text = "table, one row for each image, arm and seed; several; or the folder of a run, such as runs/default"
     audit.add_argument("predictions", type=Path, nargs="+", help=text)
     audit.add_argument("--manifest", type=Path, help="table of the images (default: the run's)")
-    audit.add_argument("--arm", help="name of the arm, where the table has no column for it")
+    audit.add_argument("--arm", help="the arm to look at; its name, where the table has no column for it")
     audit.add_argument("--threshold", type=_share, help="the threshold that was reported, 0 to 1")
 
 

@@ -71,7 +71,8 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
             faults.append(f"{path}: no column {theirs!r}, which the option `columns` names for {ours}{hint}")
     for name in REQUIRED:
         if name not in table.columns and name not in columns:
-            hint = f"where it has another name, say so in the option `columns` (here are {first_few(table, 12)})"
+            found = first_few(table, 12)
+            hint = f"rename the one that holds it, or name it in the `columns` of a study (here are {found})"
             faults.append(f"{path}: column {name!r} is missing{nearest(name, table.columns, NEAR)}; {hint}")
     raise_any(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}
@@ -163,7 +164,7 @@ def normalise(table: pd.DataFrame, labels: dict[str, int]) -> pd.DataFrame:
 
 def _meanings(labels: dict[str, int]) -> dict[str, tuple[dict[str, Any], str]]:
     """For each column of a few values: what each spelling means, and what is wrong with any other."""
-    stated = f"is none of {', '.join(sorted(labels or LABELS))} (state others in the option `labels`)"
+    stated = f"is none of {', '.join(sorted(labels or LABELS))} (or state others in the `labels` of a study)"
     return {
         "label": ({text.lower(): value for text, value in (labels or LABELS).items()}, stated),
         "side": (SIDES, "is neither L nor R (nor left or right)"),

@@ -53,6 +53,16 @@ def test_external_table_needs_neither_arm_nor_seed_and_keeps_leading_zeros(frame
     assert read.loc[0, ["image_id", "patient_id", "arm", "seed"]].tolist() == ["007", "NA", "radiologist", 0]
 
 
+def test_one_arm_is_picked_from_a_table_of_several(frame, tmp_path):
+    pd.concat([frame, frame.assign(arm="other")]).to_csv(tmp_path / "p.csv", index=False)
+    table = predictions.read(tmp_path / "p.csv", "other")
+    pd.testing.assert_frame_equal(predictions.of_arm(table, "basic", "p.csv"), frame.reset_index(drop=True))
+    with pytest.raises(
+        InputError, match=r"p.csv: no rows of arm 'basics'; the nearest is 'basic' \(arms: basic, other"
+    ):
+        predictions.of_arm(table, "basics", "p.csv")
+
+
 def test_all_faults_are_reported_at_once(frame, manifest):
     bad = frame.copy()
     bad.loc[bad.image_id == "i4", "score"] = 1.5

@@ -14,7 +14,7 @@ from foramen.pitfalls import audit
 from made_up_predictions import predictions
 
 CLEAN = {"one": 1.0, "two": 2.0}
-BEST = "the reported threshold is the test set's best"
+CHOSEN = "threshold chosen on the test set"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,10 @@ def found(signs: list[audit.Sign]) -> dict[str, str]:
     return {sign.pitfall: sign.numbers for sign in signs if sign.verdict == "sign"}
 
 
+def of(signs: list[audit.Sign], pitfall: str) -> audit.Sign:
+    return next(sign for sign in signs if sign.pitfall == pitfall)
+
+
 def cases(signs: list[audit.Sign]) -> dict[str, str]:
     return {sign.pitfall: sign.cases for sign in signs if sign.verdict == "sign"}
 
@@ -55,7 +59,7 @@ def test_luck_seldom_makes_a_sign_of_clean_tables():
         frame = predictions(100, 2, CLEAN, seed=seed)
         threshold = operating_point.thresholds(frame)["threshold"].iloc[0]
         first = frame[(frame["arm"] == "one") & (frame["seed"] == 1)]
-        reported = [sign for sign in audit.signs(first, threshold=threshold) if sign.pitfall == BEST]
+        reported = [sign for sign in audit.signs(first, threshold=threshold) if sign.pitfall == CHOSEN]
         signs += [*audit.signs(frame, manifest(frame)), *reported]
     counts = pd.Series([sign.pitfall for sign in signs if sign.verdict == "sign"], dtype=str).value_counts()
     assert counts.max() <= 1 and len(counts) <= 3, counts
@@ -63,7 +67,7 @@ def test_luck_seldom_makes_a_sign_of_clean_tables():
 
 def test_arms_are_chosen_from_and_seeds_are_averaged(frame):
     one = {sign.pitfall: sign for sign in audit.signs(frame[frame["arm"] == "one"])}["best of many arms"]
-    assert one.verdict == "no sign" and one.numbers.startswith("1 arm; an arm's best training is up to ")
+    assert one.verdict == "no sign" and one.numbers.startswith("one arm, none to choose from; an arm's best")
     three = predictions(200, 1, CLEAN | {"three": 1.0}, seeds=1)
     many = {sign.pitfall: sign for sign in audit.signs(three)}["best of many arms"]
     assert many.verdict == "sign" and "in up to 10% of such studies" in many.numbers and "training" not in many.numbers
@@ -115,16 +119,22 @@ def test_a_threshold_of_the_test_set_is_recognised(frame):
     fine = np.linspace(0, 1, 5001)
     accuracy = ((test["score"].to_numpy() >= fine[:, None]) == (test["label"] == 1).to_numpy()).mean(axis=1)
     best, as_good = fine[accuracy.argmax()], (accuracy == accuracy.max()).mean()
-    numbers = found(audit.signs(one, threshold=best))[BEST]
-    assert numbers.startswith("the best by accuracy or Youden's index, as are ")
+    numbers = found(audit.signs(one, threshold=best))[CHOSEN]
+    assert "; it is the best by accuracy or Youden's index, as are " in numbers
     assert float(numbers.split()[-3][:-1]) == pytest.approx(100 * as_good, abs=0.1)
-    assert BEST not in found(audit.signs(one, threshold=0.99))
+    assert CHOSEN not in found(audit.signs(one, threshold=0.99))
     apart = test.assign(score=0.3 + 0.4 * test["label"])  # a wide choice of faultless thresholds
-    assert BEST not in found(audit.signs(apart, threshold=0.5))
-    several = {sign.pitfall: sign for sign in audit.signs(frame, threshold=best)}[BEST]
+    assert CHOSEN not in found(audit.signs(apart, threshold=0.5))
+    several = of(audit.signs(frame, threshold=best), CHOSEN)
     assert several.verdict == "unknown" and "of which of 6 networks" in several.numbers
-    unvalidated = found(audit.signs(frame[frame["split"] == "test"]))
-    assert "no validation rows" in unvalidated["threshold chosen on the test set"]
+
+
+def test_a_table_of_test_rows_alone_does_not_tell_where_its_threshold_comes_from(frame):
+    test = frame[frame["split"] == "test"]
+    unvalidated = of(audit.signs(test), CHOSEN)
+    assert unvalidated.verdict == "unknown" and "pp of accuracy to 0.5; no validation rows" in unvalidated.numbers
+    one = test[(test["arm"] == "one") & (test["seed"] == 1)]
+    assert of(audit.signs(one, threshold=0.99), CHOSEN).verdict == "no sign"
 
 
 def test_one_seed_several_images_a_patient_and_a_rare_class():
@@ -194,7 +204,7 @@ def test_splits_labels_and_scores_that_are_none_are_all_named_with_their_rows(tm
         f"{path}: split is none of train, val, test: row 4 ('external')",
         f"{path}: split is none of train, val, test; the nearest is 'val': row 5 ('vali')",
         f"{path}: label is neither 0 nor 1: row 3 ('2')",
-        f"{path}: score is outside 0 to 1: row 4 ('37'), row 5 ('-1')",
+        f"{path}: score is outside 0 to 1; if these are logits x, give 1 / (1 + exp(-x)): row 4 ('37'), row 5 ('-1')",
     ]
 
 
@@ -209,7 +219,7 @@ def test_missing_columns_are_told_beside_those_of_the_file(tmp_path):
     path = tmp_path / "p.csv"
     assert faults(path, "image_id,patient_id,split,label\na,p,test,0\n") == [
         f"{path}: column 'arm' is missing (columns found: image_id, patient_id, split, label); "
-        "where there is none, give the option `arm`",
+        "a table without it is read where its arm is named (--arm NAME)",
         f"{path}: column 'score' is missing (columns found: image_id, patient_id, split, label)",
     ]
 
@@ -219,7 +229,8 @@ def test_equal_scores_of_one_network_are_no_sign_of_copies(frame):
     rounded = one.assign(score=one["score"].round(3).clip(0.1, 0.9))
     signs = {sign.pitfall: sign for sign in audit.signs(rounded)}
     assert signs["copies of an image"].verdict == "unknown"
-    assert signs["best of many arms"].numbers == "1 arm"
+    assert signs["best of many arms"].numbers == "one arm, none to choose from"
+    assert signs["networks tested on different images"].numbers == "1 network on 160 test images"
     assert signs["accuracy under imbalance"].numbers.endswith("of 1 network no better at the validation threshold")
 
 
@@ -246,7 +257,8 @@ def test_copies_are_told_from_pairs_that_luck_makes_of_rounded_scores(networks, 
 def test_coarse_scores_and_scores_cut_off_at_one_value_are_no_copies():
     frame = scored(np.random.default_rng(1), 3, 6)
     assert audit._same_scores(frame.assign(score=frame["score"].round(1))).verdict == "unknown"
-    assert audit._same_scores(frame.assign(score=frame["score"].clip(0.1, 0.8))).verdict == "no sign"
+    clipped = audit._same_scores(frame.assign(score=frame["score"].clip(0.1, 0.8)))
+    assert clipped.verdict == "no sign" and " near a network's lowest or highest score left out)" in clipped.numbers
     assert audit._same_scores(frame.assign(score=frame["score"].clip(0.4, 0.6))).verdict == "unknown"
     apart = frame[(frame["image_id"] < "i150") == (frame["seed"] == 0)]  # no image that all networks have seen
     assert audit._same_scores(apart).verdict == "unknown"
@@ -259,7 +271,7 @@ def test_a_reported_threshold_takes_the_place_of_one_half(frame):
     for _, run in test.assign(right=right).groupby(["arm", "seed"]):
         best = max(((run["score"] >= limit) == run["label"]).mean() for limit in [*run["score"], np.inf])
         gains.append(100 * (best - run["right"].mean()))
-    numbers = found(audit.signs(test, threshold=0.37))["threshold chosen on the test set"]
+    numbers = of(audit.signs(test, threshold=0.37), CHOSEN).numbers
     assert f"add up to {max(gains):.1f} pp of accuracy to the reported 0.37;" in numbers
 
 
@@ -345,4 +357,85 @@ def test_many_images_take_little_memory():
     signs = audit.signs(one, threshold=0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 500e6 and not any(sign.verdict == "sign" for sign in signs if sign.pitfall == BEST)
+    assert peak < 500e6 and not any(sign.verdict == "sign" for sign in signs if sign.pitfall == CHOSEN)
+
+
+def test_one_arm_of_a_table_is_picked_or_the_arms_are_named(frame, tmp_path, capsys):
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    read, _ = audit.read([tmp_path / "p.csv"], arm="two")
+    assert list(read["arm"].unique()) == ["two"] and len(read) == len(frame) / 2
+    assert cli.main(["audit", str(tmp_path / "p.csv"), "--arm", "tow"]) == 1
+    fault = f"{tmp_path / 'p.csv'}: no rows of arm 'tow'; the nearest is 'two' (arms: one, two)"
+    assert fault in capsys.readouterr().err
+
+
+def test_test_images_unknown_to_the_manifest_are_a_sign_with_the_row_that_was_meant(frame):
+    known, test = manifest(frame), frame["split"] == "test"
+    renamed = {"i0150": "150", "i0151": "films/i0151.PNG", "i0152": "other"}
+    known["image_id"] = known["image_id"].replace("i0150", "00150")
+    known["scanner"] = np.where(known.index % 2, "x", "y")
+    signs = audit.signs(frame.replace({"image_id": renamed}), known)
+    pitfall, total = "test images that the manifest does not know", frame.loc[test, "image_id"].nunique()
+    hint = "but for folder, extension, leading zeros or case, it knows 2 of them"
+    assert found(signs)[pitfall] == f"3 of {total} test images; {hint}"
+    assert cases(signs)[pitfall] == "150 (00150 in the manifest), films/i0151.PNG (i0151 in the manifest), other"
+    part = f"{total - 3} test images that the manifest knows"
+    assert of(signs, "label is not the manifest's").numbers == f"0 of {part}"
+    assert of(signs, "scores follow what is no finding: scanner").numbers.endswith(part)
+    unseen = audit.signs(frame, manifest(frame).query("image_id < 'i0150'"))
+    assert of(unseen, "patients in more than one split").numbers.endswith("the manifest does not know 50 of them")
+    with pytest.raises(InputError, match=r"here 'i0040', in the manifest 'films/i0000.png'"):
+        audit.signs(frame, manifest(frame).assign(image_id=lambda rows: "films/" + rows["image_id"] + ".png"))
+
+
+def test_columns_of_ones_own_are_looked_at_or_named(frame, tmp_path):
+    """A scanner of twelve that moves scores, its tube voltage, and columns that can tell nothing."""
+    rng, images = np.random.default_rng(2), frame["image_id"].unique()
+    scanner = pd.Series(rng.integers(0, 4, len(images)), images)
+    frame.assign(score=frame["score"] * 0.7 + 0.3 * (frame["image_id"].map(scanner) == 2)).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    own = {"scanner": "S" + scanner.astype(str), "kV": 60 + 5 * (scanner == 2), "dose": rng.random(len(images))}
+    own |= {"dose_moved": scanner.eq(2) + 0.1 * rng.random(len(images)), "room": "1", "note": "note " + scanner.index}
+    extra = pd.DataFrame(own).rename_axis("image_id").reset_index()
+    manifest(frame).merge(extra).to_csv(tmp_path / "m.csv", index=False)
+    signs = audit.signs(*audit.read([tmp_path / "p.csv"], tmp_path / "m.csv"))
+    follows = "scores follow what is no finding"
+    named = {pitfall.removeprefix(f"{follows}: ") for pitfall in found(signs) if pitfall.startswith(follows)}
+    assert named == {"scanner", "kV", "dose_moved"}
+    assert of(signs, f"{follows}: scanner").numbers.startswith("mean score of 'S2' is 0.")
+    assert of(signs, f"{follows}: kV").numbers.startswith("mean score of 65 is 0.")
+    assert of(signs, f"{follows}: dose").numbers.startswith("Spearman's correlation ")
+    assert of(signs, follows).numbers.endswith(" patients each: room, note")
+
+
+def test_few_patients_show_nothing_that_scores_follow(frame):
+    few = frame[frame["image_id"].isin(frame.loc[frame["split"] == "test", "image_id"].unique()[:4])]
+    signs = audit.signs(few, manifest(frame).assign(dose=range(200)))
+    assert of(signs, "scores follow what is no finding").numbers.endswith("site, age, sex, side, view, dose")
+
+
+@pytest.mark.parametrize(
+    "score, fault",
+    [
+        ('"0,37"', "score is not a number; write a decimal point, not a comma"),
+        ("37%", "score is not a number; write per cent as shares of 1"),
+        ("37", "score is outside 0 to 1; if these are per cent, divide by 100"),
+        ("-1.2", "score is outside 0 to 1; if these are logits x, give 1 / (1 + exp(-x))"),
+        ("high", "score is not a number"),
+        ("1e9", "score is outside 0 to 1"),
+    ],
+)
+def test_scores_of_another_kind_are_told_from_what_they_look_like(tmp_path, score, fault):
+    path = tmp_path / "p.csv"
+    text = score.strip('"')
+    assert faults(path, f"{HEADING}a,p,test,x,0,{score}\n") == [f"{path}: {fault}: row 2 ({text!r})"]
+
+
+def test_headings_are_told_what_they_are_like_and_labels_may_be_words(tmp_path):
+    path = tmp_path / "p.csv"
+    missing = faults(path, "Image_ID,PatientID,split,arm,Label,score\na,p,test,x,0,.5\n")
+    near = [fault.split(" is missing; the nearest is ")[1].split(" ")[0] for fault in missing]
+    assert near == ["'Image_ID'", "'PatientID'", "'Label'"]
+    path.write_text(HEADING + "".join(f"i{k},p,test,x,{word},.5\n" for k, word in enumerate(("yes", "No", "1.0", "0"))))
+    assert list(audit.read([path])[0]["label"]) == [1, 0, 1, 0]

@@ -99,8 +99,12 @@ def check(study: Study) -> None:
 
 
 def _external(path: str, arm: str, known: Iterable[str]) -> pd.DataFrame:
-    """The table of another system, its image_id written as in the cohort's own table (`manifest.identifier`)."""
+    """The table of another system, its image_id written as in the cohort's own table (`manifest.identifier`).
+
+    A table of one arm takes the study's name for it; of one with several, the rows are read that have this name.
+    """
     table = predictions.read(path, arm)
+    table = predictions.of_arm(table, arm, path) if table["arm"].nunique() > 1 else table.assign(arm=arm)
     ours = {identifier(name): name for name in known}
     names = table["image_id"]
     written = names.map(identifier).map(ours).fillna(names)

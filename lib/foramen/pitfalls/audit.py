@@ -4,6 +4,7 @@ Each check looks at one thing and says what it counted. A sign is a reason to as
 up to a score. What a table cannot show is said to be unknown.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from diagnostic_accuracy.multiple_testing import holm
 from foramen.core.errors import InputError, each, first_few, raise_any
 from labelled_radiographs import Layout, adapters, metadata, predictions
-from labelled_radiographs.manifest import identifier
+from labelled_radiographs.manifest import COLUMNS, identifier
 from user_tables import read_table
 
 Verdict = Literal["sign", "no sign", "unknown"]
@@ -33,6 +34,8 @@ WIDER = 1.1  # times, from which on an interval by patients is another one
 AROUND = 10  # steps of the last decimal, within which luck spreads pairs of scores evenly
 INFORMATIVE = 0.6  # AUROC from which on something knows the label
 FACTS = ("site", "age", "sex", "side", "view")
+MOST_VALUES = 12  # of numbers, up to which they are compared as groups
+FEWEST_IN_A_GROUP = 5  # patients
 WITHOUT = "unknown without --manifest"
 
 
@@ -54,7 +57,8 @@ def read(
     """Predictions tables (`predictions.read`) as one, and their manifest as `foramen check` reads it (no images).
 
     The folder of a run (`runs/<study>`) stands for its arms' tables and, unless one is given, for its manifest.
-    Identifiers are written in one way (`manifest.identifier`). Raises InputError with all faults of all tables.
+    `arm` is the one to look at, and names that of tables without the column. Identifiers are written in one way
+    (`manifest.identifier`). Raises InputError with all faults of all tables.
     """
     given = [Path(path) for path in paths]
     own = [path / "cohort" / "manifest.parquet" for path in given if path.is_dir()]
@@ -65,6 +69,8 @@ def read(
     readers.append(partial(_manifest, manifest))
     *frames, known = each(readers, lambda reader: reader())
     frame = pd.concat(frames, ignore_index=True)
+    if arm is not None:
+        frame = predictions.of_arm(frame, arm, first_few(given))
     return frame.assign(**{name: frame[name].map(identifier) for name in ("image_id", "patient_id")}), known
 
 
@@ -79,7 +85,10 @@ def _tables(path: Path) -> Sequence[Path]:
 
 
 def _manifest(path: Path | None) -> pd.DataFrame | None:
-    """The manifest's rows that are not excluded. No image is opened, so `image_id` does for an empty `image_path`."""
+    """The manifest's rows that are not excluded, with columns of the user's own beside ours.
+
+    No image is opened, so `image_id` does for an empty `image_path`.
+    """
     if path is None:
         return None
     raw = read_table(path)
@@ -87,8 +96,15 @@ def _manifest(path: Path | None) -> pd.DataFrame | None:
     source = adapters.read(Layout(path=str(path), columns={"image_path": "image_id"} if pathless else {}))
     faults = [fault.replace("image_path", "image_id") if pathless else fault for fault in source.faults]
     raise_any(list(dict.fromkeys(faults)))
-    table = source.table[source.table["excluded"] == ""]
+    own = raw.drop(columns=[*COLUMNS], errors="ignore").apply(_numbers_or_texts)
+    table = source.table[source.table["excluded"] == ""].join(own)
     return table.assign(image_id=table["image_id"].where(table["image_id"] != "", table["image_path"].map(identifier)))
+
+
+def _numbers_or_texts(cells: pd.Series) -> pd.Series:
+    """Numbers, NaN where empty, if every cell that is filled holds one."""
+    numbers = pd.to_numeric(cells, errors="coerce")
+    return numbers if (numbers.notna() | (cells == "")).all() else cells
 
 
 def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: float | None = None) -> list[Sign]:
@@ -97,10 +113,12 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
     Raises InputError where the table has no test rows, or no image that the manifest knows.
     """
     test = frame[frame["split"] == "test"]
-    faults = [] if len(test) else ["the predictions table has no rows of the test split"]
+    if test.empty:
+        raise InputError("the predictions table has no rows of the test split")
     if manifest is not None and not test["image_id"].isin(manifest["image_id"]).any():
-        faults.append("the manifest knows no image of the test split; image_id must be the same in both tables")
-    raise_any(faults)
+        here, there = (", ".join(table["image_id"].head(1).map(repr)) for table in (test, manifest))
+        text = f"image_id must be the same in both tables (here {here}, in the manifest {there})"
+        raise InputError(f"the manifest knows no image of the test split; {text}")
     repeated = test.duplicated(["arm", "seed", "image_id"])
     whole, test = test, test[~repeated]
     limits = _limits(frame, threshold)
@@ -112,7 +130,7 @@ def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: 
         _contradictions(whole),
         _same_images(test),
         *_against_manifest(test, manifest),
-        *_threshold(called, threshold is not None),
+        _threshold(called, threshold is not None),
         _seeds(test),
         _arms(called),
         _clustering(called),
@@ -140,6 +158,8 @@ def _shared_patients(frame: pd.DataFrame, manifest: pd.DataFrame | None) -> Sign
     if not known:
         return Sign("patients in more than one split", "unknown", "no table says which patients were trained on")
     numbers = f"{len(shared)} of {_some(len(tested), 'test patient')}"
+    if manifest is not None and (unknown := tested.difference(manifest["patient_id"])):
+        numbers += f"; the manifest does not know {len(unknown)} of them"
     return _sign("patients in more than one split", bool(shared), numbers, shared)
 
 
@@ -164,7 +184,7 @@ def _same_images(test: pd.DataFrame) -> Sign:
     said = (
         first_few(lacking, separator="; ")
         if lacking
-        else f"all {_some(len(counts), 'network')} on {_some(images, 'test image')}"
+        else f"{'all ' * (len(counts) > 1)}{_some(len(counts), 'network')} on {_some(images, 'test image')}"
     )
     return _sign("networks tested on different images", bool(lacking), said)
 
@@ -187,7 +207,9 @@ def _same_scores(test: pd.DataFrame) -> Sign:
     tree = KDTree(inner)
     same, near = (tree.count_neighbors(tree, [0, AROUND], p=np.inf) - len(inner)) // 2
     share = (2.0 * AROUND + 1) ** -networks
-    numbers = f"{_some(same, 'pair')} of {_some(len(inner), 'test image')} with the same scores by every network"
+    ends = f" ({len(scores) - len(inner)} near a network's lowest or highest score left out)"
+    looked = _some(len(inner), "test image") + ends * (len(inner) < len(scores))
+    numbers = f"{_some(same, 'pair')} of {looked} with the same scores by every network"
     twins = inner[inner.duplicated(keep=False)]
     pairs = [" = ".join(images) for images in twins.groupby(list(twins)).groups.values()] if same else []
     found = bool(stats.binom.sf(same - 1, near, share) < 0.01)
@@ -200,10 +222,11 @@ def _decimals(scores: pd.Series) -> int:
 
 
 def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
-    """Test images left out, and labels or patients that are not those of the manifest."""
+    """Test images unknown or left out, and labels or patients that are not those of the manifest."""
     if manifest is None:
         yield Sign("test images left out, labels changed", "unknown", WITHOUT)
         return
+    yield _unknown_images(test, manifest)
     known, images = manifest.set_index("image_id"), test.drop_duplicates("image_id").set_index("image_id")
     asked = known.index[known["split"] == "test"]
     if len(asked):
@@ -216,8 +239,32 @@ def _against_manifest(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iter
     common = images.index.intersection(known.index)
     for column in ("label", "patient_id"):
         other = common[images.loc[common, column] != known.loc[common, column]]
-        numbers = f"{len(other)} of {_some(len(common), 'test image')}"
+        numbers = f"{len(other)} of {_looked_at(len(common), len(images))}"
         yield _sign(f"{column} is not the manifest's", len(other) > 0, numbers, other)
+
+
+def _looked_at(known: int, images: int) -> str:
+    """The test images that a check against the manifest has looked at."""
+    return _some(known, "test image") + " that the manifest knows" * (known < images)
+
+
+def _unknown_images(test: pd.DataFrame, manifest: pd.DataFrame) -> Sign:
+    """Test images without a row in the manifest, and the row that was probably meant."""
+    images = test["image_id"].unique()
+    unknown = sorted(set(images).difference(manifest["image_id"]))
+    bare = manifest["image_id"].map(_bare)
+    rows = dict(zip(bare, manifest["image_id"], strict=True))
+    meant = {name: f"{name} ({rows[_bare(name)]} in the manifest)" for name in unknown if _bare(name) in rows}
+    numbers = f"{len(unknown)} of {_some(len(images), 'test image')}"
+    if meant:
+        numbers += f"; but for folder, extension, leading zeros or case, it knows {len(meant)} of them"
+    cases = [meant.get(name, name) for name in unknown]
+    return _sign("test images that the manifest does not know", len(unknown) > 0, numbers, cases)
+
+
+def _bare(name: str) -> str:
+    """An image's name without folder, extension, leading zeros and case."""
+    return re.sub(r"^0+(?=.)|\.[a-z]\w{1,4}$", "", re.split(r"[/\\]", name)[-1].casefold())
 
 
 def _limits(frame: pd.DataFrame, reported: float | None) -> pd.DataFrame:
@@ -228,24 +275,24 @@ def _limits(frame: pd.DataFrame, reported: float | None) -> pd.DataFrame:
     return limits if reported is None else limits.assign(threshold=reported, at=f"the reported {reported:g}")
 
 
-def _threshold(called: pd.DataFrame, reported: bool) -> Iterator[Sign]:
-    """Was a threshold chosen on the test set? Without validation rows there is no other place to choose one."""
+def _threshold(called: pd.DataFrame, reported: bool) -> Sign:
+    """Was a threshold chosen on the test set? A reported one is, where it is among the few that are best there."""
     pitfall, validated = "threshold chosen on the test set", called["validated"].all()
     found = [_by_threshold(run) for _, run in called.groupby(["arm", "seed"])]
     gain = max(100 * (every[0].max() - here[0]) for here, every, _ in found)
     text = f"the best threshold on the test set would add up to {gain:.1f} pp of accuracy to {_at(called)}"
-    yield _sign(pitfall, not validated, text + ("" if validated else "; there are no validation rows of both classes"))
     if not reported:
-        return
-    pitfall = "the reported threshold is the test set's best"
+        source = "; no validation rows of both classes: nothing tells where the threshold comes from"
+        return Sign(pitfall, "no sign" if validated else "unknown", text + source * (not validated))
     if len(found) > 1:
-        yield Sign(pitfall, "unknown", f"of which of {len(found)} networks? give the rows of that one alone")
-        return
+        return Sign(pitfall, "unknown", f"{text}; of which of {len(found)} networks? give the rows of that one alone")
     here, every, widths = found[0]
     best = here >= every.max(axis=1) - 1e-12
     alike = ((every >= here[:, None] - 1e-12) @ widths)[best].min(initial=1)
-    numbers = f"the best by accuracy or Youden's index, as are {alike:.1%} of all" if best.any() else "there are better"
-    yield _sign(pitfall, alike < BY_LUCK, numbers)
+    numbers = (
+        f"it is the best by accuracy or Youden's index, as are {alike:.1%} of all" if best.any() else "there are better"
+    )
+    return _sign(pitfall, alike < BY_LUCK, f"{text}; {numbers}")
 
 
 def _by_threshold(run: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray]:
@@ -285,7 +332,7 @@ def _arms(called: pd.DataFrame) -> Sign:
     Luck is Šidák's bound for independent arms; arms that resemble each other stay below it.
     """
     arms, right = called["arm"].nunique(), called["called"] == called["label"]
-    numbers = _some(arms, "arm")
+    numbers = _some(arms, "arm") if arms > 1 else "one arm, none to choose from"
     if arms > 2:
         luck = f"without any difference, one of {arms - 1} beats the first at p < 0.05, uncorrected"
         numbers += f"; {luck}, in up to {1 - 0.95 ** (arms - 1):.0%} of such studies"
@@ -326,43 +373,54 @@ def _imbalance(called: pd.DataFrame) -> Sign:
 
 
 def _followed(test: pd.DataFrame, manifest: pd.DataFrame | None) -> Iterator[Sign]:
-    """Do scores follow a column of the manifest beyond what the label explains? Patients' means, Holm over columns.
+    """Do scores follow a column of the manifest, ours or the user's own, beyond what the label explains?
 
-    Age: Spearman's correlation; other columns: Kruskal and Wallis's test between their values.
+    Patients' means, Holm over columns (`_association`).
     """
     pitfall = "scores follow what is no finding"
     if manifest is None:
         yield Sign(pitfall, "unknown", WITHOUT)
         return
     mean = test.groupby("image_id")[["score", "label"]].mean()
-    rows = manifest.set_index("image_id").join(mean.add_prefix("test_"), how="inner")
-    rows["left"] = rows["test_score"] - rows.groupby("test_label")["test_score"].transform("mean")
-    found = {column: _association(rows, column) for column in FACTS}
+    left = mean["score"] - mean.groupby("label")["score"].transform("mean")
+    known = manifest[manifest["image_id"].isin(left.index)]
+    rows = pd.DataFrame({"patient_id": known["patient_id"], "left": known["image_id"].map(left)})
+    columns = [*FACTS, *(column for column in known if column not in COLUMNS)]
+    found = {column: _association(rows.assign(value=known[column])) for column in columns}
     tested = {column: result for column, result in found.items() if result is not None}
     adjusted = holm(pd.Series([p for p, _ in tested.values()], dtype=float))
+    among = "among images with the same label"
+    seen = f"; {_looked_at(len(known), len(left))}" if len(known) < len(left) else ""
     for (column, (_, size)), p in zip(tested.items(), adjusted, strict=True):
         p_value = "< 0.001" if p < 0.001 else f"= {p:.3f}"
-        yield _sign(f"{pitfall}: {column}", p < 0.05, f"{size}, among images with the same label (Holm p {p_value})")
-    if missing := [column for column in FACTS if column not in tested]:
-        yield Sign(pitfall, "unknown", f"the manifest says nothing that differs of {', '.join(missing)}")
+        yield _sign(f"{pitfall}: {column}", p < 0.05, f"{size}, {among} (Holm p {p_value}){seen}")
+    if missing := [column for column in columns if column not in tested]:
+        text = f"not looked at, for want of two values with {FEWEST_IN_A_GROUP} patients each: {', '.join(missing)}"
+        yield Sign(pitfall, "unknown", text)
 
 
-def _association(rows: pd.DataFrame, column: str) -> tuple[float, str] | None:
-    """p-value, and size in words, of what a column says of the rest of the score; None where it says nothing."""
-    known = rows[rows[column].notna() & (rows[column] != "")]
-    if known[column].nunique() < 2:
-        return None
-    if column == "age":
-        means = known.groupby("patient_id")[["age", "left"]].mean()
-        correlation, p = stats.spearmanr(means["age"], means["left"])
+def _association(rows: pd.DataFrame) -> tuple[float, str] | None:
+    """p-value, and size in words, of what the `value` of images says of what is `left` of their score; None where
+    it says nothing.
+
+    Many numbers: Spearman's correlation; few, and texts: Kruskal and Wallis's test between values.
+    """
+    rows = rows[rows["value"].notna() & (rows["value"] != "")]
+    means = rows.groupby(["patient_id", "value"])["left"].mean().reset_index()
+    groups = {value: part["left"] for value, part in means.groupby("value") if len(part) >= FEWEST_IN_A_GROUP}
+    numbers, values = pd.api.types.is_numeric_dtype(rows["value"]), rows["value"].nunique()
+    if numbers and (values > MOST_VALUES or len(groups) < 2):
+        means = rows.groupby("patient_id")[["value", "left"]].mean()
+        if values < 2 or len(means) < 2 * FEWEST_IN_A_GROUP:
+            return None
+        correlation, p = stats.spearmanr(means["value"], means["left"])
         return float(p), f"Spearman's correlation {correlation:+.2f}"
-    means = known.groupby(["patient_id", column])["left"].mean().reset_index()
-    groups = {name: part["left"].to_numpy() for name, part in means.groupby(column) if len(part) >= 5}
     if len(groups) < 2:
         return None
-    middles = {name: np.mean(values) for name, values in groups.items()}
-    high, low = max(middles, key=middles.__getitem__), min(middles, key=middles.__getitem__)
-    size = f"mean score of {high!r} is {middles[high] - middles[low]:.2f} above that of {low!r}"
+    middles = {value: group.mean() for value, group in groups.items()}
+    high, low = (chosen(middles, key=middles.__getitem__) for chosen in (max, min))
+    names = [repr(value) if isinstance(value, str) else f"{value:g}" for value in (high, low)]
+    size = f"mean score of {names[0]} is {middles[high] - middles[low]:.2f} above that of {names[1]}"
     return float(stats.kruskal(*groups.values()).pvalue), size
 
 
