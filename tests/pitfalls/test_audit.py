@@ -388,6 +388,12 @@ def test_test_images_unknown_to_the_manifest_are_a_sign_with_the_row_that_was_me
         audit.signs(frame, manifest(frame).assign(image_id=lambda rows: "films/" + rows["image_id"] + ".png"))
 
 
+def test_no_row_is_taken_for_meant_where_two_may_be(frame):
+    known = manifest(frame).replace({"image_id": {"i0150": "a/left.png", "i0151": "b/left.png"}})
+    signs = audit.signs(frame.replace({"image_id": {"i0150": "left"}}), known)
+    assert cases(signs)["test images that the manifest does not know"] == "i0151, left"
+
+
 def test_columns_of_ones_own_are_looked_at_or_named(frame, tmp_path):
     """A scanner of twelve that moves scores, its tube voltage, and columns that can tell nothing."""
     rng, images = np.random.default_rng(2), frame["image_id"].unique()

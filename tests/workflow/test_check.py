@@ -134,6 +134,7 @@ def spoilt(table: pd.DataFrame, **cells: object) -> pd.DataFrame:
         (lambda t: pd.concat([t, t[:1]]), "more than one row for image"),
         (lambda t: t.assign(split="train"), "image of the training split"),
         (lambda t: t[:0], "other.csv: the table has no rows"),
+        (lambda t: pd.concat([t.assign(arm="one"), t.assign(arm="two")]), "other.csv: no rows of arm 'other'"),
     ],
 )
 def test_a_table_of_another_system_that_would_fail_later(place, capsys, spoil, fault):
@@ -143,8 +144,11 @@ def test_a_table_of_another_system_that_would_fail_later(place, capsys, spoil, f
 
 def test_a_table_of_another_system_that_is_missing_or_right(place, capsys):
     assert "other.csv: no such table" in faults(capsys, "evaluation.external.other=other.csv")[0]
-    predictions(study.load("study.yaml")).to_csv("other.csv", index=False)
-    assert check.run("study.yaml", ["evaluation.external.other=other.csv"]) == 0
+    right = predictions(study.load("study.yaml"))
+    several = pd.concat([right.assign(arm="other"), right.assign(arm="one", score=2)])
+    for table in (right, right.assign(arm="its own name"), several):
+        table.to_csv("other.csv", index=False)
+        assert check.run("study.yaml", ["evaluation.external.other=other.csv"]) == 0
 
 
 @pytest.mark.parametrize("made", [False, True])

@@ -8,5 +8,16 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["audit", "choices", "inference", "outcome", "pictures", "probe", "reported", "shortcuts", "splits"],
+    submodules=[
+        "audit",
+        "audit_tables",
+        "choices",
+        "inference",
+        "outcome",
+        "pictures",
+        "probe",
+        "reported",
+        "shortcuts",
+        "splits",
+    ],
 )
