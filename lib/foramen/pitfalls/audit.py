@@ -125,12 +125,8 @@ def _same_images(test: pd.DataFrame) -> Sign:
     """Networks without some of the test images: their numbers cannot be compared with the others'."""
     counts, images = test.groupby(["arm", "seed"], sort=False)["image_id"].nunique(), test["image_id"].nunique()
     lacking = [f"{arm!r}, seed {seed}: {count} of {images}" for (arm, seed), count in counts.items() if count < images]
-    said = (
-        first_few(lacking, separator="; ")
-        if lacking
-        else f"{'all ' * (len(counts) > 1)}{_some(len(counts), 'network')} on {_some(images, 'test image')}"
-    )
-    return _sign("networks tested on different images", bool(lacking), said)
+    same = f"{'all ' * (len(counts) > 1)}{_some(len(counts), 'network')} on {_some(images, 'test image')}"
+    return _sign("networks tested on different images", bool(lacking), first_few(lacking, separator="; ") or same)
 
 
 def _same_scores(test: pd.DataFrame) -> Sign:
@@ -377,10 +373,8 @@ def _metadata(manifest: pd.DataFrame | None) -> Sign:
     design = design.loc[:, design.nunique() > 1]
     if design.empty or patients < 10 or manifest["label"].nunique() < 2:
         return Sign(pitfall, "unknown", "too few patients, or nothing in the manifest that differs")
-    area, share = (
-        metadata.cross_validated_auroc(design, manifest["label"], manifest["patient_id"]),
-        manifest["label"].mean(),
-    )
+    labels, share = manifest["label"], manifest["label"].mean()
+    area = metadata.cross_validated_auroc(design, labels, manifest["patient_id"])
     luck = 0.5 + 2 * np.sqrt((patients + 1) / (12 * share * (1 - share))) / patients  # 2 SD of Mann and Whitney's U
     numbers = f"AUROC {area:.2f} from {', '.join(FACTS)} alone; by luck up to {luck:.2f}"
     return _sign(pitfall, area >= max(INFORMATIVE, luck), numbers)
