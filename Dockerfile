@@ -1,5 +1,6 @@
 # The study with the environment of its lock:
-# docker build -t foramen . && docker run --rm -v "$PWD/out:/out" foramen run params/default.yaml
+# docker build -t foramen . && mkdir -p out
+# docker run --rm -v "$PWD/out:/out" foramen run params/default.yaml
 FROM python:3.11-slim-bookworm
 
 WORKDIR /study

@@ -55,16 +55,13 @@ def locked() -> dict[str, str]:
 
 
 def conda_pins() -> dict[str, str]:
-    """What environment.yml pins, `-r` files followed; conda's own part must hold nothing but Python and pip."""
+    """What environment.yml pins, by its one `-r` file; conda's own part must hold nothing but Python and pip."""
     given = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
     packages = [entry for entry in given["dependencies"] if isinstance(entry, str)]
     assert {re.split("[=<> ]", package)[0] for package in packages} == {"python", "pip"}
     (pip,) = (entry["pip"] for entry in given["dependencies"] if isinstance(entry, dict))
-    lines = [line for line in pip if not line.startswith("-")]
-    for line in pip:
-        if line.startswith("-r "):
-            lines += (paths.ROOT / line.removeprefix("-r ")).read_text().splitlines()
-    return pins("\n".join(lines))
+    (lock,) = pip  # one hash in it, and pip takes nothing without one, such as `-e .`
+    return pins((paths.ROOT / lock.removeprefix("-r ")).read_text())
 
 
 def project() -> dict:
@@ -135,8 +132,9 @@ def test_images_install_the_lock_on_the_same_python():
         assert "--require-hashes" in lock and lock[-1].removeprefix("/study/") == "requirements.txt"
         assert {"--no-deps", "--no-build-isolation"} <= {*study}
     copied = re.search(r"%files\n((?: .*\n)+)", apptainer)[1].split()[::2]
-    assert {"requirements.txt", "pyproject.toml", "lib", "notebooks", "params", "profiles"} <= {*copied}
+    assert {"requirements.txt", "pyproject.toml", "lib", "notebooks", "params", "profiles", "reports"} <= {*copied}
     assert all((paths.ROOT / name).exists() for name in copied)
+    assert not {*copied} & {*(paths.ROOT / ".dockerignore").read_text().split()}  # `verify` needs the reports, too
 
 
 def test_class_environments_install_the_locks_pins_without_pytorch():

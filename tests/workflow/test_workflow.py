@@ -79,11 +79,19 @@ def test_a_gpu_counts_where_the_study_may_use_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     assert gpu.options("auto") == gpu.options("cuda") == ["--resources", "gpu_mib=5000"]
     assert gpu.options("cpu") == []
+    smoke = study.load("params/smoke.yaml")
+    assert "gpu_mib=5000" in workflow.snakemake_command(smoke, workflow.Means())
+    assert "gpu_mib=5000" not in workflow.snakemake_command(smoke, workflow.Means(profile="slurm"))  # of a login node
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert gpu.options("auto") == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\necho no devices were found; exit 6\n")
     assert gpu.options("auto") == []
+
+
+def test_a_study_takes_the_cores_that_it_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3})
+    assert workflow.Means().cores == 1
 
 
 def test_an_older_file_in_the_place_of_another_makes_what_read_it_stale(tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ def look(python: str) -> list:
     """Severity where it is not there, name, whether it is there, remedy."""
     made = os.path.exists(os.path.join(ROOT, ".venv", "ready"))
     disk, free = RUNS + (0 if made else ENVIRONMENT), shutil.disk_usage(ROOT).free / 1e9
-    memory, cores = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     browser = shutil.which("chromium") and shutil.which("chromedriver")
     return [
         (NEEDED, "Linux", platform.system() == "Linux", "nothing else was tried; on Windows, WSL 2 is one"),

@@ -14,12 +14,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from foramen import study
-from foramen.core import paths, processes
+from foramen.core import paths, processes, terminal
 from foramen.core.errors import InputError
 from foramen.core.files import write_if_changed
 from foramen.study import sweeps
 from foramen.study.model import Study
 from foramen.workflow import check, cluster, gpu, progress
+from radiographs import parallel
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 CLOCKS_DIFFER = 60.0  # seconds, between a machine and its file server
@@ -33,7 +34,7 @@ class Means:
     `profile` names a folder of `profiles/`, or is the path of one; `arguments` go to Snakemake as they are.
     """
 
-    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    cores: int = field(default_factory=parallel.available)
     profile: str | None = None
     jobs: int | None = None
     arguments: tuple[str, ...] = ()
@@ -79,6 +80,10 @@ def run(chosen: Study, means: Means | None = None) -> bool:
                 progress.watch(chosen, process, started, means.jobs or means.cores)
             finally:
                 if process.poll() is None:
+                    if means.profile:
+                        terminal.say(
+                            f"cancelling the cluster's jobs, up to {PATIENCE:.0f} s; Ctrl-C again ends at once"
+                        )
                     processes.end_session(process, PATIENCE)
                     cluster.cancel_left_over(chosen.paths.log)
         for member in members:
@@ -139,6 +144,6 @@ def snakemake_command(chosen: Study, means: Means) -> list[str]:
         *("--scheduler", "greedy"),
         *("--rerun-triggers", "mtime", "--rerun-incomplete", "--keep-going", "--nolock", "--nocolor"),
         *means.options(),
-        *gpu.options(chosen.training.device),
+        *([] if means.profile else gpu.options(chosen.training.device)),  # a cluster's GPUs are not this machine's
         *("--config", f"study={chosen.paths.study_file}"),
     ]
