@@ -128,3 +128,18 @@ def test_profile_names_rules_that_exist():
     snakefile = (paths.ROOT / "lib" / "foramen" / "workflow" / "Snakefile").read_text()
     for rule in {*profile["set-resources"], *profile["groups"]}:
         assert f"\nrule {rule}:\n" in snakefile, rule
+
+
+def test_a_cluster_without_accounts_is_told_what_to_add(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text("executor: slurm\n")
+    sacct = tmp_path / "sacct"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "--slurm-status-command squeue" in cluster.without_accounts(tmp_path, ())
+    assert cluster.without_accounts(tmp_path, FAST) == ""
+    for status, empty in ((1, False), (0, True)):
+        sacct.write_text(f"#!/bin/sh\nexit {status}\n")
+        sacct.chmod(0o755)
+        assert (cluster.without_accounts(tmp_path, ()) == "") == empty
+    (tmp_path / "config.yaml").write_text("executor: htcondor\n")
+    sacct.unlink()
+    assert cluster.without_accounts(tmp_path, ()) == ""

@@ -120,6 +120,13 @@ def test_a_clock_that_was_put_back_is_told(place):
     assert not (place.runs / "parameters").exists()
 
 
+def test_a_dry_run_shows_the_plan_and_runs_nothing(tmp_path):
+    place = Place(tmp_path)
+    code, output = place.run(snakemake=("--dry-run",))
+    assert code == 0 and "05_fine_tuning" in output and "dry-run" in output, output
+    assert "nothing to do" not in output and not list(place.runs.rglob("executed"))
+
+
 def test_finished_study_does_nothing(finished: Place):
     code, output = finished.run()
     assert code == 0, output

@@ -6,8 +6,10 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from foramen.core import paths
@@ -27,6 +29,19 @@ def profile(name: str) -> Path:
             f"{name}: no such profile, and no folder with config.yaml; there is {', '.join(sorted(known))}"
         )
     return folder
+
+
+def without_accounts(profile: Path, arguments: Sequence[str]) -> str:
+    """What to add where SLURM keeps no accounts, so that Snakemake would wait for the end of its first jobs for ever;
+    empty where it does, where that was added, and for other profiles.
+    """
+    told = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8")) | dict.fromkeys(arguments)
+    if told.get("executor") != "slurm" or {"slurm-status-command", "--slurm-status-command"} & set(told):
+        return ""
+    with contextlib.suppress(FileNotFoundError, subprocess.TimeoutExpired):
+        if subprocess.run(["sacct", "-n", "-X"], capture_output=True, timeout=60).returncode == 0:
+            return ""
+    return "SLURM keeps no accounts here (sacct fails): add --snakemake --slurm-status-command squeue"
 
 
 def require_shared(lock: Path) -> None:

@@ -68,6 +68,8 @@ def run(chosen: Study, means: Means | None = None) -> bool:
             if check.has_new_films(each):
                 paths.done_marker(each.paths.cohort).unlink(missing_ok=True)  # so that notebook 01 runs again
             write_parameters(each)
+        if means.profile and (hint := cluster.without_accounts(cluster.profile(means.profile), means.arguments)):
+            terminal.say(f"warning: {hint}")
         cluster.require_shared(chosen.paths.lock)
         cluster.cancel_left_over(chosen.paths.log)
         chosen.paths.plan.unlink(missing_ok=True)
@@ -89,6 +91,9 @@ def run(chosen: Study, means: Means | None = None) -> bool:
         for member in members:
             if not member.paths.report_page.exists():  # what its notebooks drew on the way is part of no report
                 shutil.rmtree(member.paths.report, ignore_errors=True)
+    if {"-n", "--dry-run", "--dryrun"} & {*means.arguments}:
+        terminal.say(*chosen.paths.log.read_text(encoding="utf-8").splitlines())
+        return process.returncode == 0
     return progress.conclude(chosen, started, process.returncode == 0)
 
 
