@@ -241,7 +241,7 @@ def audit_predictions(given: argparse.Namespace) -> int:
 
     frame, manifest = audit.read(given.predictions, given.manifest, given.arm)
     for sign in audit.signs(frame, manifest, given.threshold):
-        say(f"{sign.verdict:<9}{sign.pitfall}: {sign.numbers}" + (f": {sign.cases}" if sign.cases else ""))
+        say(f"{sign}: {sign.cases}" if sign.cases else sign)
     return 0
 
 

@@ -1,11 +1,15 @@
 """Each pitfall on data whose truth is known: the mistake shows, the right way does not have it."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from diagnostic_accuracy import resample
+from foramen.core import paths
+from foramen.core.display import readings
 from foramen.pitfalls import choices, inference, outcome, pictures, probe, reported, shortcuts, splits
 from made_up_predictions import predictions
 
@@ -262,3 +266,9 @@ def test_parts_keep_groups_together():
     first, second = probe.parts(groups, (0.7, 0.3), 0)
     assert (first ^ second).all() and len(np.unique(groups[second])) == 3
     assert not set(groups[first]) & set(groups[second])
+
+
+def test_every_reported_pitfall_says_what_its_numbers_are_of():
+    table = pd.read_csv(paths.ROOT / "reports/default/tables/pitfalls.csv", keep_default_na=False, na_values=[""])
+    lines = str(readings("pitfalls").outcomes(table.to_dict("records"))).split("\n- ")
+    assert len(lines) == len(table) and all(re.search(r"Truth: |the truth[ :]", line) for line in lines)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
 from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, captioned
 
-MEASURES = {"pointing_game": "peak inside a foramen (share)", "auprc": "area under precision-recall"}
+MEASURES = {"pointing_game": "peak at a foramen (share)", "auprc": "area under precision-recall"}
 LABEL_WIDTH, NOTE_WIDTH = 12, 34  # characters beside and under a picture
 
 
@@ -65,9 +65,9 @@ def saliency_checks(overlap: pd.DataFrame, cascade: pd.DataFrame) -> Figure:
 
     Last: how alike a map is to that of the trained network (1: the same order of pixels) when the network is randomised
     from its output down; a map of what was learned falls to zero. Before it, where the true foramina are known (a
-    synthetic cohort): how often a map peaks inside one, and how well it ranks their pixels. Grad-CAM (blue) shows
-    something of its own only where it is beyond what needs no training (grey): the same network with its values
-    shuffled, an edge detector, the middle of the image. Lines: 95 % intervals; dashed: chance.
+    synthetic cohort): how often a map peaks at one, near its edge included, and how well it ranks their pixels.
+    Grad-CAM (blue) shows something of its own only where it is beyond what needs no training (grey): the same network
+    with its values shuffled, an edge detector, the middle of the image. Lines: 95 % intervals; dashed: chance.
 
     Used by notebook 08. `overlap`: arm, method, measure (`pointing_game`, `auprc`), estimate, low, high, chance.
     `cascade`: arm, randomised (stages from the output down), similarity, low, high (rank correlation with the map of

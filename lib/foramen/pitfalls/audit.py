@@ -50,6 +50,9 @@ class Sign(NamedTuple):
     numbers: str
     cases: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.verdict:<9}{self.pitfall}: {self.numbers}"
+
 
 def signs(frame: pd.DataFrame, manifest: pd.DataFrame | None = None, threshold: float | None = None) -> list[Sign]:
     """Every check of a predictions table (`read`) against its manifest, and of a reported threshold (0 to 1).
