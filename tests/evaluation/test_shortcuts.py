@@ -68,17 +68,34 @@ def test_within_fifths_of_the_signs_a_shortcut_knows_less():
     assert shortcuts.within_fifths(one_class, facts).auroc.isna().all()
 
 
+def test_a_reader_calls_more_positive_the_worse_the_grade_and_a_coin_does_not():
+    facts = known()
+    facts["grade"] = pd.qcut(facts["narrowness"], 4, labels=False)
+    given = frame(reader=facts["narrowness"].to_numpy(), coin=np.random.default_rng(5).standard_normal(N))
+    validation = given.assign(split="val", patient_id=given["patient_id"] + "v")
+    table = shortcuts.called_by_grade(pd.concat([given, validation]), facts, 200).set_index(["arm", "grade"])
+    assert (table["n_images"] == N // 4).all() and (table["low"] <= table["estimate"]).all()
+    assert (table["estimate"] <= table["high"]).all() and (table["high"] - table["low"]).between(0, 0.25).all()
+    reader, coin, labelled = table.loc["reader", "estimate"], table.loc["coin"], table.loc["reader", "labelled"]
+    assert reader.is_monotonic_increasing and reader.iloc[0] < 0.1 and reader.iloc[-1] > 0.9
+    assert coin["estimate"].between(0.35, 0.65).all() and labelled.is_monotonic_increasing
+    one = given[(given["arm"] == "coin") & (given["seed"] == 1)].set_index("image_id")
+    assert labelled[3] == pytest.approx(one["label"][facts["grade"] == 3].mean())
+
+
 def test_a_baseline_from_facts_is_learned_from_training_images_alone():
     levels, rng = ["C4/5", "C5/6"], np.random.default_rng(2)
     keys = ["C4_5", "C5_6"]
     truth = pd.DataFrame({f"{sign}_{key}": rng.random(N) for sign in ("disc_loss", "osteophyte") for key in keys})
     truth[[f"narrowest_projected_mm_{key}" for key in keys]] = rng.random((N, 2)) + 2
+    truth[[f"grade_{key}" for key in keys]] = rng.integers(0, 4, (N, 2))
     rows = pd.DataFrame({"image_id": known().index, "age": 60.0, "split": np.repeat(["train", "test"], N // 2)})
     rows["label"] = (truth["disc_loss_C4_5"] > 0.5).astype(int)
     found = shortcuts.facts(rows, truth, levels)
     assert (
         found["narrowness"] == -truth[[f"narrowest_projected_mm_{key}" for key in keys]].min(axis=1).to_numpy()
     ).all()
+    assert (found["grade"] == truth[["grade_C4_5", "grade_C5_6"]].max(axis=1).to_numpy()).all()
     assert abs(np.corrcoef(found["signs"], truth["disc_loss_C4_5"])[0, 1]) > 0.9
     spoiled = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))
     scores, other = (

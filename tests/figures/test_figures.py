@@ -159,6 +159,10 @@ def drawn(frame) -> dict[str, Figure]:
         ],
         columns=["what", "start", "end", "low", "high", "kind"],
     )
+    interval = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    follows = pd.DataFrame([{"arm": a, "fact": f, **interval} for a in ARMS for f in ("signs", "narrowness", "age")])
+    fifths = pd.DataFrame([{"arm": a, "fifth": i, "auroc": 0.5 + 0.05 * i} for a in ARMS for i in range(1, 6)])
+    grades = pd.DataFrame([{"arm": a, "grade": i, **interval, "labelled": i / 3} for a in ARMS for i in range(4)])
     arm, cohort = Arm(equalization="global", flip="canonical", stn="joint"), SyntheticCohort(patients=2)
     return {
         "cohort": figures.cohort(images, rows, n=2),
@@ -177,6 +181,7 @@ def drawn(frame) -> dict[str, Figure]:
             images[:2], {"Grad-CAM": np.stack([masks[0] * 1.0, masks[0] * 0.0])}, masks[:2], rows[:2]
         ),
         "saliency_checks": figures.saliency_checks(overlap, cascade),
+        "score_follows": figures.score_follows(follows, fifths, grades, ARMS[:2]),
         "errors": figures.errors(images[:3], rows[:3]),
         "architecture": figures.architecture(figures.architecture_steps(run_of(arm), STAGES)),
         "formula_images": figures.formula_images(rng.random((2, 3, 16, 16))),

@@ -2,7 +2,8 @@
 
 Only a synthetic cohort knows. `signs`: disc loss and osteophytes of the levels that the label is about, weighted as
 they predict the label; `narrowness`: how small the narrowest of their foramina is on the film; and age. A network that
-reads the foramen follows narrowness; one that takes a shortcut (Geirhos et al. 2020) follows the signs.
+reads the foramen follows narrowness, tells radiographs apart that show the signs alike, and calls positive the more the
+worse the grade; one that takes a shortcut (Geirhos et al. 2020) follows the signs.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from scipy.stats import zscore
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from diagnostic_accuracy import called
 from diagnostic_accuracy.bootstrap import image_weights
 from labelled_radiographs import metadata
 
@@ -21,7 +23,7 @@ FIFTHS = 5
 
 
 def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """signs, narrowness (mm, negative) and age of each image, by image_id; `rows` and `truth` are a cohort's.
+    """signs, narrowness (mm, negative), age and worst grade of each image, by image_id; `rows`, `truth` of a cohort.
 
     The weights of the signs are those of a logistic regression of the label, fitted to the training images.
     """
@@ -30,7 +32,9 @@ def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.Data
     opening = truth[[f"narrowest_projected_mm_{key}" for key in keys]].min(axis=1)
     training = (rows["split"] == "train").to_numpy()
     model = LogisticRegression(max_iter=1000).fit(shown[training], rows["label"][training])
-    table = pd.DataFrame({"signs": model.decision_function(shown), "narrowness": -opening, "age": rows["age"]})
+    grade = truth[[f"grade_{key}" for key in keys]].max(axis=1)
+    signs = model.decision_function(shown)
+    table = pd.DataFrame({"signs": signs, "narrowness": -opening, "age": rows["age"], "grade": grade})
     return table.set_index(rows["image_id"])
 
 
@@ -86,6 +90,27 @@ def within_fifths(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 
 def _area(some: pd.DataFrame) -> float:
     return float(roc_auc_score(some["label"], some["score"])) if some["label"].nunique() > 1 else np.nan
+
+
+def called_by_grade(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """How many test images of each worst true grade an arm calls positive: arm, grade, estimate, low, high (shares).
+
+    Means over the seeds, each at its own threshold, with the middle 95 % over resampled patients. `n_images` have the
+    grade, `labelled` is the share of them whose label says stenosis.
+    """
+    tables = []
+    for arm, some in called(frame).groupby("arm", sort=False):
+        images = some.drop_duplicates("image_id").set_index("image_id")
+        of_grade = pd.get_dummies(known.loc[images.index, "grade"], dtype=float)  # (n, grades)
+        positive = of_grade.mul(some.groupby("image_id")["called"].mean().loc[images.index], axis=0)
+        weights = image_weights(images["patient_id"].to_numpy(), images["label"].to_numpy(), resamples, seed)
+        draws = (weights @ positive.to_numpy()) / np.maximum(weights @ of_grade.to_numpy(), 1)
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+        n_images = of_grade.sum()
+        columns = {"estimate": positive.sum() / n_images, "low": low, "high": high, "n_images": n_images.astype(int)}
+        table = pd.DataFrame({**columns, "labelled": of_grade.mul(images["label"], axis=0).sum() / n_images})
+        tables.append(table.rename_axis("grade").reset_index().assign(arm=arm))
+    return pd.concat(tables, ignore_index=True)[["arm", "grade", *columns, "labelled"]]
 
 
 def pointed(

@@ -316,15 +316,15 @@ def stations(
 
 def _last_switch(arm: Arm, before: Arm) -> str:
     """What an arm does that the one before it does not."""
-    names = {
+    words = {
         "region": "region",
         "equalization": "equalized",
-        "flip": "mirrored",
-        "stn": "STN frame",
+        "flip": {"canonical": "mirrored", "random": "random flip", "none": "not mirrored"}[arm.flip],
+        "stn": "fixed crop" if arm.stn == "crop" else "STN frame",
         "heads": "a crop each",
     }
-    changed = [name for switch, name in names.items() if getattr(arm, switch) != getattr(before, switch)]
-    return "fixed crop" if changed[-1:] == ["STN frame"] and arm.stn == "crop" else (changed or [""])[-1]
+    changed = [word for switch, word in words.items() if getattr(arm, switch) != getattr(before, switch)]
+    return (changed or [""])[-1]
 
 
 def explain(study: Study, arm: str, network: "Network", seen: "Seen", rows: pd.DataFrame, seed: int) -> "Explained":

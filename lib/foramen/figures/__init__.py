@@ -11,7 +11,7 @@ are loaded at once, because each registers its captions when it is.
 from foramen.figures.augmentation import flip, random_changes
 from foramen.figures.data_audit import anatomy, cohort, disease, knobs
 from foramen.figures.evaluation import confusion, decision_curve, gains, performance, precision_recall, reliability, roc
-from foramen.figures.explanation import errors, saliency, saliency_checks
+from foramen.figures.explanation import errors, saliency, saliency_checks, score_follows
 from foramen.figures.fine_tuning import (
     architecture,
     architecture_steps,

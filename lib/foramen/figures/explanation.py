@@ -1,6 +1,8 @@
 """Figures of notebook 08: where the networks look, whether that can be believed, and the errors."""
 
+from collections.abc import Sequence
 from textwrap import fill, wrap
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,11 +12,88 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from foramen.figures.drawing import in_words, listing, panels, picture, rows_of_pictures
-from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, captioned
+from foramen.figures.drawing import in_words, intervals, listing, panels, picture, rows_of_pictures
+from foramen.figures.style import (
+    BLUE,
+    CLASSES,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PAGE,
+    PALETTE,
+    REFERENCE,
+    SKY,
+    VERMILION,
+    captioned,
+)
 
 MEASURES = {"pointing_game": "peak at a foramen (share)", "auprc": "area under precision-recall"}
 LABEL_WIDTH, NOTE_WIDTH = 12, 34  # characters beside and under a picture
+FACTS: dict[str, dict[str, Any]] = {
+    "narrowness": {"color": BLUE, "marker": "o"},
+    "signs": {"color": VERMILION, "marker": "s"},
+    "age": {"color": GREY, "marker": "D"},
+}
+FOLLOWED = "{arm} {narrowness:.2f} and {signs:.2f}"
+LINES: tuple[dict[str, Any], ...] = (  # of the reference, the primary arm and one more
+    {"color": GREY, "linestyle": (0, (1, 1)), "marker": "s"},
+    {"color": BLUE, "marker": "o"},
+    {"color": ORANGE, "linestyle": (0, (4, 1.5)), "marker": "D"},
+)
+
+
+@captioned
+def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFrame, arms: Sequence[str]) -> Figure:
+    """Does the network read the foramen?
+
+    Left: how much each arm's score follows the narrowest foramen, the signs beside it (disc loss, osteophytes) and age,
+    in one regression, with 95 % intervals; a network that reads the foramen has its circle far right of its square.
+    Middle: among radiographs that show the signs alike, how well scores tell the label; a shortcut through the signs
+    stays near the dashed line of chance. Right: the share called positive by the worst true grade, beside the share
+    whose label says so (dashed).
+
+    Used by notebook 08. The tables are `shortcuts.followed`, `within_fifths` and `called_by_grade`; the last two panels
+    show the `arms` given, at most three.
+    """
+    names = list(follows["arm"].unique())
+    height = max(2.5, 0.24 * len(names) + 0.7)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, height), width_ratios=[1.15, 1, 1])
+    for shift, (fact, look) in zip((-0.2, 0, 0.2), FACTS.items(), strict=True):
+        part = follows[follows["fact"] == fact].set_index("arm").loc[names]
+        place = np.arange(len(names)) + shift
+        intervals(left, part["estimate"], place, part["low"], part["high"], across=True, label=fact, **look)
+    left.axvline(0, **REFERENCE)
+    left.set(
+        yticks=range(len(names)), yticklabels=names, xlabel="standardised coefficient", ylim=(len(names) - 0.4, -0.6)
+    )
+    figure.legend(
+        *left.get_legend_handles_labels(), loc="outside upper left", ncols=3, handletextpad=0, columnspacing=1
+    )
+    for arm, look in zip(arms, LINES, strict=False):
+        look = {"markersize": 4, "label": arm, **look}
+        middle.plot("fifth", "auroc", data=fifths[fifths["arm"] == arm], **look)
+        part = grades[grades["arm"] == arm]
+        intervals(right, part["grade"], 100 * part["estimate"], 100 * part["low"], 100 * part["high"], **look)
+    middle.axhline(0.5, **REFERENCE)
+    middle.set(xlabel="fifth of the radiographs,\nfrom fewest to most signs", ylabel="AUROC", ylim=(0.3, 1))
+    labelled = grades.drop_duplicates("grade")
+    dashed = {"color": "black", "linewidth": 0.9, "linestyle": (0, (3, 2)), "label": "labelled"}
+    right.plot(labelled["grade"], 100 * labelled["labelled"], **dashed)
+    right.set(xlabel="worst true grade", ylabel="called positive (%)", ylim=(0, 103), xticks=labelled["grade"])
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=4)
+    table = follows.pivot(index="arm", columns="fact", values="estimate").loc[names].reset_index()
+    least, worst = labelled["grade"].min(), labelled["grade"].max()
+    by_grade = grades.pivot(index="arm", columns="grade", values="estimate").loc[list(arms)]
+    shares = listing(f"{arm} {row[least]:.0%} and {row[worst]:.0%}" for arm, row in by_grade.iterrows())
+    figure.set_label(f"""Standardised coefficients of narrowness and signs: {in_words(table, FOLLOWED)}. Called positive
+        at grade {least} and {worst}: {shares}. AUROC in the fifths of the signs: {_areas(fifths, arms)}.""")
+    return figure
+
+
+def _areas(fifths: pd.DataFrame, arms: Sequence[str]) -> str:
+    """The lowest and highest AUROC of each arm over the fifths, in words."""
+    found = fifths.groupby("arm")["auroc"].agg(["min", "max"]).loc[list(arms)].reset_index()
+    return in_words(found, "{arm} {min:.2f} to {max:.2f}")
 
 
 @captioned

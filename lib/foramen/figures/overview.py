@@ -1,7 +1,8 @@
 """Figures that open notebook 06 and the README: one radiograph on its way, and where the points go."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from textwrap import fill
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,8 @@ from foramen.figures.drawing import frame, in_words, intervals, listing, picture
 from foramen.figures.style import BLUE, GREY, METRIC_NAMES, ORANGE, PAGE, REFERENCE, VERMILION, captioned
 
 PALE = "#C4C4C4"  # of what no arm reaches: lighter than blue in grey, too
-LADDER = 1.5  # inches, height of the ladder below the pictures
+WORDS, LADDER = 0.3, 1.4  # inches, heights of the words and of the ladder below the pictures
+LETTERS = 145  # of arms' names that have room side by side
 
 
 class Station(NamedTuple):
@@ -38,8 +40,8 @@ def overview(
 ) -> Figure:
     """A radiograph on its way, and what each step is worth.
 
-    Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given,
-    and the score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
+    Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given
+    and its score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
     without the radiograph and what the noise of the labels leaves within reach. Scale bar: 20 mm on the film.
     Millimetres to a pixel are those of this film; those of the median film are in the table "scale".
 
@@ -48,29 +50,37 @@ def overview(
     """
     columns, shown = len(stations) + 1, results.set_index("arm")
     size = PAGE / columns
-    heights = [size + 0.3, size + 0.5, LADDER]
-    figure, axes = plt.subplots(3, columns, figsize=(PAGE, sum(heights)), height_ratios=heights, squeeze=False)
+    heights = [size + 0.3, size + 0.35, WORDS, LADDER]
+    figure, axes = plt.subplots(4, columns, figsize=(PAGE, sum(heights)), height_ratios=heights, squeeze=False)
     picture(axes[0, 0], film, "the film", side_mm)
     x, y, half = region
     axes[0, 0].plot(*frame(np.array([[half, 0, x], [0, half, y]]), film.shape[-1]).T, color=ORANGE)
-    axes[1, 0].text(1, 0.5, "what the\nnetwork is given", ha="right", va="center", fontsize=7, color=GREY)
-    axes[1, 0].set_axis_off()
-    for (above, middle, below), (arm, station) in zip(axes.T[1:], stations.items(), strict=True):
-        picture(above, station.image, f"{station.name}\n{arm}")
+    known = any(np.isfinite(station.mm_pixel) for station in stations.values())
+    _words(axes[1, 0], 1, "what the\nnetwork is given", ha="right", color=GREY)
+    _words(axes[2, 0], 1, "score" + "\nmm a pixel" * known, ha="right", color=GREY)
+    for (above, middle, words, below), (arm, station) in zip(axes.T[1:], stations.items(), strict=True):
+        arm_lines = fill(arm.replace("_", "_ "), LETTERS // columns).replace("_ ", "_")
+        picture(above, station.image, f"{station.name}\n{arm_lines}")
         for matrix in station.theta:
             above.plot(*frame(matrix, station.image.shape[-1]).T, color=ORANGE, scalex=False, scaley=False)
-        scale = f"\n{station.mm_pixel:.2f} mm/pixel" if np.isfinite(station.mm_pixel) else ""
         picture(middle, np.concatenate(station.given))
-        middle.set_xlabel(f"score {station.score:.2f}{scale}", fontsize=7)
+        scale = f"\n{station.mm_pixel:.2f}" if np.isfinite(station.mm_pixel) else ""
+        _words(words, 0.5, f"{station.score:.2f}{scale}", ha="center")
         _rung(below, shown.loc[arm], lines)
-    _legend(axes[2, 0], lines)
-    for cell in axes[2]:
-        cell.sharey(axes[2, -1])
+    _legend(axes[3, 0], lines)
+    for cell in axes[3]:
+        cell.sharey(axes[3, -1])
     words = in_words(results[results["arm"].isin(list(stations))], "{arm} {estimate:.2f} ({low:.2f} to {high:.2f})")
     levels = listing(f"{name} {value:.2f}" for name, value in lines.items())
     figure.set_label(f"""One radiograph on its way through {len(stations)} arms: region, frame that is read, input of
         the network, score. Below, the accuracy of each arm: {words}. Dashed lines: {levels}.""")
     return figure
+
+
+def _words(axes: Axes, x: float, words: str, **look: Any) -> None:
+    """A cell of words alone."""
+    axes.text(x, 0.5, words, va="center", fontsize=7, **look)
+    axes.set_axis_off()
 
 
 def _rung(axes: Axes, row: pd.Series, lines: Mapping[str, float]) -> None:
@@ -88,7 +98,8 @@ def _legend(axes: Axes, lines: Mapping[str, float]) -> None:
     """The names of the lines, each at its height."""
     for name, value in lines.items():
         axes.text(1, 100 * value, f"{name}\n{100 * value:.1f}", fontsize=7, ha="right", va="center", color=GREY)
-    axes.set(xlim=(0, 1), xticks=[], yticks=[], ylabel="accuracy (%)")
+    axes.set(xlim=(0, 1), xticks=[], yticks=[])
+    axes.set_title("accuracy (%)", fontsize=7, loc="right", pad=9)
     axes.spines[:].set_visible(False)
 
 

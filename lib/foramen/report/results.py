@@ -54,7 +54,8 @@ def percent(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def headline(study: Study) -> dict[str, Any]:
-    """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size.
+    """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size, what the scores
+    of both arms follow.
 
     A gain over a reference arm that does not beat chance for certain (AUROC) is marked as such, and so is an arm whose
     spatial transformer collapsed.
@@ -69,6 +70,8 @@ def headline(study: Study) -> dict[str, Any]:
         facts["reference_at_chance"] = "{estimate:.2f}, {low:.2f} to {high:.2f}".format(**reference)
     facts["collapsed"] = collapsed(study).get(primary.arm, "")
     facts["held"] = row_of(folder, "equal_specificity", primary.arm)
+    follows = rows(read(folder, "score_follows"))
+    facts["follows"] = {arm: {row["fact"]: row for row in follows if row["arm"] == arm} for arm in study.arms}
     return {**row, **facts, "verdict": verdict(row.get("low"), row.get("high"))}
 
 
