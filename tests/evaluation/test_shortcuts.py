@@ -15,6 +15,7 @@ def known() -> pd.DataFrame:
     table = pd.DataFrame(
         {"signs": signs, "narrowness": 0.5 * signs + rng.standard_normal(N), "age": rng.normal(60, 9, N)}
     )
+    table["chance"] = 1 / (1 + np.exp(-3 * table["narrowness"]))
     return table.set_index(pd.Index([f"I{i}" for i in range(N)], name="image_id"))
 
 
@@ -42,15 +43,18 @@ def test_a_score_made_of_one_fact_follows_that_fact_alone():
         row = table.loc[(arm, fact)]
         assert row.low < 0.02 and row.high > -0.02 and abs(row.estimate) < 0.05, (arm, fact)
     assert (table.low < table.estimate).all() and (table.estimate < table.high).all()
+    perfect = table.loc["label-noise ceiling"]  # what a score of the chance itself follows
+    assert perfect.estimate["narrowness"] > 0.85 and perfect.low["signs"] < 0.02 and perfect.high["age"] > -0.02
 
 
 def test_coefficients_are_those_of_numpys_least_squares():
     facts, given = known(), frame(mixed=known().eval("0.3 * signs + 0.6 * narrowness").to_numpy())
-    table = shortcuts.followed(given, facts, resamples=100).set_index("fact").estimate
+    table = shortcuts.followed(given, facts, resamples=100).set_index(["arm", "fact"]).loc["mixed"].estimate
     one = given[given.seed == 1].set_index("image_id").score
     both = np.mean(
         [(s - s.mean()) / s.std() for s in (one.to_numpy(), given[given.seed == 2].score.to_numpy())], axis=0
     )
+    facts = facts[["signs", "narrowness", "age"]]
     design = np.column_stack([np.ones(N), (facts - facts.mean()) / facts.std(ddof=0)])
     expected = np.linalg.lstsq(design, both, rcond=None)[0][1:]
     assert table.to_numpy() == pytest.approx(expected, abs=1e-3)
@@ -88,6 +92,7 @@ def test_a_baseline_from_facts_is_learned_from_training_images_alone():
     keys = ["C4_5", "C5_6"]
     truth = pd.DataFrame({f"{sign}_{key}": rng.random(N) for sign in ("disc_loss", "osteophyte") for key in keys})
     truth[[f"narrowest_projected_mm_{key}" for key in keys]] = rng.random((N, 2)) + 2
+    truth["visible_probability"] = rng.random(N)
     truth[[f"grade_{key}" for key in keys]] = rng.integers(0, 4, (N, 2))
     rows = pd.DataFrame({"image_id": known().index, "age": 60.0, "split": np.repeat(["train", "test"], N // 2)})
     rows["label"] = (truth["disc_loss_C4_5"] > 0.5).astype(int)
@@ -95,6 +100,7 @@ def test_a_baseline_from_facts_is_learned_from_training_images_alone():
     assert (
         found["narrowness"] == -truth[[f"narrowest_projected_mm_{key}" for key in keys]].min(axis=1).to_numpy()
     ).all()
+    assert (found["chance"].to_numpy() == truth["visible_probability"]).all()
     assert (found["grade"] == truth[["grade_C4_5", "grade_C5_6"]].max(axis=1).to_numpy()).all()
     assert abs(np.corrcoef(found["signs"], truth["disc_loss_C4_5"])[0, 1]) > 0.9
     spoiled = rows.assign(label=np.where(rows["split"] == "test", 1 - rows["label"], rows["label"]))

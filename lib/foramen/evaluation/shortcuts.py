@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from diagnostic_accuracy import called
 from diagnostic_accuracy.bootstrap import image_weights
+from foramen.evaluation.where_points_go import CEILING
 from labelled_radiographs import metadata
 
 FACTS = ("signs", "narrowness", "age")
@@ -23,9 +24,10 @@ FIFTHS = 5
 
 
 def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """signs, narrowness (mm, negative), age and worst grade of each image, by image_id; `rows`, `truth` of a cohort.
+    """signs, narrowness (mm, negative), age, worst grade and `chance` of each image, by image_id.
 
-    The weights of the signs are those of a logistic regression of the label, fitted to the training images.
+    `rows` and `truth` are a cohort's. The weights of the signs are those of a logistic regression of the label, fitted
+    to the training images; `chance` is the probability that a reader calls what the film shows narrowed.
     """
     keys = [level.replace("/", "_") for level in levels]
     shown = truth[[f"{sign}_{key}" for sign in ("disc_loss", "osteophyte") for key in keys]].apply(zscore).fillna(0.0)
@@ -35,7 +37,7 @@ def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.Data
     grade = truth[[f"grade_{key}" for key in keys]].max(axis=1)
     signs = model.decision_function(shown)
     table = pd.DataFrame({"signs": signs, "narrowness": -opening, "age": rows["age"], "grade": grade})
-    return table.set_index(rows["image_id"])
+    return table.assign(chance=truth["visible_probability"]).set_index(rows["image_id"])
 
 
 def from_facts(rows: pd.DataFrame, known: pd.DataFrame, names: Sequence[str]) -> pd.Series:
@@ -50,10 +52,13 @@ def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, se
     """What each arm's test scores follow: arm, fact, estimate, low, high.
 
     Standardised coefficients of a linear regression of the scores on the facts. Means over the seeds, with the middle
-    95 % over resampled patients; all are standardised over the test images.
+    95 % over resampled patients; all are standardised over the test images. The last rows, `CEILING`, are those of a
+    reader who knows each image's chance of being called narrowed: nobody has to follow the foramen more than that.
     """
     test, tables = frame[frame["split"] == "test"], []
-    for arm, some in test.groupby("arm", sort=False):
+    images = test.drop_duplicates("image_id")
+    perfect = images.assign(arm=CEILING, seed=0, score=images["image_id"].map(known["chance"]))
+    for arm, some in pd.concat([test, perfect]).groupby("arm", sort=False):
         images = some.drop_duplicates("image_id").set_index("image_id")
         by_seed = some.pivot(index="image_id", columns="seed", values="score").loc[images.index]
         scores = by_seed.apply(zscore).mean(axis=1)

@@ -47,7 +47,8 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
     """Does the network read the foramen?
 
     Left: how much each arm's score follows the narrowest foramen, the signs beside it (disc loss, osteophytes) and age,
-    in one regression, with 95 % intervals; a network that reads the foramen has its circle far right of its square.
+    in one regression, with 95 % intervals; a network that reads the foramen has its circle far right of its square, as
+    far as that of a reader who errs by the labels' noise alone (label-noise ceiling).
     Middle: among radiographs that show the signs alike, how well scores tell the label; a shortcut through the signs
     stays near the dashed line of chance. Right: the share called positive by the worst true grade, beside the share
     whose label says so (dashed).
@@ -64,7 +65,10 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
         intervals(left, part["estimate"], place, part["low"], part["high"], across=True, label=fact, **look)
     left.axvline(0, **REFERENCE)
     left.set(
-        yticks=range(len(names)), yticklabels=names, xlabel="standardised coefficient", ylim=(len(names) - 0.4, -0.6)
+        yticks=range(len(names)),
+        yticklabels=[fill(name, LABEL_WIDTH + 2) for name in names],
+        xlabel="standardised coefficient",
+        ylim=(len(names) - 0.4, -0.6),
     )
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside upper left", ncols=3, handletextpad=0, columnspacing=1
