@@ -8,6 +8,8 @@ from foramen.core.display import readings
 
 READING = readings("evaluation")
 
+FACTS = ("narrowness", "signs")
+
 
 def said_of(name: str, *given: object) -> str:
     """A sentence on one line, as Markdown shows it."""
@@ -96,8 +98,38 @@ def test_a_useless_score_is_useful_at_no_threshold():
 
 def test_a_map_that_survives_randomisation_is_called_so():
     row = {"similarity": 0.8, "low": 0.7, "high": 0.9}
-    assert "**survive**" in said_of("cascade", pd.DataFrame([row]))
-    assert "depend on what was learned" in said_of("cascade", pd.DataFrame([row | {"high": 0.3}]))
+    assert "part of them does **not** come from what was learned" in said_of("cascade", pd.DataFrame([row]))
+    gone = pd.DataFrame([{"similarity": 0.1, "low": -0.1, "high": 0.3}])
+    assert "0.10 (-0.10 to 0.30)" in said_of("cascade", gone) and "nothing is shown to be left" in said_of(
+        "cascade", gone
+    )
+
+
+def test_what_a_score_follows_more_is_said_as_the_intervals_allow():
+    weights = {"net": (0.6, 0.2), "signs and age": (0.0, 0.9), "label-noise ceiling": (0.8, 0.1)}
+    rows = [
+        (arm, fact, of, of - 0.1, of + 0.1)
+        for arm, pair in weights.items()
+        for fact, of in zip(FACTS, pair, strict=True)
+    ]
+    rows.append(("net", "age", 0.0, -0.1, 0.1))
+    table = pd.DataFrame(rows, columns=["arm", "fact", "estimate", "low", "high"])
+    text = said_of("follows", table, "net")
+    assert "**more than** the signs beside it: 0.60 (0.50 to 0.70) and 0.20 (0.10 to 0.30)" in " ".join(text.split())
+    assert "A guess from signs and age has 0.00 and 0.90" in text
+    alike = table.assign(low=table["estimate"] - 0.3, high=table["estimate"] + 0.3)
+    assert "**about as much as**" in said_of("follows", alike, "net")
+    swapped = table.replace({"fact": {"narrowness": "signs", "signs": "narrowness"}})
+    assert "**less than**" in said_of("follows", swapped, "net")
+
+
+def test_attention_is_read_beside_rules_that_see_no_foramen():
+    row = {"arm": "net", "estimate": 0.62, "commonest": 0.47, "most_signs": 0.56}
+    row |= {"over_signs": 0.05, "over_signs_low": 0.01, "over_signs_high": 0.1}
+    text = " ".join(said_of("attention", pd.DataFrame([row])).split())
+    assert "in 62 %" in text and "commonest level would in 47 %" in text and "more than that by +5.0 points" in text
+    text = said_of("attention", pd.DataFrame([row | {"over_signs_low": -0.02}]))
+    assert "no more than that, as far as this shows" in text
 
 
 def test_a_wrong_label_is_said_to_be_wrong():

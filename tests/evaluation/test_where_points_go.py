@@ -22,7 +22,7 @@ def test_the_ladder_leads_to_the_primary_arm_by_its_first_steps():
 def test_bars_join_and_end_at_a_perfect_reader():
     arms = where_points_go.ladder(STEPS, "proposed")
     baselines = levels(
-        **{"majority class": 0.5, "metadata only": 0.6, "film ceiling": 0.85, "label-noise ceiling": 0.9}
+        **{"majority class": 0.5, "metadata only": 0.6, "opening alone": 0.85, "label-noise ceiling": 0.9}
     )
     steps = pd.DataFrame({"arm": ["he"], "reference": ["basic"], "low": [-1.0], "high": [3.0]})
     table = where_points_go.measure(levels(basic=0.7, he=0.71, proposed=0.8, frozen=0.5), baselines, steps, arms)
@@ -30,7 +30,7 @@ def test_bars_join_and_end_at_a_perfect_reader():
         "basic",
         "he",
         "proposed",
-        "film ceiling",
+        "opening alone",
         "label-noise ceiling",
         "without label noise",
     ]
@@ -42,7 +42,7 @@ def test_bars_join_and_end_at_a_perfect_reader():
 
 def test_what_is_not_known_has_no_bar():
     baselines, steps = (
-        levels(**{"metadata only": 0.6, "film ceiling": np.nan}),
+        levels(**{"metadata only": 0.6, "opening alone": np.nan}),
         pd.DataFrame(columns=["arm", "reference", "low", "high"]),
     )
     table = where_points_go.measure(levels(proposed=0.8), baselines, steps, ["proposed"])

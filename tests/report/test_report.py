@@ -111,8 +111,8 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
     rules.loc[rules["arm"] == "no-information rate", "estimate"] = 0.8  # that of the majority class
     tables.save(rules[rules["metric"] == "accuracy"], where.tables, "baselines")
     tables.save(pd.DataFrame({"site": [HOSTILE] * 70, "images": range(70)}), where.tables, "sites")
-    weights = {"signs": 0.21, "narrowness": 0.65, "age": 0.01}
-    follows = [(arm, fact, of, of - 0.05, of + 0.05) for arm in ("basic", "proposed") for fact, of in weights.items()]
+    weights = {"proposed": {"signs": 0.21, "narrowness": 0.65}, "basic": {"signs": 0.4, "narrowness": 0.42}}
+    follows = [(arm, fact, of, of - 0.05, of + 0.05) for arm, some in weights.items() for fact, of in some.items()]
     follows = pd.DataFrame(follows, columns=["arm", "fact", "estimate", "low", "high"])
     tables.save(follows, where.tables, "score_follows")
     for name in ("gains", "roc", "saliency", "score_follows", "cohort", "training_curves", "my_own"):

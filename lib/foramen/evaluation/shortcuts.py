@@ -1,26 +1,31 @@
 """What a score follows: the narrowed foramina, or signs beside them that go with narrowing (notebook 08).
 
 Only a synthetic cohort knows. `signs`: disc loss and osteophytes of the levels that the label is about, weighted as
-they predict the label; `narrowness`: how small the narrowest of their foramina is on the film; and age. A network that
-reads the foramen follows narrowness, tells radiographs apart that show the signs alike, and calls positive the more the
-worse the grade; one that takes a shortcut (Geirhos et al. 2020) follows the signs.
+they predict the label (a synthetic patient's two go together); `narrowness`: how small the narrowest of their foramina
+is on the film; and age. A network that takes a shortcut (Geirhos et al. 2020) follows the signs. Two `readers` give the
+scale: a guess from signs and age, which sees no foramen, and one who errs by the labels' noise alone. Estimates are
+means over the seeds, and their intervals count patients and seeds (`diagnostic_accuracy.intervals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.stats import zscore
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from diagnostic_accuracy import called
-from diagnostic_accuracy.bootstrap import image_weights
-from foramen.evaluation.where_points_go import CEILING
+from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
+from diagnostic_accuracy.intervals import percentile_interval
+from diagnostic_accuracy.metrics import ranking_metrics
+from foramen.evaluation.where_points_go import CEILING, SIGNS
 from labelled_radiographs import metadata
 
 FACTS = ("signs", "narrowness", "age")
 FIFTHS = 5
+INTERVAL = ["estimate", "low", "high"]
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of weights (r, n) and scores (n,): (r, m)
 
 
 def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
@@ -43,93 +48,135 @@ def facts(rows: pd.DataFrame, truth: pd.DataFrame, levels: list[str]) -> pd.Data
 def from_facts(rows: pd.DataFrame, known: pd.DataFrame, names: Sequence[str]) -> pd.Series:
     """The baseline that knows some of the `facts` and no film: scores by image_id, fitted to the training images.
 
-    Signs and age see no foramen; narrowness alone is the film ceiling, what a measurement without noise reaches.
+    Signs and age see no foramen; narrowness alone is what a measurement of the narrowest opening without noise reaches.
     """
     return metadata.fitted(rows, known[list(names)])
+
+
+def with_readers(frame: pd.DataFrame, rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Predictions and, as two more arms of seed 0, those of a guess from signs and age (`SIGNS`) and of a reader who
+    knows each image's chance of being called narrowed (`CEILING`). `rows` is the cohort's table."""
+    images = frame.drop_duplicates("image_id").assign(seed=0)
+    scores = {SIGNS: from_facts(rows, known, ["signs", "age"]), CEILING: known["chance"]}
+    readers = [images.assign(arm=arm, score=images["image_id"].map(by)) for arm, by in scores.items()]
+    return pd.concat([frame, *readers], ignore_index=True)
 
 
 def followed(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """What each arm's test scores follow: arm, fact, estimate, low, high.
 
-    Standardised coefficients of a linear regression of the scores on the facts. Means over the seeds, with the middle
-    95 % over resampled patients; all are standardised over the test images. The last rows, `CEILING`, are those of a
-    reader who knows each image's chance of being called narrowed: nobody has to follow the foramen more than that.
+    Standardised coefficients of a linear regression of the scores on the facts; all are standardised over the test
+    images.
     """
-    test, tables = frame[frame["split"] == "test"], []
-    images = test.drop_duplicates("image_id")
-    perfect = images.assign(arm=CEILING, seed=0, score=images["image_id"].map(known["chance"]))
-    for arm, some in pd.concat([test, perfect]).groupby("arm", sort=False):
-        images = some.drop_duplicates("image_id").set_index("image_id")
-        by_seed = some.pivot(index="image_id", columns="seed", values="score").loc[images.index]
-        scores = by_seed.apply(zscore).mean(axis=1)
+    tables = []
+    for arm, images, scores in _arms(frame[frame["split"] == "test"], "score"):
         design = np.column_stack([np.ones(len(images)), known.loc[images.index, list(FACTS)].apply(zscore)])  # (n, 4)
-        weights = image_weights(images["patient_id"].to_numpy(), images["label"].to_numpy(), resamples, seed)
-        estimate = _least_squares(np.ones((1, len(images))), design, scores)[0, 1:]
-        draws = _least_squares(weights.astype(float), design, scores)[:, 1:]
-        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        tables.append(pd.DataFrame({"arm": arm, "fact": FACTS, "estimate": estimate, "low": low, "high": high}))
-    return pd.concat(tables, ignore_index=True)
+        table = _estimates(images, zscore(scores, axis=1), partial(_least_squares, design), resamples, seed)
+        tables.append(table.iloc[1:].assign(arm=arm, fact=FACTS))  # without the constant
+    return pd.concat(tables, ignore_index=True)[["arm", "fact", *INTERVAL]]
 
 
-def _least_squares(weights: np.ndarray, design: np.ndarray, values: pd.Series) -> np.ndarray:
+def _least_squares(design: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Coefficients (r, k) of `values` (n,) on `design` (n, k) under each row of weights (r, n)."""
     squares = np.einsum("rn,ni,nj->rij", weights, design, design, optimize=True)
-    products = weights @ (design * values.to_numpy()[:, None])
+    products = weights @ (design * values[:, None])
     return np.linalg.solve(squares, products[..., None])[..., 0]
 
 
-def within_fifths(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """AUROC of each arm among test images that show the signs alike: arm, fifth (1: fewest signs), n_images, auroc.
-
-    Means over the seeds; NaN in a fifth with one class.
+def within_fifths(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """AUROC of each arm among test images that show the signs alike: arm, fifth (1: fewest signs), n_images, estimate,
+    low, high. A fifth holds some spread of signs, so the guess from them is the floor; NaN in a fifth with one class.
     """
-    test = frame[frame["split"] == "test"]
-    images = test["image_id"].unique()
-    fifths = pd.qcut(known.loc[images, "signs"].rank(method="first"), FIFTHS, labels=range(1, FIFTHS + 1))
-    grouped = test.assign(fifth=test["image_id"].map(fifths).astype(int)).groupby(["arm", "fifth", "seed"])
-    areas = grouped.apply(_area, include_groups=False).groupby(["arm", "fifth"]).mean().loc[test["arm"].unique()]
-    counts = fifths.value_counts()
-    table = areas.rename("auroc").reset_index()
-    return table.assign(n_images=table["fifth"].map(counts).astype(int))[["arm", "fifth", "n_images", "auroc"]]
+    tables = []
+    for arm, images, scores in _arms(frame[frame["split"] == "test"], "score"):
+        rank = known.loc[images.index, "signs"].rank(method="first")
+        fifths = pd.qcut(rank, FIFTHS, labels=False).to_numpy()
+        measure = partial(_areas, images["label"].to_numpy(), [fifths == fifth for fifth in range(FIFTHS)])
+        facts = {"arm": arm, "fifth": range(1, FIFTHS + 1), "n_images": np.bincount(fifths)}
+        tables.append(_estimates(images, scores, measure, resamples, seed).clip(0, 1).assign(**facts))
+    return pd.concat(tables, ignore_index=True)[["arm", "fifth", "n_images", *INTERVAL]]
 
 
-def _area(some: pd.DataFrame) -> float:
-    return float(roc_auc_score(some["label"], some["score"])) if some["label"].nunique() > 1 else np.nan
+def _areas(labels: np.ndarray, parts: list[np.ndarray], weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """AUROC (r, parts) in each part of the images, under each row of weights (r, n)."""
+    found = [ranking_metrics(weights[:, part], labels[part], scores[part])["auroc"] for part in parts]
+    return np.stack(found, axis=1)
 
 
 def called_by_grade(frame: pd.DataFrame, known: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """How many test images of each worst true grade an arm calls positive: arm, grade, estimate, low, high (shares).
 
-    Means over the seeds, each at its own threshold, with the middle 95 % over resampled patients. `n_images` have the
-    grade, `labelled` is the share of them whose label says stenosis.
+    Each seed calls at its own threshold. `n_images` have the grade, `labelled` is the share of them whose label says
+    stenosis.
     """
     tables = []
-    for arm, some in called(frame).groupby("arm", sort=False):
-        images = some.drop_duplicates("image_id").set_index("image_id")
+    for arm, images, calls in _arms(called(frame), "called"):
         of_grade = pd.get_dummies(known.loc[images.index, "grade"], dtype=float)  # (n, grades)
-        positive = of_grade.mul(some.groupby("image_id")["called"].mean().loc[images.index], axis=0)
-        weights = image_weights(images["patient_id"].to_numpy(), images["label"].to_numpy(), resamples, seed)
-        draws = (weights @ positive.to_numpy()) / np.maximum(weights @ of_grade.to_numpy(), 1)
-        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        n_images = of_grade.sum()
-        columns = {"estimate": positive.sum() / n_images, "low": low, "high": high, "n_images": n_images.astype(int)}
-        table = pd.DataFrame({**columns, "labelled": of_grade.mul(images["label"], axis=0).sum() / n_images})
-        tables.append(table.rename_axis("grade").reset_index().assign(arm=arm))
-    return pd.concat(tables, ignore_index=True)[["arm", "grade", *columns, "labelled"]]
+        size, labelled = of_grade.sum().to_numpy(), of_grade.mul(images["label"], axis=0).sum().to_numpy()
+        facts = {"arm": arm, "grade": of_grade.columns, "n_images": size.astype(int), "labelled": labelled / size}
+        measure = partial(_shares, of_grade.to_numpy())
+        tables.append(_estimates(images, calls, measure, resamples, seed).clip(0, 1).assign(**facts))
+    return pd.concat(tables, ignore_index=True)[["arm", "grade", *INTERVAL, "n_images", "labelled"]]
+
+
+def _shares(members: np.ndarray, weights: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """The share that is positive (n,) of each group of images (`members`: n, groups), under each row of weights."""
+    return weights @ (members * positive[:, None]) / np.maximum(weights @ members, 1)
 
 
 def pointed(
-    attention: pd.DataFrame, openings: pd.DataFrame, patients: pd.Series, resamples: int = 2000, seed: int = 0
+    attention: pd.DataFrame,
+    openings: pd.DataFrame,
+    signs: pd.DataFrame,
+    patients: pd.Series,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> dict[str, float]:
-    """How often the most attended crop is that of the narrowest foramen: estimate, low, high, chance, n_images.
+    """How often the most attended crop is that of the narrowest foramen: estimate, low, high, n_images.
 
-    `attention` (image_id, seed, head_1 ... head_k), `openings` (mm; a column a foramen, k of them, by image_id) and
-    `patients` (by image_id) of the images that are asked about. Means over the seeds, middle 95 % over patients.
+    `attention` (image_id, seed, head_1 ... head_k), `openings` (mm) and `signs` (how strong), a column a foramen, k of
+    them, by image_id, and `patients` (by image_id) of the images that are asked about. Beside it, how often two rules
+    that see no foramen point there: `commonest`, always the one that is narrowest most often, and `most_signs`, the one
+    with the strongest signs; `over_signs`, `over_signs_low` and `over_signs_high` are the difference from the latter.
     """
     heads = [name for name in attention if name.startswith("head_")]
-    chosen = attention[heads].to_numpy().argmax(axis=1)
-    hit = chosen == openings.loc[attention["image_id"]].to_numpy().argmin(axis=1)
-    share = pd.Series(hit.astype(float)).groupby(attention["image_id"].to_numpy()).mean()
-    weights = image_weights(patients.loc[share.index].to_numpy(), np.zeros(len(share)), resamples, seed)
-    low, high = np.quantile(weights @ share.to_numpy() / weights.sum(axis=1), [0.025, 0.975])
-    return {"estimate": share.mean(), "low": low, "high": high, "chance": 1 / len(heads), "n_images": len(share)}
+    images = pd.DataFrame({"patient_id": patients.loc[openings.index], "label": 0})
+    narrowest = openings.to_numpy().argmin(axis=1)
+    chosen = attention.assign(chosen=attention[heads].to_numpy().argmax(axis=1))
+    by_seed = chosen.pivot(index="image_id", columns="seed", values="chosen").loc[images.index]
+    hits = by_seed.eq(narrowest, axis=0).to_numpy(float).T  # (k, n)
+    by_signs = (signs.loc[images.index].to_numpy().argmax(axis=1) == narrowest).astype(float)
+
+    everything = partial(_shares, np.ones((len(images), 1)))
+    found, over = (
+        _estimates(images, values, everything, resamples, seed).iloc[0] for values in (hits, hits - by_signs)
+    )
+    rules = {"commonest": np.bincount(narrowest).max() / len(images), "most_signs": by_signs.mean()}
+    rules |= {"over_signs": over["estimate"], "over_signs_low": over["low"], "over_signs_high": over["high"]}
+    return {**found.clip(0, 1).to_dict(), **rules, "n_images": len(images)}
+
+
+def _arms(test: pd.DataFrame, value: str) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:
+    """Each arm, its images (label and patient_id, by image_id) and a column's values for each seed (k, n)."""
+    for arm, some in test.groupby("arm", sort=False):
+        images = some.drop_duplicates("image_id").set_index("image_id")
+        yield str(arm), images, some.pivot(index="seed", columns="image_id", values=value)[images.index].to_numpy(float)
+
+
+def _estimates(images: pd.DataFrame, by_seed: np.ndarray, measure: Measure, resamples: int, seed: int) -> pd.DataFrame:
+    """What `measure` finds, a row for each of its m values: estimate (mean over the seeds), low, high.
+
+    `by_seed` (k, n) holds what each seed says of the images.
+    """
+    strata, patient = patient_strata(images["patient_id"].to_numpy(), images["label"].to_numpy())
+    weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient].astype(float)
+    points = np.stack([measure(np.ones((1, len(images))), values)[0] for values in by_seed])  # (k, m)
+    draws = np.stack([measure(weights, values) for values in by_seed])  # (k, r, m)
+    freedom = len(strata) - len(np.unique(strata))
+    rows = [
+        (points[:, i].mean(), *percentile_interval(points[:, i], draws[:, :, i], freedom, freedom / len(strata)))
+        if np.isfinite(points[:, i]).all()
+        else (np.nan, np.nan, np.nan)
+        for i in range(points.shape[1])
+    ]
+    return pd.DataFrame(rows, columns=INTERVAL)

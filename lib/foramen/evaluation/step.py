@@ -282,11 +282,12 @@ def overview(
     of_metric = [table[table["metric"] == plan.primary.metric] for table in (results, baselines)]
     arms = [arm for arm in of_metric[0]["arm"] if arm in on_ladder and arm in study.arms]
     level = of_metric[1].set_index("arm")["estimate"]
-    lines = {name: level[name] for name in (where_points_go.BLIND, where_points_go.CEILING) if name in level}
+    drawn = (where_points_go.BLIND, where_points_go.SIGNS, where_points_go.CEILING)
+    lines = {name: level[name] for name in drawn if name in level}
     i = films.included.set_index("image_id").index.get_loc(chosen["image_id"].iloc[0])
     region = preprocessing.place(study, films, study.arms[plan.primary.arm].region)[i]
-    drawn = stations(study, films, chosen["image_id"].iloc[0], arms, gathered)
-    return figures.overview(films.images[i], region, drawn, of_metric[0], lines, float(films.side_mm[i]))
+    on_the_way = stations(study, films, chosen["image_id"].iloc[0], arms, gathered)
+    return figures.overview(films.images[i], region, on_the_way, of_metric[0], lines, float(films.side_mm[i]))
 
 
 def stations(
@@ -351,12 +352,14 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
         return pd.DataFrame()
     truth, included = films.truth.set_index("image_id"), films.included.set_index("image_id")
     asked = included.index[(included["split"] == "test") & (truth["label_visible"] == 1)]
-    openings = truth.loc[asked, [f"narrowest_projected_mm_{level.replace('/', '_')}" for level in levels]]
+    keys = [level.replace("/", "_") for level in levels]
+    openings = truth.loc[asked, [f"narrowest_projected_mm_{key}" for key in keys]]
+    signs = truth.loc[asked, [f"disc_loss_{key}" for key in keys]]
     for arm in headed:
         found = [read_frame(study.paths.arm(arm, seed) / ATTENTION) for seed in study.seeds]
         table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
         plan, kept = study.plan, table[table["image_id"].isin(asked)]
-        found_at = shortcuts.pointed(kept, openings, included["patient_id"], plan.resamples, plan.seed)
+        found_at = shortcuts.pointed(kept, openings, signs, included["patient_id"], plan.resamples, plan.seed)
         rows.append({"arm": arm, **found_at})
     return pd.DataFrame(rows)
 

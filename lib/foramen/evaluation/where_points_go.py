@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-BLIND, FILM, CEILING = "metadata only", "film ceiling", "label-noise ceiling"  # of the baselines
+# Baselines. SIGNS sees no foramen, OPENING nothing but the narrowest one, measured without noise; CEILING errs by the
+# labels' noise alone.
+BLIND, SIGNS, OPENING, CEILING = "metadata only", "signs and age", "opening alone", "label-noise ceiling"
 
 
 def ladder(steps: Iterable[Sequence[str]], last: str) -> list[str]:
@@ -26,7 +28,7 @@ def measure(results: pd.DataFrame, baselines: pd.DataFrame, steps: pd.DataFrame,
     """
     level = 100 * pd.concat([results, baselines]).set_index("arm")["estimate"].dropna()
     tested = steps.set_index(["arm", "reference"])[["low", "high"]]
-    bars = [name for name in (BLIND, *arms, FILM, CEILING) if name in level]
+    bars = [name for name in (BLIND, *arms, OPENING, CEILING) if name in level]
     rows = []
     for before, what in zip(bars, bars[1:], strict=False):
         low, high = tested.loc[(what, before)] if (what, before) in tested.index else (None, None)

@@ -40,6 +40,10 @@ LINES: tuple[dict[str, Any], ...] = (  # of the reference, the primary arm and o
     {"color": BLUE, "marker": "o"},
     {"color": ORANGE, "linestyle": (0, (4, 1.5)), "marker": "D"},
 )
+READERS: dict[str, dict[str, Any]] = {
+    "signs and age": {"color": VERMILION, "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
+    "label-noise ceiling": {"color": "black", "linestyle": (0, (3, 2)), "marker": "none"},
+}
 
 
 @captioned
@@ -47,56 +51,46 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
     """Does the network read the foramen?
 
     Left: how much each arm's score follows the narrowest foramen, the signs beside it (disc loss, osteophytes) and age,
-    in one regression, with 95 % intervals; a network that reads the foramen has its circle far right of its square, as
-    far as that of a reader who errs by the labels' noise alone (label-noise ceiling).
-    Middle: among radiographs that show the signs alike, how well scores tell the label; a shortcut through the signs
-    stays near the dashed line of chance. Right: the share called positive by the worst true grade, beside the share
-    whose label says so (dashed).
+    in one regression; a network that reads the foramen has its circle right of its square. The last two rows are the
+    scale: a guess from signs and age, which sees no foramen, and a reader who errs by the labels' noise alone. Middle:
+    how well scores tell the label among radiographs that show the signs alike. Right: the share called positive by the
+    worst true grade. There a guess from the signs rises, too: what counts is the distance from its line. Bars: 95 %
+    intervals.
 
-    Used by notebook 08. The tables are `shortcuts.followed`, `within_fifths` and `called_by_grade`; the last two panels
-    show the `arms` given, at most three.
+    Used by notebook 08. The tables are `shortcuts.followed`, `within_fifths` and `called_by_grade` with the `readers`;
+    the last two panels show the `arms` given, at most three, and these.
     """
-    names = list(follows["arm"].unique())
-    height = max(2.5, 0.24 * len(names) + 0.7)
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, height), width_ratios=[1.15, 1, 1])
+    names, lines = list(follows["arm"].unique()), {**dict(zip(arms, LINES, strict=False)), **READERS}
+    height = max(2.6, 0.24 * len(names) + 0.8)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, height), width_ratios=[1.1, 1, 1])
     for shift, (fact, look) in zip((-0.2, 0, 0.2), FACTS.items(), strict=True):
         part = follows[follows["fact"] == fact].set_index("arm").loc[names]
         place = np.arange(len(names)) + shift
         intervals(left, part["estimate"], place, part["low"], part["high"], across=True, label=fact, **look)
     left.axvline(0, **REFERENCE)
-    left.set(
-        yticks=range(len(names)),
-        yticklabels=[fill(name, LABEL_WIDTH + 2) for name in names],
-        xlabel="standardised coefficient",
-        ylim=(len(names) - 0.4, -0.6),
-    )
-    figure.legend(
-        *left.get_legend_handles_labels(), loc="outside upper left", ncols=3, handletextpad=0, columnspacing=1
-    )
-    for arm, look in zip(arms, LINES, strict=False):
-        look = {"markersize": 4, "label": arm, **look}
-        middle.plot("fifth", "auroc", data=fifths[fifths["arm"] == arm], **look)
-        part = grades[grades["arm"] == arm]
-        intervals(right, part["grade"], 100 * part["estimate"], 100 * part["low"], 100 * part["high"], **look)
-    middle.axhline(0.5, **REFERENCE)
-    middle.set(xlabel="fifth of the radiographs,\nfrom fewest to most signs", ylabel="AUROC", ylim=(0.3, 1))
-    labelled = grades.drop_duplicates("grade")
-    dashed = {"color": "black", "linewidth": 0.9, "linestyle": (0, (3, 2)), "label": "labelled"}
-    right.plot(labelled["grade"], 100 * labelled["labelled"], **dashed)
-    right.set(xlabel="worst true grade", ylabel="called positive (%)", ylim=(0, 103), xticks=labelled["grade"])
-    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=4)
+    left.set(yticks=range(len(names)), ylim=(len(names) - 0.4, -0.6), xlabel="standardised coefficient")
+    left.set_yticklabels([fill(name, LABEL_WIDTH + 2) for name in names])
+    left.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3, handletextpad=0, columnspacing=0.8)
+    for cell, table, x in ((middle, fifths, "fifth"), (right, grades, "grade")):
+        for shift, (arm, look) in zip(np.linspace(-0.1, 0.1, len(lines)), lines.items(), strict=True):
+            part = table[table["arm"] == arm]
+            intervals(cell, part[x] + shift, part["estimate"], part["low"], part["high"], label=arm, **look)
+    middle.set(xlabel="fifth of the radiographs,\nfrom fewest to most signs", ylabel="AUROC", ylim=(None, 1.01))
+    right.set(xlabel="worst true grade", ylabel="share called positive", ylim=(0, 1.02))
+    right.set_xticks(sorted(grades["grade"].unique()))
+    figure.legend(*middle.get_legend_handles_labels(), loc="outside upper right", ncols=len(lines))
     table = follows.pivot(index="arm", columns="fact", values="estimate").loc[names].reset_index()
-    least, worst = labelled["grade"].min(), labelled["grade"].max()
-    by_grade = grades.pivot(index="arm", columns="grade", values="estimate").loc[list(arms)]
+    least, worst = grades["grade"].min(), grades["grade"].max()
+    by_grade = grades.pivot(index="arm", columns="grade", values="estimate").loc[list(lines)]
     shares = listing(f"{arm} {row[least]:.0%} and {row[worst]:.0%}" for arm, row in by_grade.iterrows())
     figure.set_label(f"""Standardised coefficients of narrowness and signs: {in_words(table, FOLLOWED)}. Called positive
-        at grade {least} and {worst}: {shares}. AUROC in the fifths of the signs: {_areas(fifths, arms)}.""")
+        at grade {least} and {worst}: {shares}. AUROC in the fifths of the signs: {_areas(fifths, list(lines))}.""")
     return figure
 
 
 def _areas(fifths: pd.DataFrame, arms: Sequence[str]) -> str:
     """The lowest and highest AUROC of each arm over the fifths, in words."""
-    found = fifths.groupby("arm")["auroc"].agg(["min", "max"]).loc[list(arms)].reset_index()
+    found = fifths.groupby("arm")["estimate"].agg(["min", "max"]).loc[list(arms)].reset_index()
     return in_words(found, "{arm} {min:.2f} to {max:.2f}")
 
 

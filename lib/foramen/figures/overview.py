@@ -42,8 +42,9 @@ def overview(
 
     Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given
     and its score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
-    without the radiograph and what the noise of the labels leaves within reach. Scale bar: 20 mm on the film.
-    Millimetres to a pixel are those of this film; those of the median film are in the table "scale".
+    without the radiograph, by a guess from signs beside the foramen and age, and at most, given the labels' noise.
+    Scale bar: 20 mm on the film. Millimetres to a pixel are those of this film; those of the median film are in the
+    table "scale".
 
     Used by notebook 06. `film` (S,S) and its `region` (x, y, half); `stations` by arm; `results` has arm, estimate, low
     and high of the metric; `lines` are baselines and ceilings by name.
@@ -104,16 +105,17 @@ def _legend(axes: Axes, lines: Mapping[str, float]) -> None:
 
 
 @captioned
-def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def waterfall(table: pd.DataFrame, metric: str = "accuracy", signs: float = np.nan) -> Figure:
     """Where the points go.
 
-    From what is known without the radiograph (dashed line) each bar rises, or falls, to the level of what stands
-    below it; grey is what no arm reaches: what the film shows and the arms miss, what it does not show, and the
-    errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not run, such as
-    another resolution or a cohort without variation of positioning, has no bar.
+    From what is known without the radiograph (lower dashed line) each bar rises, or falls, to the level of what stands
+    below it. Upper dashed line, where known: a guess from signs beside the foramen and age. Grey is what the last arm
+    does not reach: what the narrowest opening alone would tell if it were measured without noise, what a perfect reader
+    adds, and the errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not
+    run, such as another resolution or a cohort without variation of positioning, has no bar.
 
     Used by notebook 06. `table` is `where_points_go.measure`: what, start, end, low, high (per cent; the last two
-    of the difference, in points), kind.
+    of the difference, in points), kind; `signs` the level of the guess from signs and age (per cent).
     """
     floor = table["start"].iloc[0]
     figure, axes = plt.subplots(figsize=(PAGE, 2.6))
@@ -125,15 +127,18 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     for place, row in table.iterrows():
         top = max(row[["start", "end"]].max(), row["start"] + (row["high"] if row["high"] == row["high"] else 0))
         axes.text(place, top + 0.6, f"{row['end'] - row['start']:+.1f}", ha="center", fontsize=7)
-    axes.axhline(floor, **REFERENCE)
+    known = {name: level for name, level in (("metadata only", floor), ("signs and age", signs)) if np.isfinite(level)}
+    for name, level in known.items():
+        axes.axhline(level, **REFERENCE)
+        axes.annotate(f"{name} {level:.1f}", (axes.get_xlim()[1], level), (-2, -3), textcoords="offset points",
+                      fontsize=7, color=GREY, ha="right", va="top")  # fmt: skip
     edges = table["start"].iloc[1:]
     axes.hlines(edges, table.index[1:] - 0.69, table.index[1:] - 0.31, color="black", linewidth=0.6)
     axes.set_xticks(table.index, table["what"].str.replace(" ", "\n"), fontsize=7)
     axes.set(ylabel=f"{METRIC_NAMES[metric]} (%)", ylim=(table[["start", "end"]].min().min() - 4, 103))
-    axes.annotate(f"metadata only {floor:.1f}", (axes.get_xlim()[1], floor), (-2, -3), textcoords="offset points",
-                  fontsize=7, color=GREY, ha="right", va="top")  # fmt: skip
     steps = in_words(table.assign(rise=rise), "{what} {rise:+.1f}")
+    levels = listing(f"{name} {level:.1f} %" for name, level in known.items())
     figure.set_label(
-        f"Waterfall of {METRIC_NAMES[metric]} from {floor:.1f} % (metadata only) to 100 %, in points: {steps}."
+        f"Waterfall of {METRIC_NAMES[metric]} from metadata only to 100 %, in points: {steps}. Dashed: {levels}."
     )
     return figure
