@@ -76,6 +76,7 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
             part = table[table["arm"] == arm]
             intervals(cell, part[x] + shift, part["estimate"], part["low"], part["high"], label=arm, **look)
     middle.set(xlabel="fifth of the radiographs,\nfrom fewest to most signs", ylabel="AUROC", ylim=(None, 1.01))
+    middle.set_xticks(sorted(fifths["fifth"].unique()))
     right.set(xlabel="worst true grade", ylabel="share called positive", ylim=(0, 1.02))
     right.set_xticks(sorted(grades["grade"].unique()))
     figure.legend(*middle.get_legend_handles_labels(), loc="outside upper right", ncols=len(lines))
