@@ -158,9 +158,9 @@ def test_what_the_scores_follow_stands_before_the_comparison_with_the_paper(inde
     assert sections.index("results") < sections.index("reads") < sections.index("comparison")
     text = " ".join(index.find(id="reads").find_parent("section").get_text().split())
     assert (
-        "that of proposed the narrowest foramen with 0.65 (0.60 to 0.70) and the signs with 0.21 (0.16 to 0.26);"
-        in text
+        "The score of proposed follows the narrowest foramen more than the signs beside it, 0.65 (0.60 to 0.70)" in text
     )
+    assert "that of basic follows the narrowest foramen about as much as the signs" in text
     assert index.find(id="figure-score_follows").find_parent("section")["aria-labelledby"] == "reads"
 
 
