@@ -32,6 +32,7 @@ OWN = {
     "browsers",
     "films",
     "made_up_predictions",
+    "made_up_scores",
     "slurm",
     "stand_in",
 }

@@ -19,17 +19,18 @@ validation rows is called at 0.5 (`thresholds` says so).
 - `bootstrap`: resampled patients; `intervals`: what these and repeated seeds say of a mean
 - `results`: every metric of every arm; `baselines`: what they are read beside
 - `comparisons`, `factorial`, `subgroups`, `transfer`, `incremental`: differences; `multiple_testing`: Holm
+- `follows`: what a score follows beside the label, and AUROC and calls within groups of images
 - `paired_tests`: DeLong, McNemar, sign flip, for patients with several images
 - `variance`: what training patients, test patients, threshold and seed contribute
 
-Nothing here knows of a study. Notebooks 06 and 07 show all of it.
+Nothing here knows of a study. Notebooks 06 to 08 show all of it.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules={"curves", "incremental", "metrics"},
+    submodules={"curves", "follows", "incremental", "metrics"},
     submod_attrs={
         "baselines": ["baseline_estimates"],
         "bootstrap": ["patient_weights", "resample", "threshold_draws"],

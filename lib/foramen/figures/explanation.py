@@ -13,19 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from foramen.figures.drawing import in_words, intervals, listing, panels, picture, rows_of_pictures
-from foramen.figures.style import (
-    BLUE,
-    CLASSES,
-    GREY,
-    MARKERS,
-    ORANGE,
-    PAGE,
-    PALETTE,
-    REFERENCE,
-    SKY,
-    VERMILION,
-    captioned,
-)
+from foramen.figures.evaluation import LOOKS
+from foramen.figures.style import BLUE, CLASSES, GREY, MARKERS, PAGE, PALETTE, REFERENCE, SKY, VERMILION, captioned
 
 MEASURES = {"pointing_game": "peak at a foramen (share)", "auprc": "area under precision-recall"}
 LABEL_WIDTH, NOTE_WIDTH = 12, 34  # characters beside and under a picture
@@ -34,12 +23,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "signs": {"color": VERMILION, "marker": "s"},
     "age": {"color": GREY, "marker": "D"},
 }
-FOLLOWED = "{arm} {narrowness:.2f} and {signs:.2f}"
-LINES: tuple[dict[str, Any], ...] = (  # of the reference, the primary arm and one more
-    {"color": GREY, "linestyle": (0, (1, 1)), "marker": "s"},
-    {"color": BLUE, "marker": "o"},
-    {"color": ORANGE, "linestyle": (0, (4, 1.5)), "marker": "D"},
-)
+FOLLOWED, RANGE = "{arm} {narrowness:.2f} and {signs:.2f}", "{arm} {min:.2f} to {max:.2f}"
 READERS: dict[str, dict[str, Any]] = {
     "signs and age": {"color": VERMILION, "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
     "label-noise ceiling": {"color": "black", "linestyle": (0, (3, 2)), "marker": "none"},
@@ -57,10 +41,10 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
     worst true grade. There a guess from the signs rises, too: what counts is the distance from its line. Bars: 95 %
     intervals.
 
-    Used by notebook 08. The tables are `shortcuts.followed`, `within_fifths` and `called_by_grade` with the `readers`;
-    the last two panels show the `arms` given, at most three, and these.
+    Used by notebook 08. The tables are `follows.followed`, `shortcuts.within_fifths` and `follows.called_by`, all with
+    the two readers; the last two panels show the `arms` given, at most three (the primary arm last), and these.
     """
-    names, lines = list(follows["arm"].unique()), {**dict(zip(arms, LINES, strict=False)), **READERS}
+    names, lines = list(follows["arm"].unique()), {**dict(zip(arms, LOOKS, strict=False)), **READERS}
     height = max(2.6, 0.24 * len(names) + 0.8)
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, height), width_ratios=[1.1, 1, 1])
     for shift, (fact, look) in zip((-0.2, 0, 0.2), FACTS.items(), strict=True):
@@ -84,15 +68,10 @@ def score_follows(follows: pd.DataFrame, fifths: pd.DataFrame, grades: pd.DataFr
     least, worst = grades["grade"].min(), grades["grade"].max()
     by_grade = grades.pivot(index="arm", columns="grade", values="estimate").loc[list(lines)]
     shares = listing(f"{arm} {row[least]:.0%} and {row[worst]:.0%}" for arm, row in by_grade.iterrows())
+    areas = fifths.groupby("arm")["estimate"].agg(["min", "max"]).loc[list(lines)].reset_index()
     figure.set_label(f"""Standardised coefficients of narrowness and signs: {in_words(table, FOLLOWED)}. Called positive
-        at grade {least} and {worst}: {shares}. AUROC in the fifths of the signs: {_areas(fifths, list(lines))}.""")
+        at grade {least} and {worst}: {shares}. AUROC in the fifths of the signs: {in_words(areas, RANGE)}.""")
     return figure
-
-
-def _areas(fifths: pd.DataFrame, arms: Sequence[str]) -> str:
-    """The lowest and highest AUROC of each arm over the fifths, in words."""
-    found = fifths.groupby("arm")["estimate"].agg(["min", "max"]).loc[list(arms)].reset_index()
-    return in_words(found, "{arm} {min:.2f} to {max:.2f}")
 
 
 @captioned

@@ -1,0 +1,62 @@
+"""What a score follows: scores that are built from known facts are seen through."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diagnostic_accuracy import follows
+from made_up_scores import N, frame, known
+
+FACTS = ["signs", "narrowness", "age"]
+
+
+def test_a_score_made_of_one_fact_follows_that_fact_alone():
+    facts = known()
+    table = follows.followed(
+        frame(reader=facts["narrowness"].to_numpy(), cheat=facts["signs"].to_numpy()), facts[FACTS], resamples=200
+    ).set_index(["arm", "fact"])
+    assert table.loc[("reader", "narrowness"), "estimate"] > 0.95 and table.loc[("cheat", "signs"), "estimate"] > 0.95
+    for arm, fact in (("reader", "signs"), ("reader", "age"), ("cheat", "narrowness"), ("cheat", "age")):
+        row = table.loc[(arm, fact)]
+        assert row.low < 0.02 and row.high > -0.02 and abs(row.estimate) < 0.05, (arm, fact)
+    assert (table.low < table.estimate).all() and (table.estimate < table.high).all()
+
+
+def test_coefficients_are_those_of_numpys_least_squares():
+    facts, given = known(), frame(mixed=known().eval("0.3 * signs + 0.6 * narrowness").to_numpy())
+    table = follows.followed(given, facts[FACTS], resamples=100).set_index(["arm", "fact"]).loc["mixed"].estimate
+    one = given[given.seed == 1].set_index("image_id").score
+    both = np.mean(
+        [(s - s.mean()) / s.std() for s in (one.to_numpy(), given[given.seed == 2].score.to_numpy())], axis=0
+    )
+    facts = facts[["signs", "narrowness", "age"]]
+    design = np.column_stack([np.ones(N), (facts - facts.mean()) / facts.std(ddof=0)])
+    expected = np.linalg.lstsq(design, both, rcond=None)[0][1:]
+    assert table.to_numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_reader_calls_more_positive_the_worse_the_grade_and_a_coin_does_not():
+    facts = known()
+    facts["grade"] = pd.qcut(facts["narrowness"], 4, labels=False)
+    given = frame(reader=facts["narrowness"].to_numpy(), coin=np.random.default_rng(5).standard_normal(N))
+    validation = given.assign(split="val", patient_id=given["patient_id"] + "v")
+    table = follows.called_by(pd.concat([given, validation]), facts["grade"], 200).set_index(["arm", "grade"])
+    assert (table["n_images"] == N // 4).all() and (table["low"] <= table["estimate"]).all()
+    assert (table["estimate"] <= table["high"]).all() and table[["low", "high"]].stack().between(0, 1).all()
+    reader, coin, labelled = table.loc["reader", "estimate"], table.loc["coin"], table.loc["reader", "labelled"]
+    assert reader.is_monotonic_increasing and reader.iloc[0] < 0.1 and reader.iloc[-1] > 0.9
+    assert coin["estimate"].between(0.35, 0.65).all() and labelled.is_monotonic_increasing
+    one = given[(given["arm"] == "coin") & (given["seed"] == 1)].set_index("image_id")
+    assert labelled[3] == pytest.approx(one["label"][facts["grade"] == 3].mean())
+
+
+def test_an_interval_counts_the_seeds_too():
+    facts, rng = known(), np.random.default_rng(6)
+    alike = frame(reader=facts["narrowness"].to_numpy())
+    apart = alike.assign(score=alike["score"] + alike["seed"].map({1: 0.0, 2: 1.0}) * rng.standard_normal(2 * N))
+    for measure, known_facts in (
+        (follows.followed, facts[FACTS]),
+        (follows.within, (facts["signs"] > 0).rename("many")),
+    ):
+        one, other = (measure(some, known_facts, 200) for some in (alike, apart))
+        assert (other.high - other.low).mean() > 1.5 * (one.high - one.low).mean(), measure
