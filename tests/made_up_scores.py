@@ -23,7 +23,7 @@ def frame(**scores: np.ndarray) -> pd.DataFrame:
     label = (facts["narrowness"] + rng.standard_normal(N) > 0).astype(int).to_numpy()
     rows = {"image_id": facts.index, "patient_id": [f"P{i // 2}" for i in range(N)], "split": "test", "label": label}
     parts = [
-        pd.DataFrame({**rows, "arm": arm, "seed": seed, "score": score + 0.1 * rng.standard_normal(N)})
+        pd.DataFrame({**rows, "arm": arm, "seed": seed, "score": 0.5 + (score + 0.1 * rng.standard_normal(N)) / 20})
         for arm, score in scores.items()
         for seed in (1, 2)
     ]

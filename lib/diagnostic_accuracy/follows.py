@@ -3,7 +3,7 @@
 A classifier can be right for another reason than it should be (Geirhos et al. 2020, Shortcut learning in deep neural
 networks). Facts by image_id tell: which of them a score follows, what it tells among images that share one, and which
 images it calls positive. Estimates are means over the seeds of the test images of a predictions table; their intervals
-count patients and seeds (`intervals`).
+count patients and seeds (`intervals`). A fact or group that is not known of every test image raises ValueError.
 
     from diagnostic_accuracy import follows
 
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import zscore
 
+from diagnostic_accuracy import table
 from diagnostic_accuracy.bootstrap import patient_strata, patient_weights
 from diagnostic_accuracy.intervals import percentile_interval
 from diagnostic_accuracy.metrics import ranking_metrics
@@ -32,12 +33,23 @@ def followed(frame: pd.DataFrame, facts: pd.DataFrame, resamples: int = 2000, se
 
     Standardised coefficients of one linear regression of the scores on all `facts` (numbers, by image_id).
     """
-    tables = []
-    for arm, images, scores in _by_arm(frame[frame["split"] == "test"], "score"):
+    tables, test = [], _known(frame, facts)
+    for arm, images, scores in _by_arm(test, "score"):
         design = np.column_stack([np.ones(len(images)), facts.loc[images.index].apply(zscore)])  # (n, facts + 1)
-        table = estimated(images, zscore(scores, axis=1), partial(_least_squares, design), resamples, seed)
-        tables.append(table.iloc[1:].assign(arm=arm, fact=list(facts)))  # without the constant
+        found = estimated(images, zscore(scores, axis=1), partial(_least_squares, design), resamples, seed)
+        tables.append(found.iloc[1:].assign(arm=arm, fact=list(facts)))  # without the constant
     return pd.concat(tables, ignore_index=True)[["arm", "fact", *INTERVAL]]
+
+
+def leaning(coefficients: pd.DataFrame, arm: str, fact: str, other: str) -> str:
+    """Does an arm follow one fact more? `more than`, `less than` or, where intervals meet, `about as much as`.
+
+    `coefficients` are those of `followed`.
+    """
+    of = coefficients[coefficients["arm"] == arm].set_index("fact")
+    if of.loc[fact, "low"] > of.loc[other, "high"]:
+        return "more than"
+    return "less than" if of.loc[fact, "high"] < of.loc[other, "low"] else "about as much as"
 
 
 def _least_squares(design: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -52,8 +64,8 @@ def within(frame: pd.DataFrame, group: pd.Series, resamples: int = 2000, seed: i
 
     `group` is by image_id; its column is named as it is. NaN in a group with one class.
     """
-    tables = []
-    for arm, images, scores in _by_arm(frame[frame["split"] == "test"], "score"):
+    tables, test = [], _known(frame, group.to_frame())
+    for arm, images, scores in _by_arm(test, "score"):
         members = pd.get_dummies(group.loc[images.index], dtype=bool)
         measure = partial(_areas, images["label"].to_numpy(), members.to_numpy().T)
         facts = {"arm": arm, str(group.name): members.columns, "n_images": members.sum().to_numpy()}
@@ -73,6 +85,7 @@ def called_by(frame: pd.DataFrame, group: pd.Series, resamples: int = 2000, seed
     Each seed calls at its own threshold. `n_images` are in the group, `labelled` is the share of them whose label is 1.
     """
     tables = []
+    _known(frame, group.to_frame())
     for arm, images, calls in _by_arm(called(frame), "called"):
         members = pd.get_dummies(group.loc[images.index], dtype=float)  # (n, groups)
         size, labelled = members.sum().to_numpy(), members.mul(images["label"], axis=0).sum().to_numpy()
@@ -111,6 +124,20 @@ def estimated(
         for i in range(points.shape[1])
     ]
     return pd.DataFrame(rows, columns=INTERVAL)
+
+
+def _known(frame: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the test split; ValueError where the table cannot be evaluated or a fact of one is unknown."""
+    table.check(frame)
+    test = frame[frame["split"] == "test"]
+    unknown = facts.reindex(test["image_id"].unique()).isna()
+    if faults := [
+        f"{fact}: unknown of {int(of.sum())} test images, first {of.idxmax()}"
+        for fact, of in unknown.items()
+        if of.any()
+    ]:
+        raise ValueError("\n".join(faults))
+    return test
 
 
 def _by_arm(test: pd.DataFrame, value: str) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:

@@ -53,10 +53,34 @@ def test_a_reader_calls_more_positive_the_worse_the_grade_and_a_coin_does_not():
 def test_an_interval_counts_the_seeds_too():
     facts, rng = known(), np.random.default_rng(6)
     alike = frame(reader=facts["narrowness"].to_numpy())
-    apart = alike.assign(score=alike["score"] + alike["seed"].map({1: 0.0, 2: 1.0}) * rng.standard_normal(2 * N))
+    apart = alike.assign(score=alike["score"] + alike["seed"].map({1: 0.0, 2: 1.0}) * rng.standard_normal(2 * N) / 20)
     for measure, known_facts in (
         (follows.followed, facts[FACTS]),
         (follows.within, (facts["signs"] > 0).rename("many")),
     ):
         one, other = (measure(some, known_facts, 200) for some in (alike, apart))
         assert (other.high - other.low).mean() > 1.5 * (one.high - one.low).mean(), measure
+
+
+def test_what_is_followed_more_is_said_as_the_intervals_allow():
+    table = pd.DataFrame(
+        {"arm": "net", "fact": ["a", "b"], "estimate": [0.6, 0.2], "low": [0.5, 0.1], "high": [0.7, 0.3]}
+    )
+    assert follows.leaning(table, "net", "a", "b") == "more than"
+    assert follows.leaning(table, "net", "b", "a") == "less than"
+    assert follows.leaning(table.assign(low=[0.25, 0.1]), "net", "a", "b") == "about as much as"
+
+
+def test_facts_that_are_not_known_are_named_all_at_once():
+    facts = known()[FACTS].drop(index="I7")
+    facts.loc["I9", "age"] = np.nan
+    given = frame(reader=known()["narrowness"].to_numpy())
+    with pytest.raises(
+        ValueError, match="(?s)signs: unknown of 1 test images, first I7.*age: unknown of 2 test images"
+    ):
+        follows.followed(given, facts, 20)
+    for grouped in (follows.within, follows.called_by):
+        with pytest.raises(ValueError, match="site: unknown of 1 test images, first I7"):
+            grouped(given, pd.Series("A", index=facts.index, name="site"), 20)
+    with pytest.raises(ValueError, match="score is no number from 0 to 1"):
+        follows.followed(given.assign(score=7), known()[FACTS], 20)

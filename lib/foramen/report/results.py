@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+import diagnostic_accuracy as accuracy
 from foramen.evaluation import step
 from foramen.figures import METRIC_NAMES
 from foramen.study.model import Study
@@ -53,6 +54,11 @@ def percent(row: Mapping[str, Any]) -> tuple[str, str]:
     return f"{100 * row['estimate']:.1f}", interval
 
 
+def leaning(follows: list[dict[str, Any]], arm: str) -> str:
+    """Does the score of an arm follow narrowness more than the signs? In the words of `follows.leaning`."""
+    return accuracy.follows.leaning(pd.DataFrame(follows), arm, "narrowness", "signs")
+
+
 def headline(study: Study) -> dict[str, Any]:
     """The primary contrast: its row of gains.csv, what its interval allows to say, the test set's size, what the scores
     of both arms follow.
@@ -70,8 +76,7 @@ def headline(study: Study) -> dict[str, Any]:
         facts["reference_at_chance"] = "{estimate:.2f}, {low:.2f} to {high:.2f}".format(**reference)
     facts["collapsed"] = collapsed(study).get(primary.arm, "")
     facts["held"] = row_of(folder, "equal_specificity", primary.arm)
-    follows = rows(read(folder, "score_follows"))
-    facts["follows"] = {arm: {row["fact"]: row for row in follows if row["arm"] == arm} for arm in study.arms}
+    facts["follows"] = rows(read(folder, "score_follows"))
     return {**row, **facts, "verdict": verdict(row.get("low"), row.get("high"))}
 
 
