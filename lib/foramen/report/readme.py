@@ -15,23 +15,24 @@ from foramen.report.results import read, rows
 
 START = "<!-- {block}: written by `python -m foramen.report.readme` from reports/{study} -->"
 END = "<!-- end of {block} -->"
-# The pages, and the blocks on each with the study that a block is of. Each has a template `readme_<block>.md.j2`.
+# The pages, and the blocks on each with the study that a block is of. Each block has a template `readme_<block>.md.j2`,
+# which may serve several studies.
 PAGES = {
-    "README.md": {"findings": "default", "elsewhere": "shift"},
-    "docs/results.md": {name: name for name in ("default", "nuisance", "between", "shift")},
-    "docs/studies.md": {"cost": "default"},
+    "README.md": [("findings", "default"), ("elsewhere", "shift")],
+    "docs/results.md": [("ladder", "default"), *((name, name) for name in ("nuisance", "between", "shift"))],
+    "docs/studies.md": [("cost", "default")],
 }
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 
 
 def current(page: str, text: str) -> str:
     """The text of a page with today's blocks between its marks. Raises ValueError where marks are missing."""
-    for name, study in PAGES[page].items():
+    for name, study in PAGES[page]:
         start, end = START.format(block=name, study=study), END.format(block=name)
         before, found, rest = text.partition(start)
         _, mark, after = rest.partition(end)
         if not (found and mark):
-            raise ValueError(f"{page}: the marks around {name} are missing")
+            raise ValueError(f"{page}: the marks around {name} of {study} are missing")
         text = f"{before}{start}\n\n{block(name, study)}\n\n{end}{after}"
     return text
 
@@ -47,7 +48,7 @@ def block(name: str, study: str) -> str:
 def quoted(study: str) -> list[str]:
     """The tables of results of a report that the pages quote; what a run cost is none."""
     found = set()
-    for name in [name for blocks in PAGES.values() for name, of in blocks.items() if of == study]:
+    for name in dict.fromkeys(name for blocks in PAGES.values() for name, of in blocks if of == study):
         template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
         found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
     return sorted(found - {"metrics", "cost"})
