@@ -121,6 +121,18 @@ def test_no_random_change_leaves_the_view_alone():
     assert torch.equal(random_changes.random_affine(theta, none, torch.Generator()), theta)
 
 
+def test_a_tall_view_is_turned_in_its_own_coordinates():
+    """As the documentation says: twice as high as wide, rows turn by about twice the angle, columns by about half."""
+    limits = random_changes.pose_limits(4, 0, 0)
+    theta = geometry.crop_frame(1.0, shape=(64, 32))[None, :2]
+    (matrix,) = random_changes.random_affine(theta, limits, torch.Generator().manual_seed(1))[..., :2]
+    angle = float(random_changes.random_poses(1, limits, torch.Generator().manual_seed(1))[0, 0])
+    rows, columns = matrix[:, 0], matrix[:, 1]  # where the input's rightward and downward steps lead on the image
+    assert abs(angle) > 0.01
+    assert torch.atan2(rows[1], rows[0]).item() == pytest.approx(np.arctan(2 * np.tan(angle)))
+    assert torch.atan2(-columns[0], columns[1]).item() == pytest.approx(np.arctan(np.tan(angle) / 2))
+
+
 def test_random_gain_changes_contrast_about_the_mean():
     batch = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     changed = random_changes.random_gain(batch, 0.5, torch.Generator().manual_seed(0))

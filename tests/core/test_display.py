@@ -28,8 +28,12 @@ def test_a_sentence_formats_its_numbers_and_misses_none():
      (0.6, 0.6, "0.100 above training loss."), (0.4, 0.6, "0.100 below training loss.")],
 )  # fmt: skip
 def test_how_a_training_ended(val_loss: float, val_auroc: float, said: str):
-    history = pd.DataFrame([{"train_loss": 0.5, "val_loss": val_loss, "val_auroc": val_auroc, "images_per_second": 9}])
-    assert said in " ".join(readings("fine_tuning").training(history).split())
+    row = {"epoch": 1, "train_loss": 0.5, "val_loss": val_loss, "val_auroc": val_auroc, "images_per_second": 9}
+    history = pd.DataFrame([row, row | {"epoch": 2, "val_loss": 9.0}])  # the first epoch was kept
+    text = " ".join(readings("fine_tuning").training(history, 1, 0.0).split())
+    assert said in text and text.startswith("After 1 epoch:")
+    smoothed = readings("fine_tuning").training(history, 1, 0.1)
+    assert "training loss 0.500" in smoothed and "above" not in smoothed and "overfitted" not in smoothed
 
 
 def test_the_verdict_on_an_stn():

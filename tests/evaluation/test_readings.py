@@ -25,8 +25,19 @@ def difference(gain: float, low: float, high: float, **more: object) -> pd.Serie
     [
         (difference(5, 1, 9), "a **gain**"),
         (difference(5, -1, 11), "the interval includes zero, so we claim no gain"),
-        (difference(5, -1, 11, p_equivalence=0.3), "equivalence is not shown either (two one-sided tests, p: 0.300)"),
-        (difference(1, -1, 2, p_equivalence=0.01), "**equivalent** within the margin (two one-sided tests, p: 0.010)"),
+        (
+            difference(5, -1, 11, p_equivalence=0.3),
+            "that it is smaller than the margin is not shown either (two one-sided tests, p: 0.300)",
+        ),
+        (
+            difference(0.5, -1, 2, p_equivalence=0.01),
+            "no gain; **smaller than the margin** (two one-sided tests, p: 0.010)",
+        ),
+        (
+            difference(0.7, 0.1, 1.3, p_equivalence=0.001, p_holm=0.2),
+            "**not significant after Holm correction** (p: 0.200); **smaller than the margin**",
+        ),
+        (difference(0.7, 0.1, 1.3, p_equivalence=0.001, p_holm=0.02), "a **gain**; **smaller than the margin**"),
         (difference(5, -1, 11, p_equivalence=np.nan), "so we claim no gain"),
         (difference(5, 1, 9, note="two seeds cannot tell"), "a **gain** (two seeds cannot tell)"),
         (difference(-5, -9, -1), "a **loss**"),

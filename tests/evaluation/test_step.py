@@ -12,7 +12,10 @@ TALL = {"region": "detected", "stn": "self_supervised", "input": [64, 64]}
     ("arm", "before", "word"),
     [
         ({"region": "detected"}, {}, "region"),
-        ({"region": "detected", "trainable": "head"}, {"region": "detected"}, ""),
+        ({"region": "detected", "trainable": "head"}, {"region": "detected"}, "last layers"),
+        ({"region": "detected"}, {"region": "detected", "trainable": "head"}, "fine-tuned"),
+        ({"region": "detected", "initialisation": "random"}, {}, "random weights"),
+        ({}, {}, ""),
         ({"equalization": "global"}, {}, "equalized"),
         ({"flip": "canonical"}, {"flip": "random"}, "mirrored"),
         ({"flip": "random"}, {}, "random flip"),

@@ -47,3 +47,13 @@ def test_what_is_not_known_has_no_bar():
     )
     table = where_points_go.measure(levels(proposed=0.8), baselines, steps, ["proposed"])
     assert list(table["what"]) == ["proposed", "not reached"]
+
+
+def test_what_the_last_arm_exceeds_is_no_gap():
+    baselines = levels(**{"metadata only": 0.6, "opening alone": 0.85, "label-noise ceiling": 0.9})
+    steps = pd.DataFrame(columns=["arm", "reference", "low", "high"])
+    table = where_points_go.measure(levels(proposed=0.87), baselines, steps, ["proposed"])
+    assert list(table["what"]) == ["proposed", "label-noise ceiling", "without label noise"]
+    assert table["end"].tolist() == pytest.approx([87, 90, 100])
+    table = where_points_go.measure(levels(proposed=0.95), baselines, steps, ["proposed"])
+    assert list(table["what"]) == ["proposed", "not reached"]

@@ -191,6 +191,15 @@ def test_only_training_films_are_learned_from(tmp_path, monkeypatch):
     assert len(learned) == len(ends) == (made.included["split"] == "train").sum() < len(made.included)
 
 
+def test_a_learning_curve_teaches_the_detector_by_its_share_of_patients(tmp_path, monkeypatch):
+    study = study_of(tmp_path, monkeypatch)
+    few = study.model_copy(update={"training": study.training.model_copy(update={"share": 0.5})})
+    made = cohort.prepare(study)
+    learned, _ = step._lesson(few, made, tmp_path)
+    assert len(learned) == cohort.learned_from(few, made).sum() < len(step._lesson(study, made, tmp_path)[0])
+    assert few.stage("regions") != study.stage("regions")
+
+
 def test_no_known_pose_is_said_with_the_way_out(tmp_path, monkeypatch):
     study = study_of(tmp_path, monkeypatch)
     made = cohort.prepare(study)

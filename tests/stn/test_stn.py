@@ -13,6 +13,8 @@ from foramen.stn import diagnostics, step
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import SpatialTransformer, standardised_disc
 from foramen.study.model import Arm, Run, Study
+from foramen.training import backbone
+from foramen.training.classifier import Classifier
 
 SIZE = 64
 
@@ -271,6 +273,33 @@ def test_true_pose_puts_the_foraminal_column_into_the_middle_of_the_output():
     torch.testing.assert_close(middle, torch.tensor([0.2, 0.1]), atol=1e-6, rtol=0)
 
 
+def test_an_unknown_pose_spoils_no_other():
+    """A film without keypoints has no pose: others are still taught, and the recovery is that of the known ones."""
+    study = study_of()
+    poses = pd.DataFrame(np.random.default_rng(0).uniform(0.1, 0.3, (6, 4)), columns=step.POSE_COLUMNS)
+    poses.loc[1] = np.nan
+    rows = pd.DataFrame({"side": ["L"] * 6, "split": ["train"] * 4 + ["val"] * 2, "patient_id": list("abcdef")})
+    films = SimpleNamespace(included=rows, poses=poses)
+    given = diagnostics.target_poses(*step.known_poses(study, films, Arm()))
+    assert given.isfinite().all(dim=1).tolist() == [True, False, True, True, True, True]
+    assert step._lesson(study, films, "true_pose").tolist() == [0, 2, 3]
+    assert step._lesson(study, films, "self_supervised").tolist() == [0, 1, 2, 3]
+    known = diagnostics.mirrored_poses(*step.known_poses(study, films, Arm()))
+    assert list(diagnostics.recovery(np.nan_to_num(known), known).values()) == pytest.approx([1.0] * 4)
+    assert step._lesson(study, SimpleNamespace(included=rows, poses=None), "true_pose").size == 0
+
+
+def test_only_a_transformer_that_was_not_taught_learns_its_statistics_with_the_classifier():
+    study, images = study_of(), necks(random_poses(8)) / 255.0
+    for way, moves in (("joint", True), ("self_supervised", False)):
+        transformer = step.build(study.run(way, 1))
+        transformer.taught = way != "joint"  # as `initial_transformer` leaves it
+        model = Classifier(transformer, backbone.create("resnet50", None, 1)).train()
+        before = transformer.localisation[1].running_mean.clone()
+        model.sample_input(images)
+        assert torch.equal(before, transformer.localisation[1].running_mean) != moves
+
+
 def test_what_a_view_reads_of_an_image():
     middle = geometry.crop_frame(2.0)[:2]
     aside = geometry.crop_frame(2.0, (0.5, 0.0))[:2]
@@ -290,8 +319,20 @@ def test_a_foramen_that_is_cut_off_is_noticed():
     films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "L", "R"]}), masks=masks)
     theta = geometry.crop_frame(2.0, (-0.5, 0.0))[:2].expand(3, 2, 3)
 
-    def in_view(arm: Arm) -> float:
-        return diagnostics.foramina_in_view(theta, step.foramen_masks(study, arm, films, np.arange(3)))
+    def in_view(arm: Arm) -> list[bool]:
+        masks, held = step.foramen_masks(study, arm, films, np.arange(3))
+        assert held.all()  # by the whole film
+        return diagnostics.foramina_in_view(theta, masks).tolist()
 
-    assert in_view(Arm(flip="canonical")) == pytest.approx(2 / 3)
-    assert in_view(Arm()) == pytest.approx(1 / 3)
+    assert in_view(Arm(flip="canonical")) == [True, False, True]
+    assert in_view(Arm()) == [True, False, False]
+
+
+def test_a_foramen_beyond_the_region_is_noticed():
+    """The masks of a region hold nothing of a foramen that it lost; so the region is asked, too."""
+    study = study_of()
+    masks = np.zeros((2, 64, 64), np.uint8)
+    masks[0, 30:34, 30:34] = masks[1, 30:34, :4] = 4
+    films = SimpleNamespace(included=pd.DataFrame({"side": ["L", "L"]}), masks=masks)
+    cut, held = step.foramen_masks(study, Arm(region="fixed"), films, np.arange(2))
+    assert held.tolist() == [True, False] and cut[0].any() and not cut[1].any()

@@ -78,6 +78,7 @@ def test_study_survives_being_written_and_read(tmp_path: Path):
         ("evaluation.external=3", "evaluation.external: should be a valid dictionary"),
         ("evaluation.external={basic: reads.csv}", "evaluation.external.basic: an arm has that name, too"),
         ("split={test: 0.6, validation: 0.5}", "split: test and validation share add up to 1.1"),
+        ("arms.basic={trainable: head, stn: joint}", "arms.basic.stn: joint learns with the classifier"),
         ("arms.basic={trainable: head, flip: random}", "arms.basic.flip: random changes an image each time"),
         ("cohort.source=manifest", "cohort.manifest.path: give your table"),
         ("cohort.manifest.labels={maybe: 2}", "cohort.manifest.labels.maybe: should be less than or equal to 1"),

@@ -21,7 +21,11 @@ def random_poses(n: int, limits: torch.Tensor, generator: torch.Generator) -> to
 
 
 def random_affine(theta: torch.Tensor, limits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """`theta` (n, 2, 3), or (n, k, 2, 3), followed by a random pose each: the same output, moved about its centre."""
+    """`theta` (n, 2, 3), or (n, k, 2, 3), followed by a random pose each: the same output, moved about its centre.
+
+    The pose is one in the output's own coordinates, -1 to 1 on both axes. An output that is k times as high as wide is
+    therefore sheared, too: by a small angle a its rows turn by about k a, its columns by a / k.
+    """
     poses = random_poses(theta.numel() // 6, limits, generator)
     return theta @ geometry.matrices(poses).view(*theta.shape[:-2], 3, 3).to(theta.device)
 

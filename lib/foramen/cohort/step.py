@@ -146,7 +146,7 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     image_ids = manifest.loc[kept.index, "image_id"]
     for name in ("truth.parquet", "masks.npy", "poses.parquet", "regions.parquet"):  # that this study had before
         (folder / name).unlink(missing_ok=True)
-    if source.keypoints is not None:
+    if source.keypoints:
         write_frame(folder / "poses.parquet", source.poses(kept).assign(image_id=image_ids))
     if kept["region_left"].notna().any():
         write_frame(folder / "regions.parquet", _regions(kept).assign(image_id=image_ids))

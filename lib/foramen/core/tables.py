@@ -16,7 +16,7 @@ from foramen.core.files import write_text
 
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
-_P_COLUMNS = ("p_value", "p_holm")
+_P_COLUMNS = ("p_value", "p_holm", "p_equivalence")
 _POINTS = ("gain", "slope", "detectable", "difference", "sd", "change", "inflation")  # percentage points
 _LIMITS = ("low", "high", "paper_low", "paper_high", "change_low", "change_high", "interaction_low", "interaction_high")
 # like limits, in points where one above is

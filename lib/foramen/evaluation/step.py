@@ -304,10 +304,8 @@ def stations(
     for run in (study.run(arm, seed) for arm in arms if arm in study.arms):
         model, image = fine_tuning.load_model(run), fine_tuning.inputs(run, index)
         with torch.inference_mode():
-            theta, given = (
-                model.transformer.theta(image).reshape(-1, 2, 3).numpy(),
-                model.sample_input(image)[0].numpy(),
-            )
+            theta = model.transformer.theta(image).reshape(-1, 2, 3).numpy()
+            given = model.sample_input(image)[0].numpy()
         height = preprocessing.side_mm(study, films, run.switches.region)[index] * np.hypot(*theta[0, :, 1])
         scale, name = float(height[0]) / given.shape[-2], _last_switch(run.switches, before)
         found[run.arm] = Station(name, image[0, 0].numpy(), theta, given, scores[run.arm], scale)
@@ -319,6 +317,8 @@ def _last_switch(arm: Arm, before: Arm) -> str:
     """What an arm does that the one before it does not."""
     words = {
         "region": "region",
+        "initialisation": "random weights" if arm.initialisation == "random" else "pre-trained",
+        "trainable": "fine-tuned" if arm.trainable == "all" else "last layers",
         "equalization": "equalized",
         "flip": {"canonical": "mirrored", "random": "random flip", "none": "not mirrored"}[arm.flip],
         "stn": "fixed crop" if arm.stn == "crop" else "STN frame",
@@ -356,8 +356,8 @@ def attention(study: Study, films: Cohort) -> pd.DataFrame:
     openings = truth.loc[asked, [f"narrowest_projected_mm_{key}" for key in keys]]
     signs = truth.loc[asked, [f"disc_loss_{key}" for key in keys]]
     for arm in headed:
-        found = [read_frame(study.paths.arm(arm, seed) / ATTENTION) for seed in study.seeds]
-        table = pd.concat(part.assign(seed=seed) for part, seed in zip(found, study.seeds, strict=True))
+        found = [read_frame(study.paths.arm(arm, seed) / ATTENTION).assign(arm=arm, seed=seed) for seed in study.seeds]
+        table = drop_collapsed(pd.concat(found), collapsed(study)).drop(columns="arm")
         plan, kept = study.plan, table[table["image_id"].isin(asked)]
         found_at = shortcuts.pointed(kept, openings, signs, included["patient_id"], plan.resamples, plan.seed)
         rows.append({"arm": arm, **found_at})

@@ -24,9 +24,11 @@ def measure(results: pd.DataFrame, baselines: pd.DataFrame, steps: pd.DataFrame,
     """A row a bar: what, start and end (per cent), low and high of a tested step's gain (points), kind (step or gap).
 
     All three tables hold one metric: `results` and `baselines` arm and estimate, `steps` arm, reference, low and high.
-    `arms` is a `ladder`. What is not known, such as a ceiling, has no bar.
+    `arms` is a `ladder`. What is not known, such as a ceiling, has no bar, nor what the last arm exceeds.
     """
     level = 100 * pd.concat([results, baselines]).set_index("arm")["estimate"].dropna()
+    reached = level.get(arms[-1], 0.0)
+    level = level[[name not in (OPENING, CEILING) or at > reached for name, at in level.items()]]
     tested = steps.set_index(["arm", "reference"])[["low", "high"]]
     bars = [name for name in (BLIND, *arms, OPENING, CEILING) if name in level]
     rows = []

@@ -102,9 +102,7 @@ def one_cycle_curve(progress: np.ndarray, rate: np.ndarray, warmup: float) -> Fi
     axes.plot(progress, rate, color=BLUE)
     axes.axvline(warmup, **REFERENCE)
     axes.set(xlabel="progress of the training", ylabel="learning rate / peak", xlim=(0, 1), ylim=(0, 1.05))
-    figure.set_label(
-        f"Learning rate over its peak: a straight rise until {warmup:.0%} of the steps, half a cosine to 0."
-    )
+    figure.set_label(f"Learning rate over its peak: a rise until {warmup:.0%} of the steps, half a cosine to 0.")
     return figure
 
 

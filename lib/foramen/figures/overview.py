@@ -60,8 +60,8 @@ def overview(
     _words(axes[1, 0], 1, "what the\nnetwork is given", ha="right", color=GREY)
     _words(axes[2, 0], 1, "score" + "\nmm a pixel" * known, ha="right", color=GREY)
     for (above, middle, words, below), (arm, station) in zip(axes.T[1:], stations.items(), strict=True):
-        arm_lines = fill(arm.replace("_", "_ "), LETTERS // columns).replace("_ ", "_")
-        picture(above, station.image, f"{station.name}\n{arm_lines}")
+        name, arm_lines = (fill(word.replace("_", "_ "), LETTERS // columns) for word in (station.name, arm))
+        picture(above, station.image, f"{name}\n{arm_lines.replace('_ ', '_')}")
         for matrix in station.theta:
             above.plot(*frame(matrix, station.image.shape[-1]).T, color=ORANGE, scalex=False, scaley=False)
         picture(middle, np.concatenate(station.given))

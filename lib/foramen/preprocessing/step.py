@@ -188,7 +188,7 @@ def _lesson(study: Study, films: Cohort, folder: Path) -> tuple[torch.Tensor, to
             ends = regions.column_ends(known[POSE_COLUMNS].to_numpy())
     else:
         ends = _known_ends(study, films)
-        known = np.flatnonzero(np.isfinite(ends).all(axis=(1, 2)) & (films.included["split"] == "train"))
+        known = np.flatnonzero(np.isfinite(ends).all(axis=(1, 2)) & cohort.learned_from(study, films))
         if not len(known):
             raise InputError("region.learned_from: no column is known here; phantom learns from synthetic films")
         small, ends = small_films(films.images[known]), ends[known]

@@ -42,7 +42,8 @@ def block(name: str, study: str) -> str:
     folder = ROOT / "reports" / study
     files = [*folder.glob("*.csv"), *folder.glob("tables/*.csv")]
     tables = {path.stem: rows(read(path.parent, path.stem)) for path in files}
-    return environment(autoescape=False).get_template(f"readme_{name}.md.j2").render(tables, metrics=METRICS).strip()
+    template = environment(autoescape=False).get_template(f"readme_{name}.md.j2")
+    return template.render(tables, metrics=METRICS, study=study).strip()
 
 
 def quoted(study: str) -> list[str]:
@@ -51,7 +52,7 @@ def quoted(study: str) -> list[str]:
     for name in dict.fromkeys(name for blocks in PAGES.values() for name, of in blocks if of == study):
         template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
         found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
-    return sorted(found - {"metrics", "cost"})
+    return sorted(found - {"metrics", "study", "cost"})
 
 
 def stale() -> list[str]:

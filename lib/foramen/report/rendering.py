@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from foramen.core.tables import p_value
-from foramen.report.results import leaning, percent, points
+from foramen.report.results import leaning, pair, percent, points
 
 
 def environment(autoescape: bool, package: str = "foramen.report") -> jinja2.Environment:
@@ -22,7 +22,8 @@ def environment(autoescape: bool, package: str = "foramen.report") -> jinja2.Env
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters |= {"points": points, "percent": percent, "p": p_value, "leaning": leaning, "sha256": _sha256}
+    made.filters |= {"points": points, "percent": percent, "p": p_value, "sha256": _sha256}
+    made.filters |= {"leaning": leaning, "pair": pair}
     made.globals |= {"style": Markup(part("report.css")), "script": Markup(part("sort.js"))}
     return made
 

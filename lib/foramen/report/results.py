@@ -54,6 +54,11 @@ def percent(row: Mapping[str, Any]) -> tuple[str, str]:
     return f"{100 * row['estimate']:.1f}", interval
 
 
+def pair(row: Mapping[str, Any]) -> str:
+    """Which arm is compared with which."""
+    return f"`{row['arm']}` over `{row['reference']}`"
+
+
 def leaning(follows: list[dict[str, Any]], arm: str) -> str:
     """Does the score of an arm follow narrowness more than the signs? In the words of `follows.leaning`."""
     return accuracy.follows.leaning(pd.DataFrame(follows), arm, "narrowness", "signs")

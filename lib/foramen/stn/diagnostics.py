@@ -44,7 +44,7 @@ def diagnose(transformer: Transformer, images: torch.Tensor, true: np.ndarray | 
         facts["collapsed"] = constant or facts["outside"] > OUTSIDE
         if poses.ndim == 2 and not facts["collapsed"]:
             facts["follows"] = followed(transformer, images[:AT_ONCE], poses[:AT_ONCE])
-        if true is not None and poses.ndim == 2:
+        if true is not None and poses.ndim == 2 and np.isfinite(true).all(axis=1).sum() > 2:
             facts["recovery"] = recovery(poses.cpu().numpy(), true)
     return facts
 
@@ -74,10 +74,12 @@ def table(facts: dict[str, dict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def recovery(poses: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Correlation of each part of the predicted poses (n, 4) with the true ones (n, 4)."""
-    pairs = zip(geometry.POSE, poses.T, true.T, strict=True)
-    return {name: float(np.corrcoef(predicted, known)[0, 1]) for name, predicted, known in pairs}
+def recovery(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Correlation of each part of the predicted poses (n, 4) with the true ones (n, 4), where these are known."""
+    known = np.isfinite(true).all(axis=1)
+    predicted, true = predicted[known], true[known]
+    pairs = zip(geometry.POSE, predicted.T, true.T, strict=True)
+    return {name: float(np.corrcoef(found, given)[0, 1]) for name, found, given in pairs}
 
 
 def mirrored_poses(known: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
@@ -90,10 +92,10 @@ def mirrored_poses(known: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
 def target_poses(known: np.ndarray, mirrored: np.ndarray) -> torch.Tensor:
     """Known poses as targets (n, 4): relative to the mean size and to the middle of the image."""
     poses = torch.from_numpy(mirrored_poses(known, mirrored).astype(np.float32))
-    return poses - poses.mean(dim=0) * torch.tensor([0.0, 1.0, 0.0, 0.0])
+    return poses - poses.nanmean(dim=0) * torch.tensor([0.0, 1.0, 0.0, 0.0])
 
 
-def foramina_in_view(theta: torch.Tensor, masks: np.ndarray) -> float:
-    """Share of images of which theta (n, 2, 3), or (n, k, 2, 3), reads every pixel of the masks (n, S, S) bool."""
+def foramina_in_view(theta: torch.Tensor, masks: np.ndarray) -> np.ndarray:
+    """Images (n,) bool of which theta (n, 2, 3), or (n, k, 2, 3), reads every pixel of the masks (n, S, S) bool."""
     cut = masks & ~geometry.read(theta, masks.shape[-1]).numpy()
-    return float(1 - cut.any(axis=(1, 2)).mean())
+    return ~cut.any(axis=(1, 2))

@@ -28,7 +28,7 @@ from foramen.core import compute, geometry, weights
 from foramen.core.display import readings
 from foramen.core.files import read_frame, write_frame, write_json
 from foramen.preprocessing import step as preprocessing
-from foramen.preprocessing.regions import frames, within
+from foramen.preprocessing.regions import frames, holds, within
 from foramen.stn import coverage, diagnostics
 from foramen.stn.self_supervision import fit_localisation, predict_poses
 from foramen.stn.transformer import SpatialTransformer
@@ -54,7 +54,8 @@ def build(run: Run, way: str | None = None, heads: int | None = None) -> Transfo
     way, heads = way or arm.stn, heads or arm.heads
     zoom = given.magnification if heads == 1 else given.head_magnification
     magnification = 1.0 if way in ("none", "joint") else zoom
-    finest = magnification if way == "none" else magnification / given.max_zoom
+    max_zoom = given.max_zoom * (given.magnification if way == "joint" else 1.0)
+    finest = magnification if way == "none" else magnification / max_zoom
     samples = geometry.supersampling(study.image_size(arm.region), max(shape), finest)
     frame = geometry.crop_frame(magnification, shape=shape)
     if heads > 1:
@@ -62,7 +63,6 @@ def build(run: Run, way: str | None = None, heads: int | None = None) -> Transfo
         frame = torch.stack([geometry.crop_frame(magnification, (0.0, down), shape) for down in places])
     if way in FIXED:
         return Transformer(frame, shape, samples)
-    max_zoom = given.max_zoom * (given.magnification if way == "joint" else 1.0)
     limits = [np.radians(given.max_rotation), np.log(max_zoom), given.max_shift, given.max_shift]
     with compute.seeded(run.seed):
         return SpatialTransformer(frame, torch.tensor(limits).float(), shape, samples, given.localisation_size)
@@ -73,6 +73,7 @@ def initial_transformer(run: Run) -> Transformer:
     transformer = build(run)
     if run.localisation_folder and isinstance(transformer, SpatialTransformer):
         transformer.localisation.load_state_dict(weights.read(run.localisation_folder / WEIGHTS))
+        transformer.taught = True
     return transformer
 
 
@@ -113,7 +114,7 @@ def _trained(
     """
     study, transformer = run.study, build(run, way).to(images.device)
     assert isinstance(transformer, SpatialTransformer), way
-    rows = torch.from_numpy(np.flatnonzero(cohort.learned_from(study, films))[:most])
+    rows = torch.from_numpy(_lesson(study, films, way)[:most])
     known = torch.zeros(len(rows), len(geometry.POSE))
     if way == "true_pose":
         known = diagnostics.target_poses(*known_poses(study, films, run.switches))[rows]
@@ -121,6 +122,14 @@ def _trained(
         known = known[:, None].expand(-1, run.switches.heads, -1)
     given = (images[rows], known.to(images.device), *passes)
     return transformer, fit_localisation(transformer, *given, study.stn.learning_rate, run.seed)
+
+
+def _lesson(study: Study, films: Cohort, way: str) -> np.ndarray:
+    """The images (n,) that a way learns from, as places in the manifest."""
+    rows = cohort.learned_from(study, films)
+    if way == "true_pose":
+        rows &= films.poses is not None and np.isfinite(films.poses[POSE_COLUMNS].to_numpy()).all(axis=1)
+    return np.flatnonzero(rows)
 
 
 def known_poses(study: Study, films: Cohort, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
@@ -138,11 +147,14 @@ def diagnose(transformer: Transformer, images: torch.Tensor, films: Cohort, run:
     return diagnostics.diagnose(transformer, images[torch.from_numpy(validation)], true)
 
 
-def foramen_masks(study: Study, arm: Arm, films: Cohort, index: np.ndarray) -> np.ndarray:
-    """Where the foramina that the label is about lie in the arm's images at `index`: (n, S, S) bool."""
+def foramen_masks(study: Study, arm: Arm, films: Cohort, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the foramina that the label is about lie in the arm's images at `index`: (n, S, S) bool; and on which of
+    the films (n,) the arm's region holds them all."""
+    assert films.masks is not None
     counted = mask_bits(study.cohort.synthetic.label.levels)
+    held = holds((films.masks[i] & counted for i in index), preprocessing.place(study, films, arm.region)[index])
     masks = preprocessing.masks(study, films, arm.region, index) & counted > 0
-    return apply_canonical_flip(masks, mirrored(films.included["side"], arm.flip)[index])
+    return apply_canonical_flip(masks, mirrored(films.included["side"], arm.flip)[index]), held
 
 
 def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
@@ -156,13 +168,14 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
     compute.deterministic(study.training.threads)
     recipe = study.training.model_copy(update={"epochs": PASSES})
     shape = [SIZE * side // min(run.shape) for side in run.shape]
-    arm = run.switches.model_copy(update={"stn": "joint", "heads": 1, "input": shape})
+    learns = {"trainable": "all", "initialisation": "random"}
+    arm = run.switches.model_copy(update={"stn": "joint", "heads": 1, "input": shape, **learns})
     small = study.model_copy(update={"training": recipe, "arms": study.arms | {run.arm: arm}}).run(run.arm, run.seed)
     transformers = {"identity": build(small, "none"), "crop": build(small, "crop"), "joint": build(small)}
     training.fine_tuning(small, films, transformers["joint"], first={"train": IMAGES, "val": IMAGES // 4}).train()
     images, rounds = augmentation.arm_images(study, arm, films), min(study.stn.rounds, PASSES)
     passes = {"self_supervised": (rounds, PASSES // rounds)}
-    if films.poses is not None:
+    if len(_lesson(study, films, "true_pose")):
         passes["true_pose"] = (1, rounds * (PASSES // rounds))
     for way, given in passes.items():
         transformers[way], _ = _trained(small, way, films, images, given, IMAGES)

@@ -12,8 +12,10 @@ from torch import nn
 from foramen.core import geometry
 from foramen.training.classifier import Transformer
 
-# The localisation network sees this disc about the middle of the image, in half image sides. Film edges and
-# collimation lie outside: turned together with the anatomy they would give a known transform away.
+# The localisation network sees this disc about the middle of the image, in half image sides. The edges of a detected
+# region and collimation lie outside, turned and moved as far as `self_supervision` does, too: moved together with the
+# anatomy they would give a known transform away. The edge of a whole film (`region: film`) that is narrower than high
+# can come in, and what then follows a known change may be the edge.
 DISC = 0.62
 
 
@@ -25,6 +27,7 @@ class SpatialTransformer(Transformer):
     """
 
     limits: torch.Tensor
+    taught = False
 
     def __init__(
         self, frame: torch.Tensor, limits: torch.Tensor, shape: tuple[int, int], samples: int, localisation_size: int

@@ -79,6 +79,8 @@ def _switches(study: Study) -> Iterator[str]:
     for name, arm in study.arms.items():
         if arm.flip == "random" and arm.trainable == "head":
             yield f"arms.{name}.flip: random changes an image each time it is seen; with trainable: head that is once"
+        if arm.stn == "joint" and arm.trainable == "head":
+            yield f"arms.{name}.stn: joint learns with the classifier; with trainable: head nothing would teach it"
     if (shares := study.split.test + study.split.validation) >= 1:
         yield f"split: test and validation share add up to {shares:g}; nothing is left to train on"
 

@@ -90,9 +90,9 @@ class Preprocessing(Section):
 
 
 class Augmentation(Section):
-    """Random changes of a training image, the same for every arm (notebook 03)."""
+    """Random changes of a training image, wherever more than the last layer learns (notebook 03)."""
 
-    rotation: float = Field(0.0, ge=0, le=45, description="up to this many degrees either way")
+    rotation: float = Field(0.0, ge=0, le=45, description="up to this many degrees either way, seen from the input")
     shift: float = Field(0.0, ge=0, le=0.5, description="up to this share of the image side either way")
     zoom: float = Field(0.0, ge=0, le=0.5, description="up to this relative magnification either way")
     gain: float = Field(0.0, ge=0, le=0.9, description="up to this relative change of contrast either way")
@@ -197,7 +197,7 @@ class Training(Section):
     weight_decay: float = Field(0.05, ge=0, le=1, description="on weights of more than one dimension only")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
     share: float = Field(1.0, gt=0, le=1, description="of the training patients who are learned from (learning curves)")
-    unfreeze: int = Field(0, ge=0, description="epochs in which only the last layer trains, before the rest does")
+    unfreeze: int = Field(0, ge=0, description="epochs in which only the network's last layer learns, before the rest")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     patience: int = Field(0, ge=0, description="epochs without a better validation loss before stopping; 0: never")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it")
@@ -216,9 +216,7 @@ class Evaluation(Section):
 class Sweep(Section):
     """An arm and its control where some numbers of the study are others (notebook 07)."""
 
-    knobs: list[str] = Field(
-        min_length=1, description="keys that vary together: cohort.synthetic.positioning.tilt_sd_deg"
-    )
+    knobs: list[str] = Field(min_length=1, description="that vary together: cohort.synthetic.positioning.tilt_sd_deg")
     factors: list[Factor] = Field([0.0, 0.5, 1.5], min_length=1, description="of their values; 1 is the study itself")
     values: list[float] = Field([], description="that all knobs take, in place of factors; the study's own is one")
     shows: Literal["gain", "variance", "transfer"] = Field(
@@ -249,9 +247,7 @@ class Study(Section):
     plan: Plan = Plan()
     evaluation: Evaluation = Evaluation()
     keep_weights: bool = Field(False, description="of all seeds, as networks tested elsewhere need; else of the first")
-    sweeps: dict[Name, Sweep] = Field(
-        {}, description="studies that differ from this one in a nuisance or another number"
-    )
+    sweeps: dict[Name, Sweep] = Field({}, description="studies that differ from this one in one nuisance or number")
 
     @property
     def paths(self) -> paths.StudyPaths:
@@ -312,7 +308,8 @@ class Study(Section):
             case "cohort":
                 return self._cohort_parameters()
             case "regions":
-                return self._sections("region") | self.training.model_dump(include={"threads"})
+                share = {"share": self.training.share} if self.training.share < 1 else {}
+                return self._sections("region") | self.training.model_dump(include={"threads"}) | share
             case "coverage":
                 return self._sections("region", "stn", "arms") | self.training.model_dump(include={"input"})
             case "variant":

@@ -23,6 +23,7 @@ class Transformer(nn.Module):
     """
 
     frame: torch.Tensor
+    taught = True  # before the classifier is trained; nothing is left to teach where the part is the same for all
 
     def __init__(self, frame: torch.Tensor, shape: tuple[int, int], samples: int):
         super().__init__()
@@ -87,14 +88,13 @@ class Classifier(nn.Module):
         return self.attention.weights(self.features(inputs))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Training mode, in which batch normalisation keeps its statistics where it is frozen or in the transformer.
-
-        The classifier's batches are too small for the localisation network's statistics.
+        """Training mode, in which batch normalisation keeps its statistics where it is frozen, or in a transformer that
+        was taught beforehand, from larger batches than the classifier's.
         """
         super().train(mode)
         if mode:
             backbone.train_mode(self.network)
-            self.transformer.eval()
+            self.transformer.train(not self.transformer.taught)
         return self
 
 

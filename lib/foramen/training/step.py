@@ -116,9 +116,8 @@ def fine_tuning(
     arm, train = run.switches, data.splits["train"].numpy()
     treated = preprocessing.prepare(study, arm.region, arm.equalization)
     mean_and_std = normalisation(treated.images[train], treated.boxes[train])
-    model = assembled(
-        transformer, backbone.create(study.training.network, pretrained, run.seed), *mean_and_std, run.seed
-    )
+    network = backbone.create(study.training.network, pretrained, run.seed)
+    model = assembled(transformer, network, *mean_and_std, run.seed)
     model = model.to(data.images.device).to(memory_format=torch.channels_last)
     data.splits |= {name: data.splits[name][:most] for name, most in first.items()}
     rate = transformer_rate(study, run.switches)
