@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from foramen.core import geometry
 from foramen.core.training_loop import fit, one_cycle, one_cycle_schedule
 from foramen.training import backbone
 from foramen.training.checkpoints import TrainingState
-from foramen.training.classifier import Classifier
+from foramen.training.classifier import Classifier, Transformer
 
 EPOCHS, CLIP = 3, 0.1
 
@@ -102,8 +103,10 @@ def test_what_is_saved_continues_as_if_nothing_had_happened(tmp_path, batches):
 
 
 def test_training_mode_holds_frozen_statistics_and_those_of_the_transformer():
-    model = Classifier(nn.Sequential(nn.BatchNorm2d(1)), backbone.create("resnet50"))
+    transformer = Transformer(geometry.crop_frame(1.0), (8, 8), 1)  # taught beforehand, as far as it can be
+    transformer.norm = nn.BatchNorm2d(1)
+    model = Classifier(transformer, backbone.create("resnet50"))
     backbone.freeze(model.network, "layer4")
     model.train()
-    assert not model.transformer[0].training and not model.network.bn1.training
+    assert not transformer.norm.training and not model.network.bn1.training
     assert model.network.layer4[0].bn1.training
