@@ -109,6 +109,16 @@ def test_a_step_counts_only_after_correction(synthetic):
     assert "None of 1 steps is shown to gain accuracy" in manuscript.text(facts.read(synthetic))
 
 
+def test_a_step_that_loses_or_is_within_the_margin_is_said(synthetic):
+    tables.save(compared(-3, -1, reference="crop", p_equivalence=0.4, p_holm=0.01), synthetic.paths.tables, "steps")
+    text = manuscript.text(facts.read(synthetic))
+    assert "None of 1 steps is shown to gain accuracy" in text and "Shown to lose: `" in text
+    assert "Within the margin" not in text
+    tables.save(compared(-1, 1, reference="crop", p_equivalence=0.01, p_holm=0.9), synthetic.paths.tables, "steps")
+    text = manuscript.text(facts.read(synthetic))
+    assert "Within the margin: `" in text and "Shown to lose" not in text
+
+
 def test_synthetic_is_said_in_title_and_abstract(synthetic):
     text = manuscript.text(facts.read(synthetic))
     assert "with deep learning on synthetic cervical radiographs" in text

@@ -1,5 +1,6 @@
 """README and docs say what the committed reports say, and lead to what is there."""
 
+import math
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from foramen.core.paths import ROOT
 from foramen.report import readme
+from foramen.report.rendering import environment
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -28,6 +30,22 @@ def test_results_are_those_of_the_committed_reports():
 def test_missing_marks_are_told():
     with pytest.raises(ValueError, match=r"README\.md: the marks around findings of default are missing"):
         readme.current("README.md", "a page without marks")
+
+
+def test_a_step_that_loses_or_is_within_the_margin_is_listed():
+    row = {"metric": "auroc", "reference": "he", "p_equivalence": 0.4, "p_holm": 0.9}
+    steps = [
+        row | {"arm": "a", "gain": 2.0, "low": 1.0, "high": 3.0, "p_holm": 0.01},
+        row | {"arm": "b", "gain": -2.0, "low": -3.0, "high": -1.0, "p_holm": 0.01},
+        row | {"arm": "c", "gain": 0.0, "low": -0.5, "high": 0.5, "p_equivalence": 0.001},
+        row | {"arm": "d", "gain": 2.0, "low": 1.0, "high": 3.0, "p_holm": 0.06},
+        row | {"arm": "e", "gain": math.nan, "low": math.nan, "high": math.nan, "p_equivalence": math.nan},
+    ]
+    listed = environment(autoescape=False).get_template("verdicts.j2").module.listed
+    kinds = {"gain": "a", "loss": "b", "within the margin": "c"}
+    assert {kind: listed(steps, "auroc", kind).strip() for kind in kinds} == {
+        kind: f"`{arm}` over `he`" for kind, arm in kinds.items()
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -308,6 +308,7 @@ class Study(Section):
             case "cohort":
                 return self._cohort_parameters()
             case "regions":
+                # named only where it is less, so that what was made before it counted stays current
                 share = {"share": self.training.share} if self.training.share < 1 else {}
                 return self._sections("region") | self.training.model_dump(include={"threads"}) | share
             case "coverage":
