@@ -73,6 +73,15 @@ def test_members_differ_in_the_knobs_alone():
     assert len({member.name for member in made.values()}) == 4
 
 
+def test_a_shape_is_multiplied_on_each_side_and_not_replaced():
+    doubled = sweeps.members(swept(knobs=["training.input"], factors=[2]))["one", 2.0]
+    assert doubled.training.input == [64, 64] and doubled.arms["he"] == swept().arms["he"]
+    with pytest.raises(InputError, match="the study has no number 'training.input'"):
+        sweeps.members(swept(knobs=["training.input"], values=[64]))
+    with pytest.raises(InputError, match=r"factor 0\.3: training\.input"):
+        sweeps.members(swept(knobs=["training.input"], factors=[0.3]))
+
+
 def test_every_impossible_sweep_is_named_before_anything_runs():
     values = SWEPT["sweeps"]["laterality"]
     chosen = Study.model_validate(

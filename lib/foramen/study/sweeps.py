@@ -59,16 +59,18 @@ def _member(study: Study, name: str, point: float) -> Study:
 
 
 def _change(values: dict, knob: str, point: float, replace: bool) -> None:
-    """Multiply the number at a key such as `training.share`, or replace it."""
+    """Multiply the number at a key such as `training.share`, each one of `training.input`, or replace it."""
     *way, last = knob.split(".")
     for part in way:
         values = values.get(part, {}) if isinstance(values, dict) else {}
-    number = values.get(last)
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    old = values.get(last)
+    numbers = old if isinstance(old, list) and old and not replace else [old]
+    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         near = nearest(last, [key for key, value in values.items() if isinstance(value, int | float)])
         raise InputError(f"the study has no number {knob!r}{near}")
-    new = point if replace else point * number
-    values[last] = int(new) if isinstance(number, int) and new == int(new) else new
+    new = [point if replace else point * number for number in numbers]
+    new = [int(to) if isinstance(number, int) and to == int(to) else to for to, number in zip(new, numbers, strict=True)]
+    values[last] = new if isinstance(old, list) else new[0]
 
 
 def others(study: Study) -> list[Study]:
