@@ -28,7 +28,7 @@ def test_results_are_those_of_the_committed_reports():
 
 
 def test_missing_marks_are_told():
-    with pytest.raises(ValueError, match=r"README\.md: the marks around findings of default are missing"):
+    with pytest.raises(ValueError, match=r"README\.md: the marks around findings of reference are missing"):
         readme.current("README.md", "a page without marks")
 
 

@@ -13,7 +13,7 @@ from foramen.core.errors import InputError
 from foramen.explorer import step as explorer
 from foramen.site import build
 
-COMMITTED = ("between", "default", "nuisance", "shift")
+COMMITTED = ("between", "default", "nuisance", "reference", "shift")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_no_link_of_the_site_is_broken(site):
 def test_readme_opens_the_site_and_leads_to_docs_and_report(site):
     page = parsed(site / "index.html")
     links = {tag["href"] for tag in page.find("main").find_all("a", href=True)}
-    assert {"docs/results.html", "reports/default/index.html"} <= links
-    assert "reports/default/notebooks/06_evaluation.html" in links and "|---" not in page.get_text()
+    assert {"docs/results.html", "reports/reference/index.html"} <= links
+    assert "reports/reference/notebooks/06_evaluation.html" in links and "|---" not in page.get_text()
     assert page.find("h1")["id"] and "Synthetic radiographs" in page.find(class_="banner").get_text()
     menu = {tag.get_text(): tag for tag in parsed(site / "docs" / "arms.html").find("nav").find_all("a")}
     links = {name: tag["href"] for name, tag in menu.items()}
@@ -68,8 +68,9 @@ def test_readme_opens_the_site_and_leads_to_docs_and_report(site):
 
 
 def test_a_report_without_a_run_has_no_explorer_and_that_is_said(built):
-    (said,) = built[1:]
-    assert said.startswith("The site has no case explorer of default: ") and "foramen run makes it" in said
+    said = dict(zip(("default", "reference"), built[1:], strict=True))
+    for name, why in said.items():
+        assert why.startswith(f"The site has no case explorer of {name}: ") and "foramen run makes it" in why
 
 
 def test_the_explorer_of_a_finished_study_is_written_and_linked(tmp_path, monkeypatch):

@@ -318,14 +318,14 @@ def _last_switch(arm: Arm, before: Arm) -> str:
     words = {
         "region": "region",
         "initialisation": "random weights" if arm.initialisation == "random" else "pre-trained",
-        "trainable": "fine-tuned" if arm.trainable == "all" else "last layers",
+        "trainable": {"all": "fine-tuned", "head": "last layer only"}.get(arm.trainable, "last blocks only"),
         "equalization": "equalized",
         "flip": {"canonical": "mirrored", "random": "random flip", "none": "not mirrored"}[arm.flip],
         "stn": "fixed crop" if arm.stn == "crop" else "STN frame",
         "heads": "a crop each",
     }
     changed = [word for switch, word in words.items() if getattr(arm, switch) != getattr(before, switch)]
-    return (changed or [""])[-1]
+    return (changed or ["whole film" if arm.region == "film" else ""])[-1]
 
 
 def explain(study: Study, arm: str, network: "Network", seen: "Seen", rows: pd.DataFrame, seed: int) -> "Explained":

@@ -69,12 +69,12 @@ def overview(
         _words(words, 0.5, f"{station.score:.2f}{scale}", ha="center")
         _rung(below, shown.loc[arm], lines)
     _legend(axes[3, 0], lines)
-    for cell in axes[3]:
-        cell.sharey(axes[3, -1])
+    levels = 100 * np.r_[shown.loc[list(stations), ["low", "high"]].to_numpy(float).ravel(), list(lines.values())]
+    plt.setp(axes[3], ylim=(np.nanmin(levels) - 2, np.nanmax(levels) + 2))
     words = in_words(results[results["arm"].isin(list(stations))], "{arm} {estimate:.2f} ({low:.2f} to {high:.2f})")
-    levels = listing(f"{name} {value:.2f}" for name, value in lines.items())
+    dashed = listing(f"{name} {value:.2f}" for name, value in lines.items())
     figure.set_label(f"""One radiograph on its way through {len(stations)} arms: region, frame that is read, input of
-        the network, score. Below, the accuracy of each arm: {words}. Dashed lines: {levels}.""")
+        the network, score. Below, the accuracy of each arm: {words}. Dashed lines: {dashed}.""")
     return figure
 
 

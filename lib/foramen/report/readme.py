@@ -18,9 +18,12 @@ END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each block has a template `readme_<block>.md.j2`,
 # which may serve several studies.
 PAGES = {
-    "README.md": [("findings", "default"), ("elsewhere", "shift")],
-    "docs/results.md": [("ladder", "default"), *((name, name) for name in ("nuisance", "between", "shift"))],
-    "docs/studies.md": [("cost", "default")],
+    "README.md": [("findings", "reference"), ("quick", "default")],
+    "docs/results.md": [
+        *(("ladder", study) for study in ("reference", "default")),
+        *((name, name) for name in ("nuisance", "between", "shift")),
+    ],
+    "docs/studies.md": [("cost", "reference"), ("cost", "default")],
 }
 METRICS = ("accuracy", "f1", "specificity", "sensitivity", "auroc")
 

@@ -43,7 +43,7 @@ def row_of(folder: Path, name: str, arm: str, metric: str | None = None) -> dict
 
 def points(value: float) -> str:
     """A difference in percentage points."""
-    return "–" if pd.isna(value) else f"{value:+.1f}"
+    return "–" if pd.isna(value) else f"{0.0 if abs(value) < 1e-9 else value:+.1f}"  # what rounding left is zero
 
 
 def percent(row: Mapping[str, Any]) -> tuple[str, str]:

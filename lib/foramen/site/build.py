@@ -25,7 +25,7 @@ from foramen.report import pages, rendering
 
 SYNTHETIC = re.compile('class="(banner|badge)"')  # what a report of a synthetic cohort says of itself
 NAMES = {"README.md": "Start", "CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changelog"}  # in the menu
-REFERENCE = "default"  # the study whose executed notebooks stand for the notebooks
+REFERENCE = "reference"  # the study whose executed notebooks stand for the notebooks
 BACK = '<li><a href="../../index.html">All pages</a></li>'  # of a report's contents
 
 

@@ -68,9 +68,13 @@ def _change(values: dict, knob: str, point: float, replace: bool) -> None:
     if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         near = nearest(last, [key for key, value in values.items() if isinstance(value, int | float)])
         raise InputError(f"the study has no number {knob!r}{near}")
-    new = [point if replace else point * number for number in numbers]
-    new = [int(to) if isinstance(number, int) and to == int(to) else to for to, number in zip(new, numbers, strict=True)]
+    new = [_whole(point if replace else point * number, number) for number in numbers]
     values[last] = new if isinstance(old, list) else new[0]
+
+
+def _whole(new: float, old: float) -> float:
+    """The new value of a number, whole where the old one is and it can be."""
+    return int(new) if isinstance(old, int) and new == int(new) else new
 
 
 def others(study: Study) -> list[Study]:
