@@ -172,3 +172,14 @@ def test_a_change_elsewhere_is_shown_only_after_holm():
         said = said_of("transfer", pd.DataFrame([row | {"p_holm": p}]), "accuracy")
         assert "`site`, trained at 0 and tested at 1, accuracy: net -5.0 (-9.0 to -1.0" in said
         assert ("-1.0, **shown**)" in said) == shown
+
+
+def test_what_the_truth_says_is_called_exploratory():
+    levels = pd.DataFrame(
+        [("a", "accuracy", 0.8, 0.7, 0.9), ("b", "accuracy", 0.85, 0.75, 0.95)],
+        columns=["arm", "metric", "estimate", "low", "high"],
+    )
+    found = pd.DataFrame([difference(5, -1, 11, arm="b", reference="a", metric="accuracy")])
+    said = said_of("before_noise", levels, found)
+    assert "`a` 80.0 (70.0–90.0) %, of `b` 85.0 (75.0–95.0) %; difference +5.0 pp" in said
+    assert "we claim no gain" in said and said.endswith("exploratory.")

@@ -116,7 +116,7 @@ def test_a_step_that_loses_or_is_within_the_margin_is_said(synthetic):
     assert "Within the margin" not in text
     tables.save(compared(-1, 1, reference="crop", p_equivalence=0.01, p_holm=0.9), synthetic.paths.tables, "steps")
     text = manuscript.text(facts.read(synthetic))
-    assert "Within the margin: `" in text and "Shown to lose" not in text
+    assert "Within the margin, each tested alone: `" in text and "Shown to lose" not in text
 
 
 def test_synthetic_is_said_in_title_and_abstract(synthetic):
