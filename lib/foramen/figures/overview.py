@@ -110,9 +110,10 @@ def waterfall(table: pd.DataFrame, metric: str = "accuracy", signs: float = np.n
 
     From what is known without the radiograph (lower dashed line) each bar rises, or falls, to the level of what stands
     below it. Upper dashed line, where known: a guess from signs beside the foramen and age. Grey is what the last arm
-    does not reach: what the narrowest opening alone would tell if it were measured without noise (no bar where the last arm
-    is above that), what a perfect reader adds, and the errors of the labels. Whiskers: the 95 % interval of a step's gain. A control that this study did not
-    run, such as another resolution or a cohort without variation of positioning, has no bar.
+    does not reach: what the narrowest opening alone would tell if it were measured without noise (no bar where the last
+    arm is above that), what a perfect reader adds, and the errors of the labels. Whiskers: the 95 % interval of a
+    step's gain. A control that this study did not run, such as another resolution or a cohort without variation of
+    positioning, has no bar.
 
     Used by notebook 06. `table` is `where_points_go.measure`: what, start, end, low, high (per cent; the last two
     of the difference, in points), kind; `signs` the level of the guess from signs and age (per cent).
