@@ -66,3 +66,12 @@ def test_named_study_files_exist():
 
 def test_the_readme_stays_short():
     assert len(re.sub(r"<!--.*?-->", "", text(ROOT / "README.md")).split()) < 1000
+
+
+@pytest.mark.parametrize(("high", "said"), [(-1.0, "Less is gained with more passes:"), (1.0, "Not known:")])
+def test_a_cause_is_named_only_where_a_fall_is_shown(high, said):
+    row = {"metric": "accuracy", "gain": 5.0, "factor": 1.0}
+    curves = [row | {"sweep": sweep} for sweep in ("pixels", "passes", "training_patients")]
+    trends = [{"sweep": "passes", "metric": "accuracy", "high": high, "p_holm": 0.01}]
+    template = environment(autoescape=False).get_template("readme_why.md.j2")
+    assert f"**Why?** {said} +5.0" in template.render(gain_curves=curves, gain_trends=trends)
