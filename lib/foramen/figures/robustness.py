@@ -28,15 +28,13 @@ def gain_curves(table: pd.DataFrame) -> Figure:
             x, label = row["factor"] + (i - (len(metrics) - 1) / 2) * width, METRIC_NAMES[metric]
             intervals(cell, x, row["gain"], row["low"], row["high"], PALETTE[i], marker=MARKERS[i], label=label)
         cell.axhline(0, **REFERENCE)
-        first = part.iloc[0]
-        cell.set(
-            title=f"{str(name).replace('_', ' ')}:\n{first.arm} over {first.reference}", xlabel="relative magnitude"
-        )
+        first, panel = part.iloc[0], str(name).replace("_", " ")
+        cell.set(title=f"{panel}:\n{first.arm} over {first.reference}", xlabel="relative magnitude")
         cell.set_xticks(sorted(part["factor"].unique()))
         found = in_words(part[part["metric"] == metrics[0]], "{gain:+.1f} at {factor:g}")
         words.append(f"{name}, {metrics[0]}: {found}")
     axes[0].set_ylabel("gain (percentage points,\n95 % interval)")
-    axes[0].legend()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.set_label(f"Gain in percentage points against the size of a nuisance. {'; '.join(words)}.")
     return figure
 
