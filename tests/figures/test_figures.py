@@ -149,7 +149,9 @@ def drawn(frame) -> dict[str, Figure]:
         "basic": figures.Station("region", images[1], theta[:1], images[2:3, :16, :8], 0.4, 1.5),
         "proposed": figures.Station("STN frame", images[1], theta[:2], images[2:4, :8, :8], 0.9, np.nan),
     }
-    measured = pd.DataFrame({"arm": ["basic", "proposed"], "estimate": [0.7, 0.8], "low": [0.6, 0.7], "high": 0.9})
+    measured = pd.DataFrame(
+        {"arm": ["basic", "proposed"], "estimate": [0.7, 0.8], "low": [0.55, 0.7], "high": [0.97, 0.9]}
+    )
     lines = {"metadata only": 0.6, "label-noise ceiling": 0.95}
     points = pd.DataFrame(
         [
@@ -207,6 +209,12 @@ def drawn(frame) -> dict[str, Figure]:
         "inflation": figures.inflation(mistakes),
         "optimism": figures.optimism(mistakes.assign(patients=[16, 127])),
     }
+
+
+def test_the_first_picture_shows_every_interval_to_its_end(drawn):
+    for cell in drawn["overview"].axes[-3:]:  # a legend and two arms, of which the first has the widest interval
+        low, high = cell.get_ylim()
+        assert low < 55 and high > 97
 
 
 def test_a_study_without_an_estimable_gain_has_a_figure_that_says_so():

@@ -30,7 +30,6 @@ from foramen.study import Study, make, provenance, sweeps
 from foramen.workflow import run
 from stand_in import STUDY
 
-COMMITTED = paths.ROOT / "reports" / "default" / step.FILE
 BLOCK = """
 import sys
 
@@ -332,11 +331,13 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_committed_archive_is_of_the_committed_report(classroom: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("FORAMEN_OUTPUT", str(classroom))
-    report, given = paths.ROOT / "reports" / "default", study.load("params/default.yaml")
+@pytest.mark.parametrize("name", ["default", "reference"])
+def test_the_committed_archive_is_of_the_committed_report(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    report, given = paths.ROOT / "reports" / name, study.load(f"params/{name}.yaml")
+    assert cli.main(["use-published", f"params/{name}.yaml"]) == 0
     made_by = read_json(report / "made_by.json")
-    assert made_by["design"] == archive.read(COMMITTED).contents.design
+    assert made_by["design"] == archive.read(report / step.FILE).contents.design
     assert made_by["cohort"] == read_json(given.paths.cohort / "run.json")["key"]
     seeds = pd.read_csv(report / "tables" / "seeds.csv").query("metric == 'auroc'")
     for row in seeds.itertuples():

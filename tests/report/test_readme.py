@@ -74,4 +74,4 @@ def test_a_cause_is_named_only_where_a_fall_is_shown(high, said):
     curves = [row | {"sweep": sweep} for sweep in ("pixels", "passes", "training_patients")]
     trends = [{"sweep": "passes", "metric": "accuracy", "high": high, "p_holm": 0.01}]
     template = environment(autoescape=False).get_template("readme_why.md.j2")
-    assert f"**Why?** {said} +5.0" in template.render(gain_curves=curves, gain_trends=trends)
+    assert f"**Why?** {said} on further patients +5.0" in template.render(gain_curves=curves, gain_trends=trends)

@@ -579,3 +579,8 @@ def test_a_detector_that_does_not_fit_the_films_is_said_beside_the_arms(tmp_path
         page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
         said = [line.get_text() for line in page.find_all("strong")]
         assert [line for line in said if "fit" in line] == [misfit] * bool(misfit)
+
+
+@pytest.mark.parametrize(("value", "said"), [(-2e-15, "+0.0"), (-0.04, "-0.0"), (1.25, "+1.2"), (float("nan"), "–")])
+def test_only_what_rounding_left_loses_its_sign(value, said):
+    assert results.points(value) == said
