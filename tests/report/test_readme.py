@@ -68,10 +68,26 @@ def test_the_readme_stays_short():
     assert len(re.sub(r"<!--.*?-->", "", text(ROOT / "README.md")).split()) < 1000
 
 
-@pytest.mark.parametrize(("high", "said"), [(-1.0, "Less is gained with more passes:"), (1.0, "Not known:")])
+@pytest.mark.parametrize(("high", "said"), [(-1.0, "More is gained with fewer passes:"), (1.0, "Not known:")])
 def test_a_cause_is_named_only_where_a_fall_is_shown(high, said):
-    row = {"metric": "accuracy", "gain": 5.0, "factor": 1.0}
-    curves = [row | {"sweep": sweep} for sweep in ("pixels", "passes", "training_patients")]
+    own = {"metric": "accuracy", "factor": 1.0, "gain": 5.0, "low": 4.0, "high": 6.0}
+    own |= {"estimate": 0.85, "reference_estimate": 0.8}
+    less = own | {"factor": 0.5, "gain": 9.0, "reference_estimate": 0.76}
+    curves = [row | {"sweep": sweep} for sweep in ("pixels", "passes", "training_patients") for row in (own, less)]
     trends = [{"sweep": "passes", "metric": "accuracy", "high": high, "p_holm": 0.01}]
     template = environment(autoescape=False).get_template("readme_why.md.j2")
-    assert f"**Why?** {said} on further patients +5.0" in template.render(gain_curves=curves, gain_trends=trends)
+    text = template.render(gain_curves=curves, gain_trends=trends)
+    assert f"**Why?** {said} on further patients +5.0 (+4.0 to +6.0) in the full form, +9.0 with half the pixels" in text
+    assert "`proposed` has 85.0 to 85.0 per cent, `basic` 76.0 to 80.0" in text
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_setting_is_compared_with_the_row_of_the_study_itself_which_is_the_first(factor):
+    row = {"sweep": "passes", "metric": "accuracy", "low": 1.0, "high": 9.0, "estimate": 0.9, "reference_estimate": 0.8}
+    curves = [row | {"factor": value, "gain": 10 - 2 * value} for value in sorted((1.0, factor))]
+    trends = [{"sweep": "passes", "metric": "accuracy", "slope": -2.0, "low": -4.0, "high": -1.0, "p_holm": 0.01}]
+    template = environment(autoescape=False).get_template("readme_budget.md.j2")
+    lines = template.render(gain_curves=curves, gain_trends=trends, study="budget").splitlines()
+    found = [line for line in lines if line.startswith(("| like", "| passes"))]
+    assert found[0].startswith("| like the quick form | 80.0 | 90.0 | +8.0")
+    assert {0.5: "| +1.0 (+0.5 to +2.0) |", 2.0: "| -2.0 (-4.0 to -1.0) |"}[factor] in found[1]

@@ -30,7 +30,8 @@ def gain_curves(table: pd.DataFrame) -> Figure:
         cell.axhline(0, **REFERENCE)
         first, panel = part.iloc[0], str(name).replace("_", " ")
         cell.set(title=f"{panel}:\n{first.arm} over {first.reference}", xlabel="relative magnitude")
-        cell.set_xticks(sorted(part["factor"].unique()))
+        factors = sorted(part["factor"].unique())
+        cell.set_xticks(factors, [f"{factor:g}" for factor in factors])
         found = in_words(part[part["metric"] == metrics[0]], "{gain:+.1f} at {factor:g}")
         words.append(f"{name}, {metrics[0]}: {found}")
     axes[0].set_ylabel("gain (percentage points,\n95 % interval)")
@@ -67,7 +68,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
         cell.set(xscale="log", xlabel="training radiographs", ylabel=METRIC_NAMES[metric])
         cell.set_xticks(size, [f"{n:,}" for n in size])
         cell.set_xticks([], minor=True)
-    axes[0].legend(loc="upper left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.set_label(f"Learning curves, 95 % intervals; dashed: chance of the AUROC: {'; '.join(words)}.")
     return figure
 

@@ -18,10 +18,11 @@ END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each block has a template `readme_<block>.md.j2`,
 # which may serve several studies.
 PAGES = {
-    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget")],
+    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget_full")],
     "docs/results.md": [
         *(("ladder", study) for study in ("reference", "default")),
-        *((name, name) for name in ("budget", "nuisance", "between", "shift")),
+        *(("budget", study) for study in ("budget", "budget_full")),
+        *((name, name) for name in ("nuisance", "between", "shift")),
     ],
     "docs/studies.md": [("cost", "reference"), ("cost", "default")],
 }
