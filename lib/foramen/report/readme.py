@@ -18,11 +18,10 @@ END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each block has a template `readme_<block>.md.j2`,
 # which may serve several studies.
 PAGES = {
-    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget_full")],
+    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget")],
     "docs/results.md": [
         *(("ladder", study) for study in ("reference", "default")),
-        *(("budget", study) for study in ("budget", "budget_full")),
-        *((name, name) for name in ("nuisance", "between", "shift")),
+        *((name, name) for name in ("budget", "nuisance", "between", "shift")),
     ],
     "docs/studies.md": [("cost", "reference"), ("cost", "default")],
 }
@@ -42,12 +41,16 @@ def current(page: str, text: str) -> str:
 
 
 def block(name: str, study: str) -> str:
-    """Results of a committed report as Markdown."""
+    """Results of a committed report as Markdown; its template may read `tables` of another report, too."""
+    template = environment(autoescape=False).get_template(f"readme_{name}.md.j2")
+    return template.render(tables(study), metrics=METRICS, study=study, tables=tables).strip()
+
+
+def tables(study: str) -> dict[str, list]:
+    """Every table of a committed report, as rows, by its name."""
     folder = ROOT / "reports" / study
     files = [*folder.glob("*.csv"), *folder.glob("tables/*.csv")]
-    tables = {path.stem: rows(read(path.parent, path.stem)) for path in files}
-    template = environment(autoescape=False).get_template(f"readme_{name}.md.j2")
-    return template.render(tables, metrics=METRICS, study=study).strip()
+    return {path.stem: rows(read(path.parent, path.stem)) for path in files}
 
 
 def quoted(study: str) -> list[str]:
@@ -56,7 +59,7 @@ def quoted(study: str) -> list[str]:
     for name in dict.fromkeys(name for blocks in PAGES.values() for name, of in blocks if of == study):
         template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
         found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
-    return sorted(found - {"metrics", "study", "cost"})
+    return sorted(found - {"metrics", "study", "cost", "tables"})
 
 
 def stale() -> list[str]:
