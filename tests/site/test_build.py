@@ -13,7 +13,7 @@ from foramen.core.errors import InputError
 from foramen.explorer import step as explorer
 from foramen.site import build
 
-COMMITTED = ("between", "budget", "budget_full", "default", "nuisance", "reference", "shift")
+COMMITTED = ("between", "budget", "budget_full", "default", "nuisance", "reference", "shift", "shortcut")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diagnostic_accuracy import comparisons, resample
 from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core.errors import InputError
@@ -17,6 +18,7 @@ from foramen.evaluation import learning_curves
 from foramen.evaluation.step import measure_sweeps, measure_transfer, measure_variance
 from foramen.study import sweeps
 from foramen.study.model import Study
+from made_up_predictions import predictions
 
 SWEPT = {
     "name": "swept",
@@ -257,3 +259,21 @@ def test_a_shift_is_tested_on_the_networks_own_test_patients(output):
         change.change["he_flip", "auroc"] - change.change["he", "auroc"]
     )
     assert change.away["he", "auroc"] - change.at_home["he", "auroc"] == pytest.approx(change.change["he", "auroc"])
+
+
+def test_at_the_study_itself_a_gain_has_the_interval_of_the_study_and_its_other_arms(output, monkeypatch):
+    """Two seeds tell little of how trainings vary, so what the study's arms tell together is used there."""
+    arms = SWEPT["arms"] | {"third": {"initialisation": "random"}}
+    chosen = Study.model_validate(SWEPT | {"seeds": [1, 2], "arms": arms})
+    made = predictions(skills=dict.fromkeys(arms, 1.0), seeds=2)
+
+    def at_home(study: Study, member: Study, asked: list[str]) -> object:
+        return resample(made[made["arm"].isin(asked)], 100, 0, learning_curves.METRICS)
+
+    monkeypatch.setattr("foramen.evaluation.step._at_home", at_home)
+    monkeypatch.setattr("foramen.evaluation.step.cohort.learned_from", lambda member, films: np.ones(3))
+    whole = resample(made, 100, 0, learning_curves.METRICS)
+    step = comparisons.differences(whole, [("he_flip", "he")]).set_index("metric")
+    table = measure_sweeps(chosen).query("factor == 1").set_index("metric")
+    assert whole.between("auroc") is not None
+    assert table["low"].to_dict() == step["low"].to_dict()

@@ -152,8 +152,9 @@ def measure_sweeps(study: Study, shows: str = "gain") -> pd.DataFrame:
     margin = {str(metric): points for metric, points in study.plan.margin.items()}
     for name, sweep in _of_kind(study, shows).items():
         at = sweeps.at(members, name)
-        own = next(point for point, member in at.items() if member is study)
-        curve = {point: _at_home(study, member, (sweep.control, sweep.arm)) for point, member in at.items()}
+        own, pair = next(point for point, member in at.items() if member is study), (sweep.control, sweep.arm)
+        arms = {point: list(study.arms) if point == own else pair for point in at}  # as the study's own gains have them
+        curve = {point: _at_home(study, member, arms[point]) for point, member in at.items()}
         learned = {point: cohort.learned_from(member, cohort.load(member)).sum() for point, member in at.items()}
         table = learning_curves.gain_curve(curve, sweep.arm, sweep.control, margin, own)
         tables.append(table.assign(sweep=name, n_train=table["factor"].map(learned)))
@@ -205,9 +206,8 @@ def measure_transfer(study: Study) -> pd.DataFrame:
 
 def _at_home(study: Study, member: Study, arms: Sequence[str]) -> bootstrap.Resampled:
     """Some arms of a member, under resampled patients; trained where they are missing."""
-    for run in member.runs:
-        if run.arm in arms:
-            _train_where_missing(run)
+    for run in [run for run in member.runs if run.arm in arms]:
+        _train_where_missing(run)
     frame = gather(member, cohort.load(member))
     return _resampled(study, member, frame[frame["arm"].isin(arms)])
 

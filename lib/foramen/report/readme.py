@@ -21,7 +21,7 @@ PAGES = {
     "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget")],
     "docs/results.md": [
         *(("ladder", study) for study in ("reference", "default")),
-        *((name, name) for name in ("budget", "nuisance", "between", "shift")),
+        *((name, name) for name in ("budget", "shortcut", "nuisance", "between", "shift")),
     ],
     "docs/studies.md": [("cost", "reference"), ("cost", "default")],
 }

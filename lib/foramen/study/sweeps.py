@@ -64,7 +64,7 @@ def _change(values: dict, knob: str, point: float, replace: bool) -> None:
     for part in way:
         values = values.get(part, {}) if isinstance(values, dict) else {}
     old = values.get(last)
-    numbers = old if isinstance(old, list) and old and not replace else [old]
+    numbers: list = old if isinstance(old, list) and old and not replace else [old]
     if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         near = nearest(last, [key for key, value in values.items() if isinstance(value, int | float)])
         raise InputError(f"the study has no number {knob!r}{near}")
