@@ -25,7 +25,7 @@ Network = Literal["resnet50", "tf_efficientnet_lite0"]  # as timm calls them
 Trainable = Literal["head", "layer4", "layer3", "layer2", "layer1", "all"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
-# Height and width. At 16 the last strided convolution is given one column, whose bfloat16 gradient oneDNN leaves undefined.
+# Height and width. At 16 the last strided convolution gets one column, whose bfloat16 gradient oneDNN leaves undefined.
 Shape = Annotated[list[Annotated[int, Field(ge=24, le=512)]], Field(min_length=2, max_length=2)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
