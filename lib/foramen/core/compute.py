@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
-# Read at the first convolution. On processors with AMX, oneDNN 3.13 reads memory that nobody wrote where a convolution of
-# 3 x 3 with stride 2 leaves one column in bfloat16 (ResNet50 on inputs up to 32 pixels wide): other numbers at each run, at
+# Read at the first convolution. On processors with AMX, oneDNN 3.13 reads memory that nobody wrote where a convolution
+# of stride 2 leaves one column in bfloat16 (ResNet50 on inputs up to 32 pixels wide): other numbers at each run, at
 # times NaN. The step below AMX is right. Where all inputs are wider, DEFAULT is safe, and up to twice as fast.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
