@@ -32,7 +32,7 @@ RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
 SMALLEST_REGION = 0.1  # of the film's longer side
 LISTED = 20  # lines for unreadable files with one and the same reason
-HINTS = {"leads out of the folder of the images": " (the option `images` can name another)"}
+HINTS = {"leads out of the folder of the images": " (`images`, beside the table's `path`, can name another)"}
 
 Severity = Literal["fault", "warning", "note"]
 
@@ -94,7 +94,8 @@ def judge(source: Source, facts: pd.DataFrame, expected: Expectations) -> Verdic
     found += [*sides(usable, expected.side_needed), *headers(usable), *private_data(usable)]
     found += regions(usable, "" if source.keypoints or source.faults else expected.region_needed)
     found += [*resolutions(usable, expected.image_size), *greys(usable), *keypoints(usable, source)]
-    if not source.faults:  # what is left of a faulty table says nothing about its classes and splits
+    found += leaks(usable)
+    if not source.faults:  # what is left of a faulty table says nothing about its classes, nor which splits are missing
         found += [*classes(usable, expected.test_share), *splits(usable)]
     return Verdict(found + [Finding("note", "source", note) for note in source.notes], usable)
 
@@ -187,18 +188,22 @@ def same_identifiers(rows: pd.DataFrame) -> Iterator[Finding]:
         yield from _about(same, "warning", "patient", text)
 
 
+def leaks(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Patients (or linked patients) in two splits of the table's own."""
+    for members in _repeated(rows[rows["split"] != ""], "group", "split"):
+        linked = members["patient_id"].nunique() > 1
+        who = "patients linked by near-identical images or one header identifier" if linked else "one patient"
+        yield from _about(members, "fault", "split", f"{who} in {' and '.join(sorted(members['split'].unique()))}")
+
+
 def splits(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Patients (or linked patients) in two splits of the table's own, and splits that are missing."""
+    """Rows, or whole splits of the table's own, that are missing."""
     without = rows[rows["split"] == ""]
     if len(without) == len(rows):
         return
     if len(without):
         yield from _about(without, "fault", "split", "no split, while other rows have one")
         return
-    for members in _repeated(rows, "group", "split"):
-        linked = members["patient_id"].nunique() > 1
-        who = "patients linked by near-identical images or one header identifier" if linked else "one patient"
-        yield from _about(members, "fault", "split", f"{who} in {' and '.join(sorted(members['split'].unique()))}")
     missing = {"train", "val", "test"} - set(rows["split"])
     for name in sorted(missing - {"val"}):
         yield Finding("fault", "split", f"no row is in {name}")

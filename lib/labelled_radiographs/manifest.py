@@ -72,7 +72,7 @@ def rename(table: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataF
     for name in REQUIRED:
         if name not in table.columns and name not in columns:
             found = first_few(table, 12)
-            hint = f"rename the one that holds it, or name it in the `columns` of a study (here are {found})"
+            hint = f"rename one, or name it in the `columns` of a study (here are {found}); rows are looked at then"
             faults.append(f"{path}: column {name!r} is missing{nearest(name, table.columns, NEAR)}; {hint}")
     raise_any(faults)
     present = {ours: table[theirs] for ours, theirs in chosen.items() if theirs in table.columns}

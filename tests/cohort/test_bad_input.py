@@ -381,6 +381,12 @@ def table_patient_in_two_splits(folder):
     edit_table(folder, "split", "test", [20])
 
 
+@case("rows 4, 5: one patient in test and train")
+def table_patient_in_two_splits_beside_another_fault(folder):
+    table_patient_in_two_splits(folder)
+    edit_table(folder, "label", "perhaps", 10)
+
+
 @case("split: no row is in test")
 def table_without_a_test_set(folder):
     edit_table(folder, "split", "train", slice(None))

@@ -34,6 +34,7 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
         found, name = _all(study, looks), study.name
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
+        found.append(("note", "what the study reads is looked at once its file has no fault"))
     except (OSError, MemoryError, ImportError) as error:
         say(f"could not check: {type(error).__name__}: {error}")
         return 2
