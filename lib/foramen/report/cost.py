@@ -29,7 +29,7 @@ def why_none(study: Study) -> str:
         return (
             "no job of it has run here: its results are published ones, and cost.csv beside their report has the cost"
         )
-    return "no job of it has run here; cost.csv beside a committed report has what that run used"
+    return "no job of it has run here; docs/studies.md says what studies took elsewhere"
 
 
 def _row(what: str, jobs: list[dict]) -> dict[str, object]:

@@ -30,7 +30,7 @@ def look(python: str) -> list:
         (NEEDED, "Linux", platform.system() == "Linux", "nothing else was tried; on Windows, WSL 2 is one"),
         (NEEDED, f"{python} as Python", is_right(python), "install 3.11.5 to 3.13 with venv; make PYTHON=/its/path"),
         *((NEEDED, name, shutil.which(name), f"install {name}") for name in ("make", "git")),
-        (NEEDED, f"{disk} GB of disk", free >= disk, f"{free:.0f} GB are free in {ROOT}: make room"),
+        (NEEDED, f"{disk} GB of free disk", free >= disk, f"{free:.0f} GB are free in {ROOT}: make room"),
         (OPTIONAL, "2 GB of memory a core", memory >= 2 * cores, f"foramen run … --cores {max(1, int(memory / 2))}"),
         (OPTIONAL, "the environment in .venv", made, "the first make target that needs it makes it"),
         (OPTIONAL, "a browser", browser, "install chromium and its driver for the one test that looks at the report"),
