@@ -136,7 +136,8 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
     shares = study.split
     assigned = split.own_or_assigned(verdict.usable, shares.test, shares.validation, shares.seed)
     kept = verdict.usable.assign(split=assigned)
-    _check_split(kept, source)
+    classes = kept.groupby("split")["label"].nunique().reindex(list(split.NAMES), fill_value=0)
+    raise_any([f"{source.origin}: split: {name} holds only one class" for name in classes.index[classes < 2]])
     with replacing(folder / "images.npy") as temporary:
         decoding.keep(folder, facts["fault"].to_numpy() == "", study.cohort.image_size, temporary)
     with replacing(folder / "boxes.npy") as temporary:
@@ -167,11 +168,6 @@ def _regions(kept: pd.DataFrame) -> pd.DataFrame:
     longer = kept[["width", "height"]].max(axis=1)
     x, y = (left + right - kept["width"]) / longer, (top + bottom - kept["height"]) / longer
     return pd.DataFrame({"x": x, "y": y, "half": np.maximum(right - left, bottom - top) / longer})
-
-
-def _check_split(kept: pd.DataFrame, source: Source) -> None:
-    classes = kept.groupby("split")["label"].nunique().reindex(list(split.NAMES), fill_value=0)
-    raise_any([f"{source.origin}: split: {name} holds only one class" for name in classes.index[classes < 2]])
 
 
 def _write(folder: Path, manifest: pd.DataFrame, acquisition: pd.DataFrame, audit: dict) -> None:

@@ -74,7 +74,8 @@ def execute(notebook: str, output: Path, parameters: dict[str, Any]) -> None:
     root = paths.output_root()
     output.parent.mkdir(parents=True, exist_ok=True)
     read, written = (os.path.relpath(path, root) for path in (source, output.resolve()))
-    with tempfile.TemporaryDirectory(prefix="foramen-", dir=_short()) as sockets:
+    short = "/tmp" if os.access("/tmp", os.W_OK) else None  # the name of a socket may have about 100 letters at most
+    with tempfile.TemporaryDirectory(prefix="foramen-", dir=short) as sockets:
         os.environ.update(SINGLE_THREAD)
         os.chdir(root)
         _papermill(read, written, parameters, Path(sockets))
@@ -86,11 +87,6 @@ def find(notebook: str) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     raise InputError(f"{notebook}: no such notebook; there are {', '.join(paths.NOTEBOOK_NAMES)}")
-
-
-def _short() -> str | None:
-    """A folder with a short name: that of a socket may have about 100 letters at most."""
-    return "/tmp" if os.access("/tmp", os.W_OK) else None
 
 
 def _papermill(source: str, output: str, parameters: dict[str, Any], sockets: Path) -> None:
