@@ -13,7 +13,18 @@ from foramen.core.errors import InputError
 from foramen.explorer import step as explorer
 from foramen.site import build
 
-COMMITTED = ("between", "budget", "budget_full", "default", "nuisance", "reference", "shift", "shortcut")
+COMMITTED = (
+    "between",
+    "budget",
+    "budget_full",
+    "default",
+    "formula_lite",
+    "imagenet_lite",
+    "nuisance",
+    "reference",
+    "shift",
+    "shortcut",
+)
 
 
 @pytest.fixture(scope="module")

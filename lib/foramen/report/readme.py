@@ -18,10 +18,10 @@ END = "<!-- end of {block} -->"
 # The pages, and the blocks on each with the study that a block is of. Each block has a template `readme_<block>.md.j2`,
 # which may serve several studies.
 PAGES = {
-    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget")],
+    "README.md": [("findings", "reference"), ("quick", "default"), ("why", "budget"), ("photographs", "imagenet_lite")],
     "docs/results.md": [
         *(("ladder", study) for study in ("reference", "default")),
-        *((name, name) for name in ("budget", "shortcut", "nuisance", "between", "shift")),
+        *((name, name) for name in ("budget", "shortcut", "imagenet_lite", "nuisance", "between", "shift")),
     ],
     "docs/studies.md": [("cost", "reference"), ("cost", "default")],
 }
