@@ -36,7 +36,7 @@ def test_jobs_are_summed_by_kind_and_the_largest_counts(tmp_path, monkeypatch, c
 def test_a_study_that_never_ran_has_no_cost(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     assert cli.main(["cost", "params/smoke.yaml"]) == 1
-    assert capsys.readouterr().err.endswith("has what that run used\n")
+    assert capsys.readouterr().err.endswith("says what studies took elsewhere\n")
     chosen = study.load("params/smoke.yaml")
     write_json(chosen.runs[0].folder / "run.json", {"published": {}})
     assert cli.main(["cost", "params/smoke.yaml"]) == 1

@@ -27,5 +27,5 @@ def test_what_is_missing_is_named_with_its_remedy():
 
 def test_too_little_disk_is_told(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: doctor.shutil._ntuple_diskusage(10**9, 10**9, 10**9))
-    (disk,) = [line for line in doctor.look(sys.executable) if "of disk" in line[1]]
+    (disk,) = [line for line in doctor.look(sys.executable) if "of free disk" in line[1]]
     assert disk[0] == doctor.NEEDED and not disk[2] and f"1 GB are free in {paths.ROOT}" in disk[3]
