@@ -182,5 +182,13 @@ def test_first_keeps_rows_and_maps_together(masks):
 
 def test_maps_are_correlated_pair_by_pair_and_a_constant_one_has_no_correlation():
     maps = np.random.default_rng(0).random((3, 4, 4))
-    found = saliency.correlations(maps, np.stack([2 * maps[0] + 1, -maps[1], np.zeros((4, 4))]))
+    found = saliency.correlations(maps, np.stack([2 * maps[0] + 1, -maps[1], np.zeros((4, 4))]), maps >= 0)
     assert found[:2] == pytest.approx([1, -1]) and np.isnan(found[2])
+
+
+def test_maps_are_correlated_where_the_network_looked_as_both_are_zero_elsewhere():
+    one, other, given = np.zeros((3, 1, 40, 40))
+    given[:, 10:30, 10:30] = 1
+    one[given > 0], other[given > 0] = 1 + np.random.default_rng(0).random((2, 400))
+    assert saliency.correlations(one, other, given >= 0)[0] > 0.9
+    assert abs(saliency.correlations(one, other, given > 0)[0]) < 0.2

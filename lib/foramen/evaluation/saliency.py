@@ -247,11 +247,14 @@ def cascade(network: Network, inputs: torch.Tensor, seed: int = 0) -> pd.DataFra
     return pd.DataFrame(results, columns=["randomised", "similarity", "low", "high", "zero_maps"])
 
 
-def correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Pearson's correlation (n,) over the pixels of each map (n, h, w) and the other; NaN where one is constant."""
+def correlations(maps: np.ndarray, others: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Pearson's correlation (n,) of each map (n, h, w) and the other; NaN where one is constant.
+
+    Over the pixels that are true in `given` (n, h, w), those that the network was given: both maps are 0 elsewhere.
+    """
     with np.errstate(invalid="ignore"):
         return np.array(
-            [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(maps, others, strict=True)]
+            [np.corrcoef(one[at], other[at])[0, 1] for one, other, at in zip(maps, others, given, strict=True)]
         )
 
 
