@@ -142,7 +142,8 @@ def disease(
         row = case.row(side)
         made = stages(case, side, row, size)
         bone = made["paths"]["cortex"] + made["paths"]["spongy"]
-        title = f"C5/6: {row['narrowest_mm_C5_6']:.1f} mm free, grade {row['grade_C5_6']}"
+        root = parameters.label.nerve_root_mm * case.person.root
+        title = f"C5/6: {row['narrowest_mm_C5_6']:.1f} mm free, root {root:.1f} mm, grade {row['grade_C5_6']}"
         words.append(title)
         outline = _about_spine(_film(render(case, side, row, size)[2]), row, size) >> LEVELS.index("C5/6") & 1
         picture(column[0], _about_spine(made["value"], row, size), title, 2 * ABOUT_MM[0])
