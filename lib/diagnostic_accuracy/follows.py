@@ -31,22 +31,29 @@ Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of weights (r, n) an
 def followed(frame: pd.DataFrame, facts: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """What each arm's scores follow: arm, fact, estimate, low, high.
 
-    Standardised coefficients of one linear regression of the scores on all `facts` (numbers, by image_id).
+    Standardised coefficients of one linear regression of the scores on all `facts` (numbers, by image_id) that differ
+    between images; NaN for one that does not.
     """
     tables, test = [], _known(frame, facts)
     for arm, images, scores in _by_arm(test, "score"):
-        design = np.column_stack([np.ones(len(images)), facts.loc[images.index].apply(zscore)])  # (n, facts + 1)
+        known = facts.loc[images.index]
+        varying = {fact: zscore(values) for fact, values in known.items() if values.nunique() > 1}
+        design = np.column_stack([np.ones(len(images)), pd.DataFrame(varying, images.index)])  # (n, varying facts + 1)
         found = estimated(images, zscore(scores, axis=1), partial(_least_squares, design), resamples, seed)
-        tables.append(found.iloc[1:].assign(arm=arm, fact=list(facts)))  # without the constant
+        found = found.iloc[1:].set_axis(list(varying)).reindex(list(facts))  # without the constant
+        tables.append(found.rename_axis("fact").reset_index().assign(arm=arm))
     return pd.concat(tables, ignore_index=True)[["arm", "fact", *INTERVAL]]
 
 
 def leaning(coefficients: pd.DataFrame, arm: str, fact: str, other: str) -> str:
-    """Does an arm follow one fact more? `more than`, `less than` or, where intervals meet, `about as much as`.
+    """Does an arm follow one fact more? `more than`, `less than` or, where intervals meet, `about as much as`; `to a
+    degree not estimable against` where one has no interval.
 
     `coefficients` are those of `followed`.
     """
     of = coefficients[coefficients["arm"] == arm].set_index("fact")
+    if of.loc[[fact, other], INTERVAL].isna().any(axis=None):
+        return "to a degree not estimable against"
     if of.loc[fact, "low"] > of.loc[other, "high"]:
         return "more than"
     return "less than" if of.loc[fact, "high"] < of.loc[other, "low"] else "about as much as"
@@ -110,19 +117,19 @@ def estimated(
 ) -> pd.DataFrame:
     """What any `measure` finds, a row for each of its m values: estimate (mean over the seeds), low, high.
 
-    `images` has patient_id and label, `by_seed` (k, n) what each seed says of them.
+    `images` has patient_id and label, `by_seed` (k, n) what each seed says of them. Without two patients of a stratum
+    there is no interval.
     """
     strata, patient = patient_strata(images["patient_id"].to_numpy(), images["label"].to_numpy())
     weights = patient_weights(strata, resamples, np.random.default_rng(seed))[:, patient].astype(float)
     points = np.stack([measure(np.ones((1, len(images))), values)[0] for values in by_seed])  # (k, m)
     draws = np.stack([measure(weights, values) for values in by_seed])  # (k, r, m)
-    freedom = len(strata) - len(np.unique(strata))
-    rows = [
-        (points[:, i].mean(), *percentile_interval(points[:, i], draws[:, :, i], freedom, freedom / len(strata)))
-        if np.isfinite(points[:, i]).all()
-        else (np.nan, np.nan, np.nan)
-        for i in range(points.shape[1])
-    ]
+    freedom, rows = len(strata) - len(np.unique(strata)), []
+    for point, drawn in zip(points.T, draws.transpose(2, 0, 1), strict=True):
+        ends = (np.nan, np.nan)
+        if freedom > 0 and np.isfinite(point).all():
+            ends = percentile_interval(point, drawn, freedom, freedom / len(strata))
+        rows.append((point.mean(), *ends))
     return pd.DataFrame(rows, columns=INTERVAL)
 
 

@@ -35,6 +35,30 @@ def test_coefficients_are_those_of_numpys_least_squares():
     assert table.to_numpy() == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_fact_that_all_images_share_is_not_estimable_and_the_others_are():
+    facts, given = known()[["signs", "narrowness"]], frame(reader=known()["narrowness"].to_numpy())
+    table = follows.followed(given, facts.assign(age=60.0), 100)
+    assert table["fact"].to_list() == FACTS and table.iloc[2][follows.INTERVAL].isna().all()
+    pd.testing.assert_frame_equal(table[table["fact"] != "age"], follows.followed(given, facts, 100))
+    assert follows.leaning(table, "reader", "narrowness", "signs") == "more than"
+    assert follows.leaning(table, "reader", "narrowness", "age") == "to a degree not estimable against"
+    assert follows.followed(given, facts[[]].assign(age=60.0), 100)["estimate"].isna().all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_two_patients_alike_in_their_labels_there_is_no_interval():
+    facts = known()
+    few = frame(reader=facts["narrowness"].to_numpy()).query("image_id in ['I0', 'I1', 'I2', 'I3']")
+    few = few.assign(patient_id=few["image_id"].map({"I0": "a", "I1": "b", "I2": "b", "I3": "c"}))
+    few = few.assign(label=few["image_id"].map({"I0": 0, "I1": 0, "I2": 1, "I3": 1}))
+    for table in (
+        follows.followed(few, facts[["signs"]], 20),
+        follows.within(few, pd.Series("A", index=facts.index, name="site"), 20),
+    ):
+        assert table["estimate"].notna().all() and table[["low", "high"]].isna().all(axis=None)
+
+
 def test_a_reader_calls_more_positive_the_worse_the_grade_and_a_coin_does_not():
     facts = known()
     facts["grade"] = pd.qcut(facts["narrowness"], 4, labels=False)

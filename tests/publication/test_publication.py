@@ -119,6 +119,18 @@ def test_a_step_that_loses_or_is_within_the_margin_is_said(synthetic):
     assert "Within the margin, each tested alone: `" in text and "Shown to lose" not in text
 
 
+def test_what_is_not_estimable_is_not_called_alike(synthetic):
+    rows = [(arm, fact, 0.5, 0.4, 0.6) for arm in synthetic.arms for fact in ("narrowness", "signs", "age")]
+    table = pd.DataFrame(rows, columns=["arm", "fact", "estimate", "low", "high"])
+    tables.save(table, synthetic.paths.tables, "score_follows")
+    assert "`proposed` follows the two about alike." in manuscript.text(facts.read(synthetic))
+    table.loc[table["fact"] == "signs", ["estimate", "low", "high"]] = math.nan
+    tables.save(table, synthetic.paths.tables, "score_follows")
+    text = manuscript.text(facts.read(synthetic))
+    assert "`proposed` follows the two to degrees that are not estimable against each other." in text
+    assert "align(right)[–]" in text and "(nan" not in text
+
+
 def test_synthetic_is_said_in_title_and_abstract(synthetic):
     text = manuscript.text(facts.read(synthetic))
     assert "with deep learning on synthetic cervical radiographs" in text

@@ -471,6 +471,25 @@ def test_headline_says_what_the_interval_allows(low, high, words, tmp_path, monk
     assert words in page.find(class_="headline").get_text(" ", strip=True)
 
 
+def test_coefficients_that_are_not_estimable_are_not_called_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = Study(name="words", arms={"basic": Arm(), "proposed": Arm()})
+    tables.save(result_rows(["basic", "proposed"]), study.paths.tables, "results")
+    tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
+    follows = pd.DataFrame({"arm": "proposed", "fact": ["narrowness", "signs"], "estimate": [0.65, np.nan]})
+    follows = follows.assign(low=follows["estimate"] - 0.05, high=follows["estimate"] + 0.05)
+    tables.save(follows, study.paths.tables, "score_follows")
+    figure = Picture(figsize=(7.2, 3))
+    figure.subplots()
+    figures.save(figure, study.paths.figures, "score_follows", alt="what the score follows")
+    record_cohort(study)
+    record_trainings(study, {})
+    page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
+    text = " ".join(page.find(id="reads").find_parent("section").get_text().split())
+    assert "follows the narrowest foramen to a degree not estimable against the signs beside it" in text
+    assert "0.65 (0.60 to 0.70) and not estimable." in text
+
+
 def test_a_study_without_evaluation_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     with pytest.raises(InputError, match="run notebook 06 first"):
