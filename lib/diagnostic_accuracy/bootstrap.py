@@ -8,6 +8,7 @@ say of a mean over seeds is the subject of `intervals`.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,13 @@ class Resampled:
         """Seeds that all these arms have. An arm with one seed is a fixed system: it goes with every seed."""
         several = [set(self.runs[arm]) for arm in arms if len(self.runs[arm]) > 1]
         return tuple(sorted(set.intersection(*several))) if several else (0,)
+
+
+def seed_pairs(seeds: Collection[int], others: Collection[int]) -> list[tuple[int, int]]:
+    """The seeds of two arms that belong together: the same ones, and every one with the one seed of a fixed system."""
+    if len(seeds) == 1 or len(others) == 1:
+        return list(product(seeds, others))
+    return [(seed, seed) for seed in seeds if seed in others]
 
 
 def patient_strata(patients: NDArray, labels: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -195,24 +203,29 @@ def resample_at_specificity_of(
 
     In each resample the arm's ROC curve (ties joined by straight lines) is read at the specificity that the reference
     has there. Test labels choose these points, so they compare curves and are nobody's operating points. An arm with
-    one seed is read at the specificity of each seed of the reference. Raises as `resample`.
+    one seed is read at the specificity of each seed of the reference, and every seed of an arm at that of a reference
+    with one. Arms without a seed of the reference's are left out. Raises as `resample`.
     """
     test, limits = _TestImages.of(frame), threshold_draws(frame, n_resamples, seed)
     seeds_of: dict[str, list[int]] = {}
     for arm, own in test.scores:
         seeds_of.setdefault(arm, []).append(own)
-    at = [(arm, of) for arm, own in seeds_of.items() for of in seeds_of[reference] if of in own or len(own) == 1]
+    read_at = {
+        (arm, own if len(seeds) > 1 else of): ((arm, own), (reference, of))
+        for arm, seeds in seeds_of.items()
+        for own, of in seed_pairs(seeds, seeds_of[reference])
+    }
 
     def measure(run: Run, weights: Array, rows: slice) -> Array:
-        scores = test.scores[run if run in test.scores else (run[0], seeds_of[run[0]][0])]
-        calls = test.scores[reference, run[1]] >= limits[reference, run[1]][rows, None]
+        own, of = read_at[run]
+        calls = test.scores[of] >= limits[of][rows, None]
         specificity = metrics.confusion_metrics(weights, test.labels, calls)["specificity"]
-        return metrics.sensitivity_at(weights, test.labels, scores, specificity)[None]
+        return metrics.sensitivity_at(weights, test.labels, test.scores[own], specificity)[None]
 
     def why(run: Run, metric: str) -> str:  # what a ROC curve needs
-        return metrics.why_not_estimable("auroc", test.labels, test.scores[reference, run[1]])
+        return metrics.why_not_estimable("auroc", test.labels, test.scores[read_at[run][1]])
 
-    return _measured(test, at, ("sensitivity",), measure, why, n_resamples, seed)
+    return _measured(test, list(read_at), ("sensitivity",), measure, why, n_resamples, seed)
 
 
 def _measured(

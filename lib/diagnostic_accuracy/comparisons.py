@@ -24,6 +24,7 @@ GAIN_METRICS = tuple(metric for metric in metrics.METRICS if metric not in metri
 FOUND = ["gain", "low", "high", "p_value", "detectable", "standard_error", "freedom"]
 _NOTHING = 1e-12
 _SAME = "the same in every resample"
+_NO_SEED = "not estimable: the arms have no seed in common"
 _LONE_SEED = "one seed of {}: its variation between trainings is left out"
 
 
@@ -41,7 +42,7 @@ def contrast(
     seeds = resampled.seeds_in_common(arms)
     reasons = [no_value(resampled, arm, metric) for arm in arms]
     reasons += [no_interval(resampled, arms, metric).removeprefix("interval ")]
-    reasons += [] if seeds else ["not estimable: the arms have no seed in common"]
+    reasons += [] if seeds else [_NO_SEED]
     if any(reasons):
         return row | {"note": next(filter(None, reasons))}
     signed = {arm: metrics.direction(metric) * coefficient for arm, coefficient in coefficients.items()}
@@ -184,9 +185,11 @@ def equal_specificity(frame: pd.DataFrame, reference: str, n_resamples: int = 20
     """
     resampled = bootstrap.resample_at_specificity_of(frame, reference, n_resamples, seed)
     own = bootstrap.resample(frame[frame.arm == reference], 1, seed, ("specificity",))
-    table = differences(resampled, over(resampled, reference))
-    table["sensitivity"] = [resampled.points(arm, "sensitivity").mean() for arm in table.arm]
-    table["specificity"] = own.points(reference, "specificity").mean()
+    table = differences(resampled, over(resampled, reference)).set_index("arm")
+    table["sensitivity"] = [resampled.points(arm, "sensitivity").mean() for arm in table.index]
+    others = pd.Index(frame.arm[frame.split == "test"].unique(), name="arm").drop(reference)
+    table = table.reindex(others).fillna({"note": _NO_SEED}).reset_index()
+    table["reference"], table["specificity"] = reference, own.points(reference, "specificity").mean()
     table["p_holm"] = holm(table.p_value)
     single = frame.groupby("arm").seed.nunique() == 1
     alone = table.arm.map(single) & ~single[reference]

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from diagnostic_accuracy.bootstrap import seed_pairs
 from diagnostic_accuracy.operating_point import called
 
 _SUBSETS = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,), "auroc": (0, 1)}
@@ -125,9 +126,7 @@ def _seed_pairs(runs: dict, arm: str, reference: str) -> list[tuple[int, int]]:
     seeds, seeds_reference = ([seed for name, seed in runs if name == wanted] for wanted in (arm, reference))
     if absent := [name for name, own in ((arm, seeds), (reference, seeds_reference)) if not own]:
         raise ValueError(f"no predictions of arm {', '.join(map(repr, absent))}")
-    if len(seeds) == 1 or len(seeds_reference) == 1:
-        return [(seed, other) for seed in seeds for other in seeds_reference]
-    return [(seed, seed) for seed in seeds if seed in seeds_reference]
+    return seed_pairs(seeds, seeds_reference)
 
 
 def _accuracy_test(run: pd.DataFrame, reference: pd.DataFrame) -> tuple:

@@ -560,3 +560,22 @@ def test_equal_specificity_of_one_seed_and_of_one_class(frame):
     assert np.isfinite(found.gain["reader"]) and "one seed of reader" in found.note["reader"]
     one = comparisons.equal_specificity(frame[frame.label == 1], "basic", FEW)
     assert one.gain.isna().all() and one.note.str.contains("not estimable: no image with label 0").all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # of the reader: none of the networks', one of them
+def test_equal_specificity_to_a_reader_counts_every_seed(frame, seed):
+    he = frame[(frame.arm == "he") & (frame.seed == 1)]
+    found = comparisons.equal_specificity(pd.concat([frame, he.assign(arm="reader", seed=seed)]), "reader", FEW)
+    assert found.arm.to_list() == list(LADDER)
+    assert (found.note == "one seed of reader: its variation between trainings is left out").all()
+    every = pd.concat([frame, *(he.assign(arm="reader", seed=one) for one in (1, 2, 3))])
+    numbers = ["sensitivity", "specificity", "gain", "low", "high", "p_value", "p_holm"]
+    np.testing.assert_allclose(found[numbers], comparisons.equal_specificity(every, "reader", FEW)[numbers])
+
+
+def test_equal_specificity_without_a_seed_in_common_is_not_estimable(frame):
+    reader = frame[(frame.arm == "he") & (frame.seed < 3)].assign(arm="reader", seed=lambda rows: rows.seed + 10)
+    for reference, lost in (("basic", ["reader"]), ("reader", list(LADDER))):
+        found = comparisons.equal_specificity(pd.concat([frame, reader]), reference, FEW).set_index("arm")
+        assert found.gain[lost].isna().all() and found.note[lost].str.contains("no seed in common").all()
+        assert found.gain.drop(lost).notna().all() and (found.reference == reference).all()
