@@ -12,7 +12,7 @@ def check(frame: pd.DataFrame) -> None:
     """ValueError with all faults of a table of predictions, a line each; rows are named by the table's index.
 
     Asked for are the `COLUMNS`, `SPLITS`, labels 0 or 1, scores from 0 to 1, one row for an image of an arm and seed,
-    one label and patient for a test image, and the same test images of every arm and seed.
+    one label and patient for an image, and the same test images of every arm and seed.
     """
     if missing := [name for name in COLUMNS if name not in frame]:
         raise ValueError(f"columns are missing: {', '.join(missing)} (found: {', '.join(map(str, frame))})")
@@ -26,7 +26,7 @@ def _cells(frame: pd.DataFrame) -> Iterator[str]:
         "label is neither 0 nor 1": ~frame["label"].isin((0, 1)),
         "score is no number from 0 to 1": ~pd.to_numeric(frame["score"], errors="coerce").between(0, 1),
         "patient_id is empty": frame["patient_id"].isna(),
-        "more than one row for an image of an arm and seed": frame.duplicated(["arm", "seed", "split", "image_id"]),
+        "more than one row for an image of an arm and seed": frame.duplicated(["arm", "seed", "image_id"]),
     }
     for what, at in wrong.items():
         if count := int(at.sum()):
@@ -38,7 +38,7 @@ def _images(frame: pd.DataFrame) -> Iterator[str]:
     if test.empty:
         yield "the predictions table has no rows of the test split"
     for column in ("label", "patient_id"):
-        several = test.groupby("image_id")[column].nunique() > 1
+        several = frame.groupby("image_id")[column].nunique() > 1
         if several.any():
             yield f"more than one {column} for image {several.index[several][0]!r} ({int(several.sum())} such images)"
     images = test["image_id"].nunique()

@@ -63,7 +63,7 @@ def test_a_reader_calls_more_positive_the_worse_the_grade_and_a_coin_does_not():
     facts = known()
     facts["grade"] = pd.qcut(facts["narrowness"], 4, labels=False)
     given = frame(reader=facts["narrowness"].to_numpy(), coin=np.random.default_rng(5).standard_normal(N))
-    validation = given.assign(split="val", patient_id=given["patient_id"] + "v")
+    validation = given.assign(split="val", image_id=given["image_id"] + "v", patient_id=given["patient_id"] + "v")
     table = follows.called_by(pd.concat([given, validation]), facts["grade"], 200).set_index(["arm", "grade"])
     assert (table["n_images"] == N // 4).all() and (table["low"] <= table["estimate"]).all()
     assert (table["estimate"] <= table["high"]).all() and table[["low", "high"]].stack().between(0, 1).all()

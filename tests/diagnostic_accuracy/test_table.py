@@ -59,3 +59,14 @@ def test_all_faults_come_at_once(frame: pd.DataFrame):
     ]
     assert len(found) == len(starts)
     assert all(line.startswith(start) for line, start in zip(found, starts, strict=True))
+
+
+def test_validation_images_are_held_to_the_same(frame: pd.DataFrame):
+    val, test = (frame.index[frame["split"] == split] for split in ("val", "test"))
+    frame.loc[val[0], ["label", "patient_id"]] = [1 - frame.loc[val[0], "label"], "other"]
+    image, tested = frame.loc[val[0], "image_id"], frame.loc[[test[0]]].assign(split="val")
+    assert faults(pd.concat([frame, tested], ignore_index=True)) == [
+        f"more than one row for an image of an arm and seed: 1 row, first {len(frame)}",
+        f"more than one label for image {image!r} (1 such images)",
+        f"more than one patient_id for image {image!r} (1 such images)",
+    ]
