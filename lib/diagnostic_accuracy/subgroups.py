@@ -28,7 +28,8 @@ def interactions(
     Columns `subgroup, value, metric, n_images, n_patients, gain, low, high, interaction, interaction_low,
     interaction_high, p_value, p_holm, note`, in points. The interaction is the gain in the subgroup less that in the
     other images with a value, on the same resampled patients; of two subgroups only the first has one, since the
-    second's is its mirror image. Holm within each metric.
+    second's is its mirror image. Holm within each metric. Where there is a gain, `note` has what is to be said of the
+    interaction, too.
 
     `metadata` has image_id and any of `SUBGROUPS`; `age` in years becomes `age_band`. Columns it lacks are passed over,
     a number with many values is cut into quarters, images without a value form no subgroup. Thresholds are those of the
@@ -67,7 +68,10 @@ def _row(part: Resampled, others: Resampled, pair: tuple[str, str], metric: str,
     size = {"metric": metric, "n_images": part.n_images, "n_patients": part.n_patients}
     found = {key: own[key] for key in _GAIN} | {"interaction": apart["gain"]}
     found |= {f"interaction_{key}": apart[key] for key in ("low", "high")}
-    return size | found | {"p_value": apart["p_value"], "note": own["note"] or apart.get("note", "")}
+    note, also = str(own["note"]), str(apart.get("note", ""))
+    if also not in ("", note) and pd.notna(own["gain"]):
+        note = "; ".join(filter(None, [note, f"interaction: {also}"]))
+    return size | found | {"p_value": apart["p_value"], "note": note}
 
 
 def age_bands(age: pd.Series) -> pd.Series:

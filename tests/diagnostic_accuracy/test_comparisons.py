@@ -344,6 +344,18 @@ def test_subgroup_with_one_class_says_so(frame):
     assert not found["severe", "accuracy"]
 
 
+def test_a_note_on_the_gain_does_not_hide_why_there_is_no_interaction(frame):
+    images = frame.drop_duplicates("image_id")
+    apart = (images.label == 1) & (images.patient_id < "p030")
+    metadata = images[["image_id"]].assign(site=np.where(apart, "B", "A"))
+    for seeds, first in (([1], "one seed: the interval leaves out the variation between trainings; "), ([1, 2, 3], "")):
+        found = interactions(frame[frame.seed.isin(seeds)], metadata, ("he", "basic"), ("auroc",), n_resamples=50)
+        row, other = found.set_index("value").loc["A"], found.set_index("value").loc["B"]
+        assert np.isfinite(row.gain) and np.isnan(row.interaction)
+        assert row.note.startswith(f"{first}interaction: not estimable: no image with label 0 (seed 1)")
+        assert other.note.startswith("not estimable: no image with label 0") and "interaction" not in other.note
+
+
 def test_an_interaction_is_found_where_there_is_one_and_not_elsewhere():
     """An arm that is better on left images only, and equal on right ones."""
     frame, rng = table({"basic": 1.0, "he": 1.0}, patients=300), np.random.default_rng(0)
