@@ -19,8 +19,9 @@ def transfer(home: Resampled, away: Resampled, arm: str, control: str) -> pd.Dat
     `home` and `away` are the same networks, each at the threshold chosen at home, on the same test patients under the
     conditions that they were trained under, and under others. Columns `arm, metric, at_home, away, low, high`,
     `change, change_low, change_high, p_value` (away less home), in percentage points with 95 % intervals, and `note`.
-    Changes are paired over seeds, and over patients where the labels are the same; where conditions change labels, the
-    draws of both are independent, which makes an interval too wide rather than too narrow.
+    Changes are paired over seeds and validation patients, and over test patients where the labels are the same. Where
+    conditions change labels, they change the strata that test patients are drawn from, and from the first that differs
+    on, a patient's draws at home and away are independent: that makes an interval too wide rather than too narrow.
     """
     places, rows = {"home": home, "away": away}, []
     runs = {f"{name} {place}": at.runs[name] for place, at in places.items() for name in (control, arm)}
