@@ -277,7 +277,7 @@ def _arms(called: pd.DataFrame) -> Sign:
     arms, right = called["arm"].nunique(), called["called"] == called["label"]
     numbers = _some(arms, "arm") if arms > 1 else "one arm, none to choose from"
     if arms > 2:
-        luck = f"without any difference, one of {arms - 1} beats the first at p < 0.05, uncorrected"
+        luck = f"without any difference, one of {arms - 1} differs from the first at p < 0.05, uncorrected"
         numbers += f"; {luck}, in up to {1 - 0.95 ** (arms - 1):.0%} of such studies"
     of_arm = right.groupby([called["arm"], called["seed"]]).mean().groupby("arm").agg(["max", "mean"])
     above = 100 * (of_arm["max"] - of_arm["mean"]).max()

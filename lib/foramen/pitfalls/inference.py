@@ -64,7 +64,7 @@ def unclustered(frame: pd.DataFrame, reference: str, repetitions: int = 2000, se
 
 
 def many_arms(frame: pd.DataFrame, reference: str, repetitions: int = 2000, seed: int = 0) -> outcome.Row:
-    """How often the best of all networks is significant when none differs from the reference; right: Holm's first step.
+    """How often one of all networks is significant when none differs from the reference; right: Holm's first step.
 
     No effect as in `unclustered`, with one toss a patient for all arms, which so stay as alike as they are.
     """
