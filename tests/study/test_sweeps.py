@@ -223,12 +223,26 @@ def test_members_may_take_values_the_studys_own_among_them():
 
 def test_networks_tested_elsewhere_must_be_kept(tmp_path):
     file = tmp_path / "away.yaml"
-    values = {"knobs": ["split.seed"], "shows": "variance", "arm": "he_flip", "control": "he"}
+    values = {"knobs": ["cohort.synthetic.seed"], "shows": "variance", "arm": "he_flip", "control": "he"}
     file.write_text(json.dumps(SWEPT | {"sweeps": {"other": values}}))
     with pytest.raises(
         InputError, match=r"keep_weights: must be true, networks are tested elsewhere \(sweeps: other\)"
     ):
         study.load(file)
+
+
+@pytest.mark.parametrize(("shows", "knob"), [("variance", "split.seed"), ("transfer", "cohort.synthetic.seed")])
+@pytest.mark.parametrize("source", ["synthetic", "manifest"])
+def test_variance_is_of_other_patients_and_transfer_of_the_same(tmp_path, shows, knob, source):
+    """A split alone leaves each training its own patients everywhere: a variance of 0.00 (0.00 to 0.00)."""
+    file, cohort = tmp_path / "away.yaml", SWEPT["cohort"] | {"source": source, "manifest": {"path": "films.csv"}}
+    sweep = {"knobs": [knob], "values": [0, 3], "shows": shows, "arm": "he_flip", "control": "he"}
+    file.write_text(json.dumps(SWEPT | {"cohort": cohort, "keep_weights": True, "sweeps": {"other": sweep}}))
+    with pytest.raises(InputError) as refused:
+        study.load(file)
+    assert refused.value.faults[0].endswith(
+        "sweeps.other.knobs: variance needs other patients (cohort.synthetic.seed), transfer the same ones"
+    )
 
 
 def test_every_network_is_tested_on_every_cohort(output):

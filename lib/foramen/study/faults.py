@@ -51,7 +51,7 @@ def _names(study: Study) -> Iterator[str]:
     """Arms that are named but do not exist, duplicate names and seeds."""
     if study.name == paths.PRETRAINING:
         yield f"name: {study.name} is the folder of the weights that all studies share; choose another"
-    plan, arms, external = study.plan, list(study.arms), study.evaluation.external
+    plan, arms, external, sweeps = study.plan, list(study.arms), study.evaluation.external, study.sweeps.items()
     named = {"plan.reference": plan.reference, "plan.primary.arm": plan.primary.arm}
     for i, step in enumerate(plan.steps):
         named |= {f"plan.steps.{i}.{j}": arm for j, arm in enumerate(step)}
@@ -60,16 +60,18 @@ def _names(study: Study) -> Iterator[str]:
     if plan.primary.metric not in plan.metrics:
         yield f"plan.metrics: {plan.primary.metric}, that of the primary comparison, is missing"
     yield from (f"plan.{key}: missing; a plan with hypotheses has it" for key in plan.missing)
-    trained = {f"sweeps.{name}.arm": sweep.arm for name, sweep in study.sweeps.items()}
-    trained |= {f"sweeps.{name}.control": sweep.control for name, sweep in study.sweeps.items()}
+    trained = {f"sweeps.{name}.{role}": getattr(sweep, role) for role in ("arm", "control") for name, sweep in sweeps}
     for keys, known in ((named, [*arms, *external]), (trained, arms)):  # of another system no training is repeated
         yield from (
             f"{key}: there is no arm {arm!r}{nearest(arm, known)}" for key, arm in keys.items() if arm not in known
         )
     yield from (f"evaluation.external.{name}: an arm has that name, too" for name in external if name in arms)
-    elsewhere = [name for name, sweep in study.sweeps.items() if sweep.shows != "gain"]
+    elsewhere = [name for name, sweep in sweeps if sweep.shows != "gain"]
     if elsewhere and not study.keep_weights:
         yield f"keep_weights: must be true, networks are tested elsewhere (sweeps: {', '.join(elsewhere)})"
+    for name, sweep in sweeps:  # a training's own split is that of the same patients elsewhere, too
+        if sweep.shows == ("transfer" if "cohort.synthetic.seed" in sweep.knobs else "variance"):
+            yield f"sweeps.{name}.knobs: variance needs other patients (cohort.synthetic.seed), transfer the same ones"
     if len(set(study.seeds)) < len(study.seeds):
         yield "seeds: duplicate seed"
 
