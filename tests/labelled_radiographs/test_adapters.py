@@ -148,6 +148,21 @@ def test_csxa_with_a_case_that_is_not_in_the_workbook(tmp_path):
         prepare(root, "csxa")
 
 
+def test_csxa_with_a_number_of_two_rows(tmp_path):
+    csxa(tmp_path, 6)
+    book = tmp_path / "datasets.xlsx"
+    cases = pd.read_excel(book)
+    pd.concat([cases, cases.iloc[[1, 3]].assign(Number=["2", "0004"]), cases.assign(Number="7.5")[:1]]).to_excel(
+        book, index=False
+    )
+    with pytest.raises(InputError) as caught:
+        read(Layout(path=str(tmp_path), adapter="csxa"))
+    assert caught.value.faults == [
+        f"{book}: row 10: no Number",
+        f"{book}: row 3 (2), row 8 (2), row 5 (4), row 9 (4): Number stands more than once",
+    ]
+
+
 @pytest.mark.parametrize(
     ("shapes", "fault"),
     [

@@ -15,7 +15,7 @@ import pandas as pd
 
 from labelled_radiographs.adapters import Source, locate
 from labelled_radiographs.layout import Layout
-from user_tables import InputError, each, raise_any, read_table
+from user_tables import InputError, each, first_few, raise_any, read_table
 
 CURVATURES = {"1": "lordotic", "2": "straight", "3": "sigmoid 1", "4": "sigmoid 2", "5": "kyphotic"}
 LORDOTIC_OR_NOT = {"1": 0, "2": 1, "3": 1, "4": 1, "5": 1}
@@ -60,9 +60,14 @@ def _cases(book: Path) -> pd.Series:
     if column is None or "Number" not in sheet.columns:
         raise InputError(f"{book}: columns 'Number' and 'Curvature: 1.Lordotic, ...' are expected")
     number = pd.to_numeric(sheet["Number"], errors="coerce")
+    number = number.where(number % 1 == 0)
+    twice = number[number.duplicated(keep=False)].dropna().sort_values(kind="stable")
     cases = sheet[column].str.extract(r"^(\d+)", expand=False)
     bad = [f"{book}: row {row}: no Number" for row in sheet.index[number.isna()]]
     bad += [f"{book}: row {row}: no class of curvature" for row in sheet.index[~cases.isin(list(CURVATURES))]]
+    if len(twice):
+        shown = first_few(f"row {row} ({value:.0f})" for row, value in twice.items())
+        bad += [f"{book}: {shown}: Number stands more than once"]
     raise_any(bad)
     return pd.Series(cases.to_numpy(), index=number.astype(int).astype(str))
 
