@@ -64,7 +64,7 @@ def inside(root: Path, name: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         loop = isinstance(error, RuntimeError) or getattr(error, "errno", None) == 40
         raise ImageFault("a symbolic link that leads to itself" if loop else "not a usable file name") from None
-    if not path.is_relative_to(root):
+    if not path.is_relative_to(root.resolve()):
         raise ImageFault("leads out of the folder of the images")
     if not path.is_file():
         raise ImageFault("not a file")

@@ -395,3 +395,16 @@ def test_each_is_told_in_one_line(name, tmp_path):
         assert time.monotonic() - started < 10
         assert str(tmp_path) not in fault and "\n" not in fault and len(fault) < 300
     assert fault and expected in fault, fault
+
+
+def test_a_folder_may_be_named_by_a_relative_path_or_a_link(tmp_path, monkeypatch):
+    films.save_png(tmp_path / "films/film.png", PICTURE)
+    films.save_png(tmp_path / "beside.png", PICTURE)
+    (tmp_path / "link").symlink_to("films")
+    monkeypatch.chdir(tmp_path)
+    for root in ("films", "link", str(tmp_path / "link")):
+        faults = [
+            inspection.inspect(inspection.FileToRead(0, name, root, 64))["fault"]
+            for name in ("film.png", "../beside.png")
+        ]
+        assert faults == ["", "leads out of the folder of the images"]
