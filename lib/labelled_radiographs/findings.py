@@ -28,6 +28,19 @@ SIDE_STATED = (  # column that states a side, the side by what it holds, and the
     ("laterality", {"L": "L", "R": "R"}, "the side contradicts the header's laterality"),
     ("view_position", SIDE_OF_VIEW, "the side contradicts the header's view position"),
 )
+SAME_VIEW = {"LAT": "LATERAL", "OBL": "OBLIQUE"}
+# What a view may be called more closely, in the codes of headers and tables. LLD and RLD are missing: they tell how the
+# patient lies, not where the rays come from.
+CLOSER_VIEWS = {
+    "OBLIQUE": {"LLO", "RLO", "LAO", "LPO", "RAO", "RPO"},
+    "LLO": {"LAO", "LPO"},  # the left side is nearer to the detector
+    "RLO": {"RAO", "RPO"},
+    "LATERAL": {"LL", "RL", "FLEXION", "EXTENSION", "SWIMMERS"},
+    "LL": {"FLEXION", "EXTENSION", "SWIMMERS"},
+    "RL": {"FLEXION", "EXTENSION", "SWIMMERS"},
+    "AP": {"ODONTOID"},
+}
+VIEWS = {"PA", *CLOSER_VIEWS}.union(*CLOSER_VIEWS.values())
 RADIOGRAPHY = ("", "CR", "DX", "RG", "OT", "SC")
 PLACEHOLDER = 5  # a header's PatientID shared by more manifest patients than this says nothing ("ANONYMOUS")
 SMALLEST_REGION = 0.1  # of the film's longer side
@@ -251,9 +264,16 @@ def headers(rows: pd.DataFrame) -> Iterator[Finding]:
     other = rows[~rows["modality"].isin(RADIOGRAPHY)]
     text = f"modality {', '.join(sorted(other['modality'].unique()))} is no plain radiography (CR, DX, RG)"
     yield from _about(other, "fault", "modality", text)
-    view, stated = rows["view"].str.upper(), rows["view_position"]
-    wrong = rows[(view != "") & (stated != "") & (stated != view)]
+    views = zip(rows["view"].str.upper(), rows["view_position"], strict=True)
+    wrong = rows[[contradictory(view, stated) for view, stated in views]]
     yield from _about(wrong, "warning", "view", "the view contradicts the header's ViewPosition")
+
+
+def contradictory(view: str, other: str) -> bool:
+    """True where no film can be of both views. Of one that is not in VIEWS (free text, OTHER) nothing is known."""
+    view, other = (SAME_VIEW.get(name, name) for name in (view, other))
+    may_be = {view, *CLOSER_VIEWS.get(view, ())}
+    return {view, other} <= VIEWS and other not in may_be and view not in CLOSER_VIEWS.get(other, ())
 
 
 def private_data(rows: pd.DataFrame) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import films
-from labelled_radiographs import Expectations, Layout, check, read
-from radiographs import parallel
+from labelled_radiographs import Expectations, Layout, check, findings, read
+from radiographs import dicom_header, parallel
 
 
 @pytest.fixture(autouse=True)
@@ -219,6 +219,46 @@ def test_a_view_that_contradicts_the_header(folder):
     edit(folder, "view", "LATERAL", [0])
     films.save_dicom(folder / "films/000_L.png", films.picture(0), ViewPosition="AP")
     assert any("row 2: the view contradicts" in w for w in found(folder, pixels=False)["warning"])
+
+
+@pytest.mark.parametrize(
+    ("view", "stated"),
+    [
+        ("RPO", "RLO"),
+        ("RAO", "RLO"),
+        ("LPO", "LLO"),
+        ("LAO", "LLO"),
+        ("rpo", "OBLIQUE"),
+        ("oblique", "LAO"),
+        ("OBL", "OBLIQUE"),
+        ("LATERAL", "LAT"),
+        ("LATERAL", "LL"),
+        ("LAT", "RL"),
+        ("LL", "FLEXION"),
+        ("AP", "ODONTOID"),
+        ("AP", "LLD"),
+        ("RPO", "RIGHT POSTERIOR"),
+        ("right posterior oblique", "RPO"),
+    ],
+)
+def test_a_view_that_may_be_the_headers(folder, view, stated):
+    edit(folder, "view", view, [0])
+    films.save_dicom(folder / "films/000_L.png", films.picture(0), ViewPosition=stated)
+    assert not any("view contradicts" in w for w in found(folder, pixels=False)["warning"])
+
+
+@pytest.mark.parametrize(
+    ("view", "stated"), [("RPO", "LPO"), ("RPO", "LLO"), ("LL", "RL"), ("AP", "PA"), ("PA", "OBL")]
+)
+def test_a_view_that_cannot_be_the_headers(folder, view, stated):
+    edit(folder, "view", view, [0])
+    films.save_dicom(folder / "films/000_L.png", films.picture(0), ViewPosition=stated)
+    assert any("row 2: the view contradicts" in w for w in found(folder, pixels=False)["warning"])
+
+
+def test_every_view_of_a_header_can_be_compared():
+    known = findings.VIEWS | set(findings.SAME_VIEW)
+    assert known | {"LLD", "RLD"} == set(dicom_header.VIEW_POSITIONS)
 
 
 def test_few_patients_of_a_class(folder):
