@@ -24,8 +24,8 @@ def read(path: Path, size: int) -> Radiograph:
     """Decode and reduce; upright by its EXIF tag."""
     with opened(path) as image:
         header = _header(image)
-        if image.format == "JPEG":  # the decoder itself averages 2, 4 or 8 pixels
-            image.draft("L", (2 * size, 2 * size))
+        if image.format == "JPEG":  # no colour; and no smaller size, in which letters would blur
+            image.draft("L", None)
         pixels = upright_grey(image)
         return Radiograph(to_unit(reduce_blocks(pixels, size), pixels), header, looks_like_text(pixels))
 

@@ -30,9 +30,9 @@ def read(path: Path, size: int) -> Radiograph:
         header = _header(file)
         pixels = _pixels(file.pages.first, path)
     reduced = to_unit(reduce_blocks(pixels, size), pixels)
-    if header.grey == "MONOCHROME1":
-        reduced = 1 - reduced
-    return Radiograph(reduced, header, looks_like_text(pixels))
+    white_is_zero = header.grey == "MONOCHROME1"
+    text = looks_like_text(pixels, reversed_grey=white_is_zero)
+    return Radiograph(1 - reduced if white_is_zero else reduced, header, text)
 
 
 def _pixels(page: TiffPage, path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -345,14 +345,34 @@ def test_reduction_is_the_mean_of_blocks(kind):
     assert np.allclose(reduced, blocks, rtol=1e-5)
 
 
-def test_burnt_in_text_is_noticed(tmp_path):
-    from PIL import ImageDraw, ImageFont
+CLEAN = Image.fromarray(np.rint(films.picture(5, 900, 700) * 230).astype(np.uint8))
+NAMED = CLEAN.copy()
+ImageDraw.Draw(NAMED).text((20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28))
 
-    clean = Image.fromarray(np.rint(films.picture(5, 900, 700) * 230).astype(np.uint8))
-    named = clean.copy()
-    ImageDraw.Draw(named).text((20, 20), "DOE JANE 01.01.1950 CERVICAL", fill=255, font=ImageFont.load_default(28))
-    assert looks_like_text(np.asarray(named))
-    assert not looks_like_text(np.asarray(clean))
+
+def test_burnt_in_text_is_noticed():
+    assert looks_like_text(np.asarray(NAMED))
+    assert not looks_like_text(np.asarray(CLEAN))
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path, grey: Image.fromarray(grey).save(path, "PNG"),
+        lambda path, grey: Image.fromarray(grey).save(path, "JPEG", quality=90),
+        lambda path, grey: Image.fromarray(grey).convert("RGB").save(path, "JPEG", quality=90),
+        lambda path, grey: tifffile.imwrite(path, grey),
+        lambda path, grey: tifffile.imwrite(path, 255 - grey, photometric="miniswhite"),
+        lambda path, grey: tifffile.imwrite(path, 65535 - 257 * grey.astype(np.uint16), photometric="miniswhite"),
+        lambda path, grey: films.save_dicom(path, 1 - grey / 255, PhotometricInterpretation="MONOCHROME1"),
+    ],
+    ids=["png", "jpeg", "colour_jpeg", "tiff", "white_is_zero", "white_is_zero_16", "monochrome1"],
+)
+def test_burnt_in_text_is_noticed_in_every_kind_of_file_however_small_it_is_wanted(tmp_path, save):
+    for name, film in {"named": NAMED, "clean": CLEAN}.items():
+        save(tmp_path / name, np.asarray(film))
+    assert read(tmp_path / "named", SIZE).text_like
+    assert not read(tmp_path / "clean", SIZE).text_like
 
 
 def test_the_lines_of_the_docstring_run_as_they_stand(tmp_path, monkeypatch, capsys):
