@@ -246,9 +246,10 @@ def regions(rows: pd.DataFrame, needed: str = "") -> Iterator[Finding]:
         (given.all(axis=1) & ~box, "region_left must be less than region_right, region_top less than region_bottom"),
     ]
     if "width" in rows:
-        sides, longer = np.maximum(right - left, bottom - top), rows[["width", "height"]].max(axis=1)
+        sides = np.maximum(right - left, (bottom - top) * rows["aspect"])
+        longer = np.maximum(rows["width"], rows["height"] * rows["aspect"])
         beyond = (left < 0) | (top < 0) | (right > rows["width"]) | (bottom > rows["height"])
-        odd += [(box & beyond, "the region reaches beyond the film (it is in pixels of the file)")]
+        odd += [(box & beyond, "the region reaches beyond the film (it is in pixels of the file as stored)")]
         odd += [(box & (sides < SMALLEST_REGION * longer), f"the region is under {SMALLEST_REGION:.0%} of the film")]
     for which, text in odd:
         yield from _about(rows[which], "fault", "region", text)

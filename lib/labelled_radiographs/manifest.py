@@ -18,7 +18,7 @@ from user_tables import first_few, nearest, raise_any
 from user_tables.reading import ZERO_WIDTH
 
 REQUIRED = ("image_path", "patient_id", "label")
-REGION = ("region_left", "region_top", "region_right", "region_bottom")  # a box in pixels of the file
+REGION = ("region_left", "region_top", "region_right", "region_bottom")  # a box in pixels of the file as stored
 OPTIONAL = ("image_id", "side", "view", "site", "age", "sex", "split", "excluded", *REGION)
 COLUMNS = (*REQUIRED, *OPTIONAL)
 

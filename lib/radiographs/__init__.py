@@ -20,7 +20,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "radiograph": ["Header", "ImageFault", "Radiograph", "letterbox", "valid_area"],
+        "radiograph": ["Header", "ImageFault", "Radiograph", "letterbox", "on_square", "valid_area"],
         "reading": ["read", "read_header"],
         "burnt_in_text": ["looks_like_text"],
         "decoding": ["decode"],

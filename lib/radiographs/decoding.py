@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from radiographs import inspection, parallel
+from radiographs.radiograph import Header
 
 
 def decode(names: Sequence[str], root: Path, size: int, folder: Path) -> list[dict[str, Any]]:
@@ -26,7 +28,8 @@ def decode(names: Sequence[str], root: Path, size: int, folder: Path) -> list[di
     log, store = folder / "decoded.jsonl", folder / "decoded.npy"
     header = _array_header(len(names), size)
     folder.mkdir(parents=True, exist_ok=True)
-    done = _decoded_so_far(log, store, key=_digest([str(root), names, size]))
+    told = [field.name for field in fields(Header)]  # the log of an older version lacks some of them
+    done = _decoded_so_far(log, store, key=_digest([str(root), names, size, told]))
     done = {slot: facts for slot, facts in done.items() if _unchanged(facts, root / names[slot])}
     files = [
         inspection.FileToRead(slot, name, str(root), size, store=str(store), offset=len(header))

@@ -1,11 +1,10 @@
 """Projection radiographs in DICOM, with or without preamble, decoded by pydicom with python-gdcm.
 
-Header in `dicom_header`, window and grey scale in `dicom_window`; here are files, pixel data and orientation.
+Header in `dicom_header`, window and grey scale in `dicom_window`; here are files and pixel data.
 """
 
 import logging
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +23,7 @@ from pydicom.uid import (
 from radiographs.burnt_in_text import looks_like_text
 from radiographs.dicom_header import header_of
 from radiographs.dicom_window import is_inverted, viewing_grey
-from radiographs.radiograph import MAX_PIXELS, Header, ImageFault, Radiograph, reduce_blocks
+from radiographs.radiograph import MAX_PIXELS, Header, ImageFault, Radiograph, reduce_blocks, upright
 
 INFLATED_LIMIT = 4 * MAX_PIXELS
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # what is wrong with a file is said once, in our list
@@ -45,8 +44,7 @@ def read(path: Path, size: int) -> Radiograph:
     pixels = _decoded(dataset, path)
     grey = viewing_grey(reduce_blocks(pixels, size), pixels, dataset)
     text = header.burnt_in_stated or looks_like_text(pixels, reversed_grey=is_inverted(dataset))
-    upright, turned = _orient(grey, dataset)
-    return Radiograph(upright, replace(header, aspect=1 / header.aspect) if turned else header, text)
+    return Radiograph(upright(grey, header.orientation), header, text)
 
 
 def _dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
@@ -137,21 +135,3 @@ def _assume_syntax(dataset: Dataset) -> None:
     implicit = dataset.original_encoding[0]
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-
-
-def _orient(pixels: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, bool]:
-    """Head up, and frontal or oblique views as if facing the patient (patient's right on the left of the image).
-
-    PatientOrientation names where rows and columns run to (PS3.3 C.7.6.1.1.1): `L\\F` is how it should be.
-    Also returns whether rows and columns changed places.
-    """
-    directions = [str(v).upper() for v in dataset.get("PatientOrientation") or []]
-    if len(directions) != 2:
-        return pixels, False
-    along_row, along_column = directions
-    turned = along_row[:1] in ("H", "F")
-    if turned:
-        pixels, along_row, along_column = pixels.T, along_column, along_row
-    if along_column[:1] == "H":
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels[:, ::-1] if "R" in along_row else pixels), turned

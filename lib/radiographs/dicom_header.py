@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from pydicom import Dataset
 
-from radiographs.radiograph import Header, ImageFault, check_size
+from radiographs.radiograph import ORIENTATIONS, Header, ImageFault, check_size
 
 # Fields that identify a person (after DICOM PS3.15 annex E); it is reported that they are filled, never with
 # what.
@@ -71,6 +71,7 @@ def header_of(dataset: Dataset) -> Header:
         grey=grey,
         spacing_mm=spacing,
         aspect=aspect,
+        orientation=_orientation(dataset),
         transfer_syntax=syntax.name if syntax else "Implicit VR Little Endian (assumed)",
         modality=_code(dataset, "Modality", MODALITIES),
         body_part=_code(dataset, "BodyPartExamined", BODY_PARTS),
@@ -116,3 +117,18 @@ def _lengths(dataset: Dataset, name: str) -> tuple[float, float] | None:
         return None
     row, column = (float(value) for value in values)
     return (row, column) if 0 < row < np.inf and 0.1 <= row / max(column, 1e-300) <= 10 else None
+
+
+def _orientation(dataset: Dataset) -> int:
+    """A key of ORIENTATIONS: what brings the head up, and frontal or oblique views as if facing the patient (patient's
+    right on the left of the image).
+
+    PatientOrientation names where rows and columns run to (PS3.3 C.7.6.1.1.1): `L\\F` is how it should be.
+    """
+    directions = [str(v).upper() for v in dataset.get("PatientOrientation") or []]
+    if len(directions) != 2:
+        return 1
+    turned = directions[0][:1] in ("H", "F")
+    along_row, along_column = reversed(directions) if turned else directions
+    needed = (turned, along_column[:1] == "H", "R" in along_row)
+    return next(orientation for orientation, steps in ORIENTATIONS.items() if steps == needed)

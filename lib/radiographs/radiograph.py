@@ -15,6 +15,18 @@ MAX_PIXELS = 89_000_000  # four times the largest detector; more is a decompress
 STORED_DEPTHS = (8, 10, 12, 14, 16)
 # Rows and columns that are this uniform (share of full scale) are collimator or padding, not anatomy.
 BORDER_TOLERANCE = 1 / 64
+# What makes stored pixels upright, by the number that TIFF and EXIF give an orientation (TIFF 6.0, section 8): whether
+# rows and columns change places, then whether the rows are reversed, then whether the columns are.
+ORIENTATIONS = {
+    1: (False, False, False),
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
 
 class ImageFault(Exception):
@@ -23,7 +35,7 @@ class ImageFault(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about its image. Nothing else of a DICOM header is kept."""
+    """What a file says about its image, before it is turned upright. Nothing else of a DICOM header is kept."""
 
     format: str
     width: int
@@ -32,6 +44,7 @@ class Header:
     grey: str = "MONOCHROME2"
     spacing_mm: float | None = None
     aspect: float = 1.0  # height of a pixel over its width
+    orientation: int = 1  # key of ORIENTATIONS
     transfer_syntax: str = ""
     modality: str = ""
     body_part: str = ""
@@ -57,6 +70,25 @@ class Radiograph:
     text_like: bool = False
 
 
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (rows, columns) turned upright; `orientation` is a key of ORIENTATIONS."""
+    turned, rows_reversed, columns_reversed = ORIENTATIONS[orientation]
+    pixels = pixels.T if turned else pixels
+    return np.ascontiguousarray(pixels[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1])
+
+
+def on_square(points: np.ndarray, header: Header) -> np.ndarray:
+    """Where `points` (..., 2), x and y in pixels of the file as stored, lie on the square of `letterbox`: -1 to 1, x
+    right, y down, 0 the centre.
+
+    `header` is that of the file, or a row of a table of its facts. For boxes and keypoints of notebooks 02 and 04.
+    """
+    size = np.array([header.width, header.height * header.aspect])
+    turned, rows_reversed, columns_reversed = ORIENTATIONS[header.orientation]
+    centred = (2 * points * [1, header.aspect] - size) / size.max()
+    return (centred[..., ::-1] if turned else centred) * [-1 if columns_reversed else 1, -1 if rows_reversed else 1]
+
+
 def letterbox(radiograph: Radiograph, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Fit into a `(size, size)` uint16 square, full scale, padding 0; and the box of its valid area.
 
@@ -64,7 +96,8 @@ def letterbox(radiograph: Radiograph, size: int) -> tuple[np.ndarray, np.ndarray
     outer rows and columns (see `valid_area`). Pixels that are not square are made so.
     """
     height, width = radiograph.pixels.shape
-    tall = height * radiograph.header.aspect
+    turned, *_ = ORIENTATIONS[radiograph.header.orientation]
+    tall = height * (1 / radiograph.header.aspect if turned else radiograph.header.aspect)
     scale = size / max(tall, width)
     rows, columns = max(1, round(tall * scale)), max(1, round(width * scale))
     image = Image.fromarray(radiograph.pixels).resize((columns, rows), Image.Resampling.BILINEAR)

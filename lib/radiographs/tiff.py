@@ -11,8 +11,17 @@ import tifffile
 from tifffile import PHOTOMETRIC, TiffPage
 
 from radiographs.burnt_in_text import looks_like_text
-from radiographs.radiograph import Header, ImageFault, Radiograph, check_size, reduce_blocks, to_unit
-from radiographs.raster import opened, upright_grey
+from radiographs.radiograph import (
+    ORIENTATIONS,
+    Header,
+    ImageFault,
+    Radiograph,
+    check_size,
+    reduce_blocks,
+    to_unit,
+    upright,
+)
+from radiographs.raster import grey, opened
 
 LOOKED_AT = 64  # pages, to tell a thumbnail from its image and a stack from a radiograph
 AS_STORED = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
@@ -28,14 +37,14 @@ def read(path: Path, size: int) -> Radiograph:
     """Decode and reduce; white-is-zero is inverted, the orientation tag undone."""
     with tifffile.TiffFile(path) as file:
         header = _header(file)
-        pixels = _pixels(file.pages.first, path)
+        pixels = _pixels(file.pages.first, header.orientation, path)
     reduced = to_unit(reduce_blocks(pixels, size), pixels)
     white_is_zero = header.grey == "MONOCHROME1"
     text = looks_like_text(pixels, reversed_grey=white_is_zero)
     return Radiograph(1 - reduced if white_is_zero else reduced, header, text)
 
 
-def _pixels(page: TiffPage, path: Path) -> np.ndarray:
+def _pixels(page: TiffPage, orientation: int, path: Path) -> np.ndarray:
     """Grey at the depth of the file, upright; colour as the mean of its channels."""
     if page.photometric not in AS_STORED:
         return _pixels_by_pillow(page, path)
@@ -51,14 +60,14 @@ def _pixels(page: TiffPage, path: Path) -> np.ndarray:
         pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
     if pixels.ndim == 3:
         pixels = pixels[..., :3].mean(-1).astype(pixels.dtype)
-    return _upright(pixels, int(page.tags["Orientation"].value) if "Orientation" in page.tags else 1)
+    return upright(pixels, orientation)
 
 
 def _pixels_by_pillow(page: TiffPage, path: Path) -> np.ndarray:
-    """As stored: Pillow turns 8-bit white-is-zero round by itself, `read` does so for every depth."""
+    """Upright, which Pillow sees to. Greys as stored: it turns 8-bit white-is-zero round, `read` does so for all."""
     try:
         with opened(path) as image:
-            pixels = upright_grey(image)
+            pixels = grey(image)
     except MemoryError:
         raise
     except Exception:
@@ -76,6 +85,7 @@ def _header(file: tifffile.TiffFile) -> Header:
         raise ImageFault("holds pixels of an unknown type")
     check_size(page.imagewidth, page.imagelength)
     given = [n for n in ("Artist", "HostComputer", "Copyright", "DocumentName") if n in page.tags]
+    orientation = page.tags.valueof("Orientation")
     inverted = page.photometric == PHOTOMETRIC.MINISWHITE
     return Header(
         format="TIFF",
@@ -83,6 +93,7 @@ def _header(file: tifffile.TiffFile) -> Header:
         height=page.imagelength,
         bits=page.dtype.itemsize * 8,
         grey="MONOCHROME1" if inverted else "RGB" if page.ndim == 3 else "MONOCHROME2",
+        orientation=int(orientation) if orientation in ORIENTATIONS else 1,
         private_fields=tuple(n for n in given if str(page.tags[n].value).strip()),
     )
 
@@ -99,14 +110,3 @@ def _check_pages(file: tifffile.TiffFile) -> None:
         raise ImageFault("its first page is a thumbnail; one image a file is expected")
     if pages := others.count(first):
         raise ImageFault(f"holds {pages + 1} pages; one image a file is expected")
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo a TIFF orientation tag (TIFF 6.0, section 8)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = np.swapaxes(pixels, 0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels

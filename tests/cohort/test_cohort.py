@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import films
 from foramen import study
@@ -200,6 +201,50 @@ def test_an_interrupted_decoding_goes_on_where_it_stopped(folder, decoded):
     cohort.prepare(parameters)
     assert decoded == list(range(20, 48))
     assert np.array_equal(cohort.load(parameters).images, whole)
+
+
+def test_films_that_an_older_version_decoded_are_decoded_again(folder, output, decoded):
+    source = read(load(folder).cohort.manifest)
+    names = source.table["image_path"].to_list()
+    decoding.decode(names, source.images, 64, output)
+    log = output / "decoded.jsonl"
+    _, *lines = log.read_text().splitlines()
+    older = json.dumps({"key": decoding._digest([str(source.images), names, 64])})  # which said less of each file
+    log.write_text("\n".join([older, *lines]) + "\n")
+    decoded.clear()
+    decoding.decode(names, source.images, 64, output)
+    assert decoded == list(range(48))
+
+
+STORED: tuple[dict, ...] = (
+    *({"orientation": orientation} for orientation in (1, 2, 3, 5, 6, 8)),
+    {"PatientOrientation": ["R", "F"]},
+    {"PatientOrientation": ["L", "H"]},
+    {"PixelSpacing": [0.3, 0.15]},
+    {"PatientOrientation": ["F", "L"], "PixelSpacing": [0.3, 0.15]},
+)
+
+
+def test_a_box_of_the_table_lies_about_what_it_marks_however_a_film_is_stored(folder):
+    table = pd.read_csv(folder / "manifest.csv")
+    box = {"region_left": 8, "region_top": 20, "region_right": 24, "region_bottom": 36}  # of 72 x 96 pixels
+    table.assign(**box).to_csv(folder / "manifest.csv", index=False)
+    for number, (name, stored) in enumerate(zip(table["image_path"], STORED, strict=False)):
+        marked = films.picture(number) / 2
+        marked[20:36, 8:24] = 1
+        if "orientation" in stored:
+            exif = Image.Exif()
+            exif[274] = stored["orientation"]
+            Image.fromarray(np.rint(marked * 255).astype(np.uint8)).save(folder / name, "JPEG", quality=97, exif=exif)
+        else:
+            films.save_dicom(folder / name, marked, **stored)
+    made = cohort.prepare(load(folder))
+    regions = pd.read_parquet(made.folder / "regions.parquet")
+    for image, region, stored in zip(made.images, regions.itertuples(), STORED, strict=False):
+        rows, columns = np.nonzero(image > 0.8 * 65535)
+        seen = [(columns.mean() + 0.5) / 32 - 1, (rows.mean() + 0.5) / 32 - 1]
+        assert [region.x, region.y] == pytest.approx(seen, abs=0.02), stored
+        assert region.half == pytest.approx(1 / 6)  # where a pixel is twice as tall as wide, so are box and film
 
 
 KILLED = """

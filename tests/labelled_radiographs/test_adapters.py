@@ -9,7 +9,7 @@ import pytest
 
 import films
 from labelled_radiographs import Expectations, Layout, decode, findings, read
-from labelled_radiographs.adapters import example
+from labelled_radiographs.adapters import Source, example
 from labelled_radiographs.split import own_or_assigned
 from user_tables import InputError
 
@@ -178,6 +178,34 @@ def test_csxa_with_keypoints_that_are_none(tmp_path, shapes, fault):
     path.write_text(shapes)
     with pytest.raises(InputError, match=f"{path.name}: .*{fault}"):
         read(Layout(path=str(tmp_path), adapter="csxa"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),  # orientation and aspect of a stored film; angle and centre of its spine once upright
+    [
+        ((1, 1), (0.3, 0.25, -0.5)),
+        ((2, 1), (-0.3, -0.25, -0.5)),
+        ((3, 1), (0.3, -0.25, 0.5)),
+        ((6, 1), (0.3 - np.pi / 2, 0.5, 0.25)),
+        ((1, 2), (0.3, 0.25, -0.5)),
+        ((6, 2), (0.3 - np.pi / 2, 0.5, 0.25)),
+    ],
+)
+def test_poses_are_those_of_the_upright_film(tmp_path, stored, expected):
+    orientation, aspect = stored
+    along = np.linspace(-20, 20, 23)
+    points = np.stack([60 - along * np.sin(0.3), 30 + along * np.cos(0.3)], axis=1) / [1, aspect]
+    source = Source(pd.DataFrame(), tmp_path, tmp_path, keypoints={"film.png": points})
+    film = {
+        "image_path": "film.png",
+        "width": 90,
+        "height": 120 // aspect,
+        "aspect": aspect,
+        "orientation": orientation,
+    }
+    pose = source.poses(pd.DataFrame([film])).iloc[0]
+    assert pose[["pose_angle", "pose_x", "pose_y"]].to_list() == pytest.approx(expected)
+    assert pose["pose_scale"] == pytest.approx(20 / 60)
 
 
 @pytest.mark.parametrize("point", ["[1, 121]", "[-1, 2]", "[1, NaN]", "[1e400, 2]"])

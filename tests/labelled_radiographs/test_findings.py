@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from labelled_radiographs import findings
+from labelled_radiographs.manifest import REGION
 from radiographs import near_duplicates
 
 FILMS = 4 * near_duplicates.BLOCK
@@ -22,6 +23,13 @@ def rows() -> pd.DataFrame:
     codes = {name: [rng.bytes(8).hex() for _ in range(FILMS)] for name in ("phash", "mirrored_phash")}
     coarse = [base64.b64encode(picture.tobytes()).decode() for picture in pictures]
     return pd.DataFrame(codes | {"coarse": coarse, "clipped": 0.0, "levels": 200})
+
+
+def test_a_region_is_measured_on_the_film_not_in_its_pixels():
+    box = dict(zip(REGION, (10.0, 20.0, 25.0, 25.0), strict=True))  # 15 wide, under 10 % of the film where that is tall
+    rows = pd.DataFrame([box | {"width": 72, "height": 96, "aspect": aspect} for aspect in (1.0, 2.0)], [2, 3])
+    (found,) = findings.regions(rows)
+    assert found.message == "row 3: the region is under 10% of the film"
 
 
 @pytest.mark.parametrize(

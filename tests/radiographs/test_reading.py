@@ -13,8 +13,8 @@ from pydicom.sequence import Sequence
 
 import films
 import radiographs
-from radiographs import letterbox, looks_like_text, read, read_header, valid_area
-from radiographs.radiograph import FULL_SCALE, reduce_blocks
+from radiographs import letterbox, looks_like_text, on_square, read, read_header, valid_area
+from radiographs.radiograph import FULL_SCALE, ORIENTATIONS, reduce_blocks
 
 PICTURE = films.picture(3)
 SIZE = 64
@@ -295,6 +295,57 @@ def test_dicom_spacing(tmp_path, tags, spacing):
 def test_pixels_that_are_not_square_are_made_so(tmp_path, expected):
     films.save_dicom(tmp_path / "film.dcm", np.repeat(PICTURE, 2, axis=0), PixelSpacing=[0.1, 0.2])
     assert close(square(tmp_path / "film.dcm"), expected, 0.05)
+
+
+BOX = np.array([[8, 20], [24, 36]])  # left, top and right, bottom of a bright square, in stored pixels
+MARKED = np.full((96, 72), 0.3)
+MARKED[20:36, 8:24] = 0.95
+
+
+def is_where_it_was_marked(path) -> bool:
+    """Whether the bright square of MARKED lies on the letterboxed square where `on_square` puts its box."""
+    rows, columns = np.nonzero(square(path, 96) > 0.8)
+    seen = np.array([columns.mean() + 0.5, rows.mean() + 0.5]) / 48 - 1
+    return np.allclose(seen, on_square(BOX, read_header(path)).mean(0), atol=0.02)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [
+        ("JPEG", "L", {"quality": 97}),
+        ("PNG", "L", {}),
+        ("TIFF", "L", {}),
+        ("TIFF", "L", {"compression": "tiff_lzw"}),
+        ("TIFF", "CMYK", {}),
+    ],
+)
+def test_a_point_of_a_stored_image_turns_with_it(tmp_path, kind, mode, options, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(np.rint(MARKED * 255).astype(np.uint8)).convert(mode).save(
+        tmp_path / "film", kind, exif=exif, **options
+    )
+    assert read_header(tmp_path / "film").orientation == orientation
+    assert is_where_it_was_marked(tmp_path / "film")
+
+
+@pytest.mark.parametrize("orientation", ["L F", "R F", "L H", "R H", "F L", "F R", "H L", "H R"])
+@pytest.mark.parametrize("spacing", [[0.15, 0.15], [0.3, 0.15], [0.15, 0.3]])
+def test_a_point_of_a_stored_dicom_image_turns_with_it(tmp_path, orientation, spacing):
+    films.save_dicom(tmp_path / "film", MARKED, PatientOrientation=orientation.split(), PixelSpacing=spacing)
+    assert read(tmp_path / "film", SIZE).header == read_header(tmp_path / "film")
+    assert is_where_it_was_marked(tmp_path / "film")
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_is_none_turns_nothing(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    for kind in ("JPEG", "TIFF"):
+        Image.fromarray(np.rint(MARKED * 255).astype(np.uint8)).save(tmp_path / kind, kind, exif=exif)
+        assert read_header(tmp_path / kind).orientation == 1
+        assert is_where_it_was_marked(tmp_path / kind)
 
 
 def test_padding_value_is_black_in_monochrome1(tmp_path):

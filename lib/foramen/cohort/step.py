@@ -20,7 +20,7 @@ from foramen.study.model import Study
 from foramen.study.step import make
 from labelled_radiographs import Expectations, Source, Verdict, adapters, findings, pseudonyms, reading, split
 from labelled_radiographs.manifest import REGION
-from radiographs import decoding, parallel
+from radiographs import decoding, on_square, parallel
 
 __all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "prepare", "pseudonym_of"]
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
@@ -164,10 +164,10 @@ def _make_from_files(study: Study, folder: Path, source: Source, facts: pd.DataF
 
 def _regions(kept: pd.DataFrame) -> pd.DataFrame:
     """The square about the box of each row, in its longer side: x, y, half (see preprocessing.regions), or NaN."""
-    left, top, right, bottom = (kept[name] for name in REGION)
-    longer = kept[["width", "height"]].max(axis=1)
-    x, y = (left + right - kept["width"]) / longer, (top + bottom - kept["height"]) / longer
-    return pd.DataFrame({"x": x, "y": y, "half": np.maximum(right - left, bottom - top) / longer})
+    boxes = zip(kept[list(REGION)].to_numpy().reshape(-1, 2, 2), kept.itertuples(), strict=True)
+    corners = np.array([on_square(box, film) for box, film in boxes])
+    x, y = corners.mean(axis=1).T
+    return pd.DataFrame({"x": x, "y": y, "half": np.ptp(corners, axis=1).max(axis=1) / 2}, kept.index)
 
 
 def _write(folder: Path, manifest: pd.DataFrame, acquisition: pd.DataFrame, audit: dict) -> None:

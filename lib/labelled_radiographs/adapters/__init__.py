@@ -19,6 +19,7 @@ import pandas as pd
 
 from labelled_radiographs import manifest
 from labelled_radiographs.layout import Layout
+from radiographs import on_square
 from user_tables import InputError, first_few
 
 NAMES = ("general", "vindr_spinexr", "csxa", "example")
@@ -36,7 +37,7 @@ class Source:
     labels: dict[str, int] = field(default_factory=dict)  # label texts beside 0/1 and yes/no
     notes: list[str] = field(default_factory=list)  # what the audit should say: assumptions, fall-backs
     faults: list[str] = field(default_factory=list)  # of rows of the table, one line each kind
-    keypoints: dict[str, np.ndarray] | None = None  # by image_path, (n, 2) x and y in pixels of the stored image
+    keypoints: dict[str, np.ndarray] | None = None  # by image_path, (n, 2) x and y in pixels of the file as stored
 
     @property
     def wanted(self) -> pd.Series:
@@ -54,17 +55,17 @@ class Source:
         return pd.Series([within(row) for row in rows.itertuples()], rows.index, dtype=bool)
 
     def poses(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Pose of the spine in each of `rows` (image_path, width, height) from its keypoints; NaN where none are
-        `located`.
+        """Pose of the spine in each of `rows` (image_path, width, height, aspect, orientation) from its keypoints; NaN
+        where none are `located`.
 
-        As in the synthetic truth, in normalised coordinates of the square image (-1 to 1, x right, y down):
+        As in the synthetic truth, in coordinates of the square, upright image (`radiographs.on_square`):
         `pose_x, pose_y` the keypoints' centre, `pose_angle` (radians) from the vertical, clockwise, to their
         principal axis, `pose_scale` half their extent along it.
         """
         known = self.keypoints or {}
         poses = pd.DataFrame(np.nan, index=rows.index, columns=["pose_angle", "pose_scale", "pose_x", "pose_y"])
         for row in rows[self.located(rows)].itertuples():
-            points = (known[row.image_path] - [row.width / 2, row.height / 2]) / (max(row.width, row.height) / 2)
+            points = on_square(known[row.image_path], row)
             centre = points.mean(0)
             axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
             axis = axis if axis[1] >= 0 else -axis
