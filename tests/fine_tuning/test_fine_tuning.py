@@ -224,9 +224,21 @@ def test_two_newest_checkpoints_are_kept_and_a_damaged_one_passed_over(tmp_path:
     damaged = bytearray(whole)
     damaged[len(whole) // 2] ^= 1
     for content in (whole[:-10], bytes(damaged), b""):
+        checkpoints.save(tmp_path, 3, {"key": "k"})
         (tmp_path / "epoch_0003.pt").write_bytes(content)
         assert checkpoints.latest(tmp_path, "k")["epoch"] == 2
     assert checkpoints.latest(tmp_path, "other parameters") is None
+
+
+def test_checkpoints_of_other_parameters_push_out_none_of_a_changed_training(tmp_path: Path):
+    """Killed at epoch 10, changed, killed again at epoch 2."""
+    for key, epochs in (("before", (9, 10)), ("changed", (1, 2))):
+        checkpoints.TrainingState(12, tmp_path, key).resume()
+        for epoch in epochs:
+            checkpoints.save(tmp_path / "checkpoints", epoch, {"key": key, "history": [{}] * epoch})
+    killed = checkpoints.TrainingState(12, tmp_path, "changed")
+    killed.resume()
+    assert killed.remaining == range(2, 12)
 
 
 def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss():

@@ -94,15 +94,16 @@ def save(folder: Path, epoch: int, state: dict[str, Any]) -> None:
 def latest(folder: Path, key: str) -> dict[str, Any] | None:
     """The newest complete checkpoint that was made under `key`, or None.
 
-    One that is truncated, damaged or of other parameters is passed over with a warning, and the one before is tried.
+    One that is truncated, damaged or of other parameters is deleted with a warning, and the one before is tried: `save`
+    would take it for newer than what a training that starts anew writes in its first epochs.
     """
     for path in sorted(folder.glob("epoch_*.pt"), reverse=True):
         record = path.with_suffix(".json")
-        if not record.exists() or read_json(record)["sha256"] != digest_file(path):
-            log.warning("%s is incomplete; trying the checkpoint before it", path.name)
-            continue
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["key"] == key:
+        whole = record.exists() and read_json(record)["sha256"] == digest_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True) if whole else {}
+        if state.get("key") == key:
             return state
-        log.warning("%s belongs to other parameters; trying the checkpoint before it", path.name)
+        log.warning("%s %s; deleted", path.name, "belongs to other parameters" if whole else "is incomplete")
+        record.unlink(missing_ok=True)
+        path.unlink()
     return None
