@@ -390,6 +390,18 @@ def test_sweeps_of_studies_that_name_this_one_as_their_base_are_on_its_page(tmp_
     assert (study.paths.report / shown).is_file() and page.find(id="table-nuisance-gain_trends")
 
 
+def test_a_study_file_beside_it_may_leave_out_title_and_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
+    study = load(paths.PARAMS / "default.yaml")
+    shutil.copytree(paths.ROOT / "reports" / "nuisance", tmp_path / "reports" / "nuisance")
+    monkeypatch.setattr(paths, "PARAMS", tmp_path)
+    lines = "base: default.yaml\nsweeps: {passes: {}}\n"
+    for name, text in {"untitled": f"name: nuisance\n{lines}", "unnamed": lines, "begun": ""}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (found,) = catalogue.swept(study)
+    assert found["name"] == found["title"] == "nuisance"
+
+
 def test_what_is_written_beside_the_page_later_is_linked_from_it(tmp_path):
     (tmp_path / "index.html").write_text('<p id="beside" class="soft"></p><p>more</p>')
     for there in (["model_card.md"], ["model_card.md", "explorer.html"], []):

@@ -40,15 +40,16 @@ def _figure(png: Path) -> dict[str, Any]:
 
 def swept(study: Study) -> list[dict[str, Any]]:
     """What studies that name this one as their base found in sweeps, from their reports beside it: name, title, folder
-    (from this report), figures, tables, and whether an earlier version made them, which did not say of which cohort."""
+    (from this report), figures, tables, and whether an earlier version made them, which did not say of which cohort.
+    A study file without a name has this study's, and so no report of its own."""
     found = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if given.get("base") == f"{study.name}.yaml" and given.get("sweeps"):
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if given.get("base") == f"{study.name}.yaml" and given.get("sweeps") and given.get("name"):
             where = paths.StudyPaths(given["name"])
             if (where.tables / "gain_curves.csv").exists():
                 earlier = not (where.report / made_by.MADE_BY).exists()
-                facts = {"name": given["name"], "title": given["title"], "earlier": earlier}
+                facts = {"name": given["name"], "title": given.get("title") or given["name"], "earlier": earlier}
                 shown = {"figures": figures_in(where.figures), "tables": tables_in(where.tables)}
                 found.append({**facts, **shown, "folder": f"../{given['name']}/"})
     return found
