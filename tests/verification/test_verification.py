@@ -1,6 +1,7 @@
 """`foramen verify`: one verdict a claim, by a rule that is declared before anyone repeats a study."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from foramen.core import paths, tables
 from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.report import index, made_by, readme
-from foramen.study import load
+from foramen.study import Study, load
 from foramen.verification import claims, step
 from foramen.verification.claims import DIFFERS, IDENTICAL, WITHIN, Rule, Tolerances
 from foramen.workflow import run
@@ -54,6 +55,12 @@ def test_the_scatter_between_seeds_is_pooled_over_arms_and_leaves_out_what_never
         ("baselines", "estimate", 0.001, DIFFERS),
         ("score_follows", "estimate", 0.09, WITHIN),
         ("score_follows", "estimate", 0.11, DIFFERS),
+        ("transfer", "away", 0.9 * DECLARED.spreads, WITHIN),
+        ("transfer", "at_home", 1.1 * DECLARED.spreads, DIFFERS),
+        ("transfer", "change", 0.9 * DECLARED.spreads * 2**0.5, WITHIN),
+        ("transfer", "change", 1.1 * DECLARED.spreads * 2**0.5, DIFFERS),
+        ("variance", "sd", 0.9 * DECLARED.spreads, WITHIN),
+        ("variance", "sd", 1.1 * DECLARED.spreads, DIFFERS),
         ("scale", "mm_pixel", 0.09, WITHIN),
         ("scale", "foramen_pixels", 0.11, DIFFERS),
     ],
@@ -62,6 +69,14 @@ def test_a_number_may_move_as_far_as_the_seeds_scatter(table: str, column: str, 
     row = {"arm": "a", "metric": "accuracy", column: 0.8, "low": 0.7, "p_value": 0.03}
     assert verdict(table, row, row | {column: 0.8 + change}) == expected
     assert verdict(table, row, row | {column: 0.8 + change}, same_machine=True) in (IDENTICAL, DIFFERS)
+
+
+@pytest.mark.parametrize(("name", "column", "means"), [("arm", "away", 2), ("arm", "change", 4), ("result", "sd", 2)])
+def test_what_is_of_a_gain_may_move_further_than_what_is_of_an_arm(name: str, column: str, means: int):
+    row = {name: "a over b", "metric": "accuracy", column: 8.0}
+    for times, expected in ((0.9, WITHIN), (1.1, DIFFERS)):
+        moved = 8 + times * DECLARED.spreads * means**0.5
+        assert verdict("any", row, row | {column: moved}) == expected
 
 
 def test_interval_ends_are_judged_on_the_same_machine_only():
@@ -93,7 +108,17 @@ def test_a_row_without_a_number_that_is_judged_must_be_the_same():
 
 def test_every_table_of_the_readme_is_compared():
     assert set(readme.quoted("default")) >= {"results", "gains", "steps", "baselines", "score_follows"}
+    assert readme.quoted("between") == ["cohorts", "variance"] and readme.quoted("shift") == ["transfer"]
+    assert {"gain_curves", "gain_trends"} <= {*readme.quoted("budget_full")}  # on the page of budget
     assert readme.quoted("smoke") == []
+
+
+@pytest.mark.parametrize("study", dict.fromkeys(of for blocks in readme.PAGES.values() for _, of in blocks))
+def test_every_row_of_the_tables_of_the_readme_is_a_claim(study: str):
+    folder = paths.ROOT / "reports" / study
+    for name in step._compared(folder):
+        rows = step._rows(folder, name)
+        assert len([*claims.compare(name, rows, rows, rule())]) == len(rows), name
 
 
 def report(folder: Path, gain: float) -> None:
@@ -117,9 +142,9 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "smoke"
 
 
-def repeat(gain: float, processor: str) -> None:
+def repeat(gain: float, processor: str, study: Study | None = None) -> None:
     """What a repetition on a processor leaves, the same processor having made the committed report where it is A."""
-    study = load(SMOKE)
+    study = study or load(SMOKE)
     report(study.paths.report, gain)
     write_json(study.paths.cohort / "run.json", {"key": "patients"})
     for training in study.runs:
@@ -155,6 +180,23 @@ def test_verify_prints_a_verdict_a_claim_and_leaves_a_record(
         assert bool(shown["differs"]) == bool(code)
     report(committed, 6.0)  # the committed report is made anew: the record is of other results
     assert made_by.verification(committed) == {}
+
+
+@pytest.mark.parametrize("study", ["between", "shift"])
+def test_a_report_of_sweeps_alone_is_compared_too(committed: Path, study: str):
+    """Neither has the results of its own study."""
+    given, folder = load(paths.PARAMS / f"{study}.yaml"), committed.with_name(study)
+    shutil.copytree(paths.ROOT / "reports" / study, folder)
+    repeat(5.0, "B", given)
+    assert step.committed(given) == folder
+    for name in readme.quoted(study):
+        shutil.copy(folder / "tables" / f"{name}.csv", given.paths.tables)
+    found = step.verify(given)
+    assert {claim.table for claim in found} == {*readme.quoted(study), "made of", "README"}
+    assert all(claim.verdict == IDENTICAL for claim in found if claim.table != "made of")
+    assert made_by.verification(folder)["counts"] == step.counted(found)
+    tables.save(pd.DataFrame({"arm": ["a"]}), folder / "tables", "another")  # the report is made anew
+    assert made_by.verification(folder) == {}
 
 
 def test_a_report_is_not_compared_with_itself_or_with_none(committed: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@
 date.
 """
 
+import functools
 from importlib import resources
 
 from jinja2 import meta
@@ -40,10 +41,15 @@ def current(page: str, text: str) -> str:
     return text
 
 
-def block(name: str, study: str) -> str:
-    """Results of a committed report as Markdown; its template may read `tables` of another report, too."""
+def block(name: str, study: str, noted: set[tuple[str, str]] | None = None) -> str:
+    """Results of a committed report as Markdown; its template may read `tables` of another report, too.
+
+    `noted` takes up which it reads there, as (study, table).
+    """
     template = environment(autoescape=False).get_template(f"readme_{name}.md.j2")
-    return template.render(tables(study), metrics=METRICS, study=study, tables=tables).strip()
+    noted = set() if noted is None else noted
+    given = {"metrics": METRICS, "study": study, "tables": lambda other: _Noting(other, noted)}
+    return template.render(tables(study), **given).strip()
 
 
 def tables(study: str) -> dict[str, list]:
@@ -53,13 +59,28 @@ def tables(study: str) -> dict[str, list]:
     return {path.stem: rows(read(path.parent, path.stem)) for path in files}
 
 
+class _Noting(dict[str, list]):
+    """The tables of a report; `noted` takes up which of them are read, as (study, table)."""
+
+    def __init__(self, study: str, noted: set[tuple[str, str]]):
+        super().__init__(tables(study))
+        self.study, self.noted = study, noted
+
+    def __getitem__(self, name: str) -> list:
+        self.noted.add((self.study, name))
+        return super().__getitem__(name)
+
+
+@functools.cache
 def quoted(study: str) -> list[str]:
-    """The tables of results of a report that the pages quote; what a run cost is none."""
-    found = set()
-    for name in dict.fromkeys(name for blocks in PAGES.values() for name, of in blocks if of == study):
+    """The tables of results of a report that the pages quote, beside those of another, too; what a run cost is none."""
+    noted = set[tuple[str, str]]()
+    for name, of in dict.fromkeys(named for blocks in PAGES.values() for named in blocks):
         template = resources.files("foramen.report").joinpath(f"templates/readme_{name}.md.j2")
-        found |= meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
-    return sorted(found - {"metrics", "study", "cost", "tables"})
+        own = meta.find_undeclared_variables(environment(autoescape=False).parse(template.read_text("utf-8")))
+        noted |= {(of, table) for table in own}
+        block(name, of, noted)
+    return sorted(table for table in tables(study).keys() - {"cost"} if (study, table) in noted)
 
 
 def stale() -> list[str]:

@@ -2,9 +2,10 @@
 
 The rule (`reports/tolerances.yaml` has its numbers): on the same kind of machine every cell is the same. Elsewhere
 arithmetic differs in the last digit and training carries that on, so n repeated seeds are like n other seeds. The mean
-of a metric over n seeds, which scatter by s, is then repeated with an error of s √(2/n), a difference of two arms with
-√2 of that; a number may be some multiple of this away. Interval ends and p-values follow from the estimate and from how
-seeds happen to scatter: elsewhere they are not judged.
+of a metric over n seeds, which scatter by s, is then repeated with an error of s √(2/n), a difference of two means with
+√2 of that; a number may be some multiple of this away. A standard deviation of such numbers moves no further than they
+do. Interval ends and p-values follow from the estimate and from how seeds happen to scatter: elsewhere they are not
+judged.
 """
 
 import math
@@ -17,8 +18,10 @@ import pandas as pd
 from foramen.study.section import Section
 
 VERDICTS = IDENTICAL, WITHIN, DIFFERS = "identical", "within tolerance", "differs"
-_KEYS = ("sweep", "factor", "arm", "reference", "metric", "fact")
+_KEYS = ("sweep", "factor", "trained", "tested", "arm", "reference", "result", "metric", "source", "fact")
 _ESTIMATES, _GAINS = ("estimate",), ("gain", "slope")  # shares, and differences in percentage points
+# In percentage points, of an arm or of the gain of one over another: levels, their standard deviation, their change.
+_LEVELS, _CHANGES = ("at_home", "away", "sd"), ("change",)
 _SIZES = ("mm_pixel", "foramen_pixels")  # of what an arm sees
 Row = dict[str, str]
 
@@ -59,7 +62,8 @@ class Rule:
         if table in self.tolerances.other:
             return self.tolerances.other[table]
         expected = self.spread.get(row.get("metric", "sensitivity"), 0.0) * math.sqrt(2 / self.n_seeds)
-        return self.tolerances.spreads * expected * (1 if column in _ESTIMATES else 100 * math.sqrt(2))
+        unit = 1 if column in _ESTIMATES else 100 * math.sqrt(_means(row, column))
+        return self.tolerances.spreads * expected * unit
 
 
 def spread(seeds: pd.DataFrame) -> dict[str, float]:
@@ -84,8 +88,14 @@ def _key(row: Row) -> tuple[str, ...]:
     return tuple(row.get(name, "") for name in _KEYS)
 
 
+def _means(row: Row, column: str) -> int:
+    """How many means of an arm a number in percentage points is made of."""
+    of_gain = column in _GAINS or " over " in row.get("result", row.get("arm", ""))
+    return (2 if of_gain else 1) * (2 if column in _CHANGES else 1)
+
+
 def _judged(row: Row) -> list[str]:
-    return [column for column in (*_ESTIMATES, *_GAINS, *_SIZES) if column in row]
+    return [column for column in (*_ESTIMATES, *_GAINS, *_LEVELS, *_CHANGES, *_SIZES) if column in row]
 
 
 def _numbers(row: Row | None) -> str:

@@ -18,7 +18,7 @@ from foramen.verification import claims
 from foramen.verification.claims import Claim, Rule, Tolerances
 
 COMMITTED = paths.ROOT / "reports"
-TABLES = ("results", "gains", "steps")  # compared in every study; those that the README quotes besides
+TABLES = ("results", "gains", "steps")  # compared where a report has them, with all that README and docs quote
 
 
 def committed(study: Study) -> Path:
@@ -26,8 +26,8 @@ def committed(study: Study) -> Path:
     or what was published of it.
     """
     folder = COMMITTED / study.name
-    if not (folder / "tables" / "results.csv").exists():
-        raise InputError(f"{folder}: there is no report to compare with (no tables/results.csv)")
+    if not _compared(folder):
+        raise InputError(f"{folder}: there is no report to compare with (no table of results or that the pages quote)")
     if folder == study.paths.report:
         raise InputError("FORAMEN_OUTPUT: a report cannot be compared with itself; name another folder")
     if any("published" in read_run(run.folder) for run in study.runs):
@@ -39,7 +39,7 @@ def verify(study: Study) -> list[Claim]:
     """Compare the finished repetition of a study with its committed report; both keep the record."""
     folder, own = committed(study), study.paths.report
     rule, found = _rule(folder, own), _made_of(folder, own)
-    for name in dict.fromkeys([*TABLES, *readme.quoted(study.name)]):
+    for name in _compared(folder):
         found += claims.compare(name, _rows(folder, name), _rows(own, name), rule)
     if readme.quoted(study.name):
         same = claims.DIFFERS if readme.stale() else claims.IDENTICAL
@@ -54,6 +54,12 @@ def verify(study: Study) -> list[Claim]:
     for place in (folder, own):
         write_json(place / made_by.VERIFICATION, record)
     return found
+
+
+def _compared(folder: Path) -> list[str]:
+    """The tables of a committed report that are compared."""
+    names = dict.fromkeys([*TABLES, *readme.quoted(folder.name)])
+    return [name for name in names if (folder / "tables" / f"{name}.csv").exists()]
 
 
 def counted(found: list[Claim]) -> dict[str, int]:
