@@ -15,8 +15,8 @@ import yaml
 
 from foramen.core import paths
 
-# A stand-in leaves one line in executions.txt, so that a test can count; a training also waits where it is
-# told to.
+# A stand-in leaves one line in executions.txt, so that a test can count. Those of 01 and 02 make a result, an empty
+# one; a training waits where it is told to.
 STAND_IN = """
 from pathlib import Path
 from foramen.study import load
@@ -37,6 +37,17 @@ if os.environ.get("STAND_IN_FAILS") == f"{arm}-{seed}":
 if os.environ.get("STAND_IN_DIES") == f"{arm}-{seed}":
     os.kill(os.getpid(), 9)
 """
+RESULT = """
+from foramen.study.step import make
+made = load(study)
+folder = make({folder}, made, {stage}, [{inputs}], lambda facts: None)
+"""
+VARIANT = {"folder": "made.paths.variant(f'{region}_{equalization}')", "stage": "f'variant_{region}_{equalization}'"}
+MORE = {
+    "01_data_audit": RESULT.format(folder="made.paths.cohort", stage="'cohort'", inputs=""),
+    "02_preprocessing": RESULT.format(**VARIANT, inputs="made.paths.cohort"),
+    "05_fine_tuning": TRAINING,
+}
 EXTRA = {"02_preprocessing": ["region", "equalization"]}
 EXTRA |= dict.fromkeys(["04_stn_training", "05_fine_tuning"], ["arm", "seed"])
 STUDY = {
@@ -65,8 +76,8 @@ def write_notebook(folder: Path, name: str) -> None:
     lines = ['study = "params/smoke.yaml"', *[f"{parameter} = None" for parameter in extra]]
     cells = [nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]})]
     cells.append(nbformat.v4.new_code_cell(STAND_IN.format(name=name, extra=", ".join(extra))))
-    if name == "05_fine_tuning":
-        cells.append(nbformat.v4.new_code_cell(TRAINING))
+    if name in MORE:
+        cells.append(nbformat.v4.new_code_cell(MORE[name]))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
 

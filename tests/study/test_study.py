@@ -16,6 +16,7 @@ from foramen.study.model import Training
 SMOKE = paths.PARAMS / "smoke.yaml"
 PLANS = sorted(paths.PARAMS.glob("*.plan.yaml"))
 FILES = sorted(set(paths.PARAMS.glob("*.yaml")) - set(PLANS))
+READ = ("coverage", "preprocessing")  # stages: what arms read, and what notebook 02 shows of all of them
 
 
 def faults(*overrides: str, path: Path = SMOKE) -> list[str]:
@@ -224,10 +225,12 @@ def test_make_takes_the_study_of_own_radiographs_for_a_cohort(given: str, chosen
         ("cohort.synthetic.seed=1", {"cohort"}),
         ("split.seed=1", {"cohort"}),
         ("cohort.manifest.unreadable_share=0.1", set()),
-        ("preprocessing.clahe_tiles=4", {"variant_film_clahe"}),
-        ("region.margin=1.5", {"regions", "variant_fixed_global", "variant_detected_global"}),
-        ("arms.basic.region=fixed", {"arm_basic", "evaluation"}),
-        ("stn.epochs=9", {"stn", "arm_proposed"}),
+        ("preprocessing.clahe_tiles=4", {"variant_film_clahe", "preprocessing"}),
+        ("region.margin=1.5", {"regions", "variant_fixed_global", "variant_detected_global", *READ}),
+        ("arms.basic.region=fixed", {*READ, "arm_basic", "evaluation"}),
+        ("plan.primary.arm=basic", {"preprocessing", "evaluation"}),
+        ("stn.epochs=9", {*READ, "stn", "arm_proposed"}),
+        ("training.input=[64, 32]", {*READ, "arm_basic", "arm_proposed"}),
         ("pretraining.images=99", {"pretraining", "arm_basic", "arm_proposed"}),
         ("training.epochs=9", {"arm_basic", "arm_proposed"}),
         ("arms.basic.trainable=head", {"arm_basic", "evaluation"}),
@@ -249,6 +252,7 @@ def test_stages_change_with_what_they_depend_on_and_no_more(override: str, stage
         "variant_film_global",
         "variant_fixed_global",
         "variant_detected_global",
+        *READ,
         "augmentation",
         "pretraining",
         "stn",

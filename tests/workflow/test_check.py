@@ -16,7 +16,7 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.core.files import write_json
+from foramen.study import provenance
 from foramen.training import backbone, hub
 from foramen.workflow import check
 from foramen.workflow import run as workflow
@@ -228,9 +228,22 @@ def test_what_was_read_already_is_not_looked_at_again(place, monkeypatch):
         check.before_run(given)
 
 
-def test_what_does_not_fit_the_films_is_a_warning_once_that_is_known(place, capsys):
-    made = paths.StudyPaths("checked")
-    write_json(made.regions / "run.json", {"misfit": "the detector is unsure"})
-    write_json(made.coverage / "run.json", {"misfit": "an arm cuts"})
-    check.run("study.yaml")
-    assert "warning region: the detector is unsure\nwarning region: an arm cuts\n" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("title=new", ["the detector is unsure", "an arm cuts"]),
+        ("arms.basic.stn=crop", ["the detector is unsure"]),
+        ("training.input=[64, 32]", ["the detector is unsure"]),
+        ("arms.basic.region=film", []),
+        ("cohort.synthetic.patients=50", []),
+    ],
+)
+def test_what_does_not_fit_the_films_is_a_warning_while_films_and_arms_are_these(place, capsys, changed, told):
+    given = study.load("study.yaml", detected := ["arms.basic.region=detected"])
+    made, found = given.paths, iter(["the detector is unsure", "an arm cuts"])
+    provenance.write_run(made.cohort, given, "cohort", [], {}, 0.0)
+    for folder, stage, inputs in ((made.regions, "regions", []), (made.coverage, "coverage", [made.regions])):
+        provenance.write_run(folder, given, stage, [made.cohort, *inputs], {"misfit": next(found)}, 0.0)
+    check.run("study.yaml", [*detected, changed])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("warning")] == [f"warning {misfit}" for misfit in told]

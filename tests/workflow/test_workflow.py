@@ -22,7 +22,8 @@ from foramen import study
 from foramen.cohort import step as cohort
 from foramen.core import paths
 from foramen.core.errors import InputError
-from foramen.core.files import read_json, write_json
+from foramen.core.files import read_json
+from foramen.study import provenance
 from foramen.workflow import gpu, notebook_job, progress
 from foramen.workflow import run as workflow
 from stand_in import (
@@ -34,6 +35,7 @@ from stand_in import (
     THIRD,
     TRAIN,
     TRAININGS,
+    VARIANTS,
     Place,
     heed_interrupts,
     still_runs,
@@ -139,8 +141,11 @@ def test_finished_study_does_nothing(finished: Place):
     [
         ("training.epochs=3", [*TRAININGS, *EVALUATIONS]),
         ("arms.plain.trainable=head", [*TRAININGS[:2], *EVALUATIONS]),
-        ("preprocessing.clahe_tiles=4", ["02_preprocessing film clahe", *TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
-        ("stn.epochs=3", [*TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
+        # 02 shows all arms' scales and all treatments side by side
+        ("preprocessing.clahe_tiles=4", [*VARIANTS, *TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
+        ("stn.magnification=2", [*VARIANTS, *TEACHINGS, *TRAININGS[2:], *EVALUATIONS]),
+        ("training.input=[64, 64]", [*VARIANTS, *TRAININGS, *EVALUATIONS]),
+        ("region.margin=3", VARIANTS),
         ("cohort.synthetic.patients=50", ALL),
         (
             "seeds=[1, 2, 3]",
@@ -148,10 +153,10 @@ def test_finished_study_does_nothing(finished: Place):
         ),
         ("plan.resamples=300", EVALUATIONS),
         ("title=another title", []),
-        ("arms.third={initialisation: random}", [*THIRD, *EVALUATIONS]),
+        ("arms.third={initialisation: random}", [*VARIANTS, *THIRD, *EVALUATIONS]),
         (
             "arms.third={initialisation: random, equalization: global}",
-            ["02_preprocessing film global", *THIRD, *EVALUATIONS],
+            ["02_preprocessing film global", *VARIANTS, *THIRD, *EVALUATIONS],
         ),
     ],
 )
@@ -175,9 +180,12 @@ def copy_of(finished: Place, folder: Path) -> Place:
 
 def test_edited_notebook_and_deleted_result_run_again(tmp_path: Path, finished: Place):
     place = copy_of(finished, tmp_path)
-    os.utime(place.folder / "notebooks" / "06_evaluation.ipynb")
+    for name in ("02_preprocessing", "06_evaluation"):
+        os.utime(place.folder / "notebooks" / f"{name}.ipynb")
     subprocess.run(["rm", "-r", str(place.runs / "arms" / "plain" / "2")], check=True)
-    assert place.planned() == ["05_fine_tuning plain 2", *EVALUATIONS]
+    assert place.planned() == [*VARIANTS, "05_fine_tuning plain 2", *EVALUATIONS]
+    subprocess.run(["rm", "-r", str(place.runs / "images" / "film_clahe")], check=True)
+    assert place.planned() == [*VARIANTS, *TEACHINGS, *TRAININGS[1:], *EVALUATIONS]
 
 
 def test_an_older_report_hides_nothing_that_was_interrupted(tmp_path: Path, finished: Place):
@@ -437,10 +445,12 @@ def test_table_shows_epoch_and_time_left(tmp_path: Path):
     assert "05_fine_tuning plain" in text and "epoch 1/3, 0:40 left" in text and "failed" in text
 
 
-def test_a_detector_that_does_not_fit_the_films_is_told_while_the_study_runs(tmp_path, monkeypatch, capsys):
+def test_an_arm_that_does_not_fit_the_films_is_told_while_the_study_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FORAMEN_OUTPUT", str(tmp_path))
     running = study.Study.model_validate(STUDY)
-    write_json(running.paths.regions / "run.json", {"misfit": "it does not fit"})
+    provenance.write_run(running.paths.cohort, running, "cohort", [], {}, 0.0)
+    found = {"misfit": "it does not fit"}
+    provenance.write_run(running.paths.coverage, running, "coverage", [running.paths.cohort], found, 0.0)
     progress.watch(running, subprocess.Popen(["true"]), 0.0, 1)
     assert capsys.readouterr().out.count("warning: it does not fit") == 1
 

@@ -1,6 +1,6 @@
 """The study file: one strict, typed model of everything a study can be told. Used by every notebook.
 
-Sections are in the order of the notebooks; `load` (in `load.py`) reads a file into a `Study`.
+Sections are in the order of the notebooks; `load` (in `loading.py`) reads a file into a `Study`.
 """
 
 from dataclasses import dataclass
@@ -299,9 +299,9 @@ class Study(Section):
     def stage(self, stage: str) -> dict[str, Any]:
         """The parameters that a stage depends on; its results are stale when one of them changes.
 
-        Stages: `cohort`, `regions`, `coverage`, `variant_<region>_<equalization>`, `augmentation`, `pretraining`,
-        `stn`, `arm_<name>`, `evaluation`. A stage names only its own parameters: what it reads from an earlier
-        stage, the workflow tracks as a file.
+        Stages: `cohort`, `regions`, `coverage`, `variant_<region>_<equalization>`, `preprocessing` (what notebook 02
+        shows of all arms), `augmentation`, `pretraining`, `stn`, `arm_<name>`, `evaluation`. A stage names only its own
+        parameters: what it reads from an earlier stage, the workflow tracks as a file.
         """
         kind, _, name = stage.partition("_")
         match kind:
@@ -312,7 +312,11 @@ class Study(Section):
                 share = {"share": self.training.share} if self.training.share < 1 else {}
                 return self._sections("region") | self.training.model_dump(include={"threads"}) | share
             case "coverage":
-                return self._sections("region", "stn", "arms") | self.training.model_dump(include={"input"})
+                seen = {"region", "equalization", "input", "stn", "heads"}  # of an arm: what it makes of a film
+                read: dict[str, Any] = {"training": {"input"}, "arms": {"__all__": seen}}
+                return self._sections("region", "stn") | self.model_dump(mode="json", include=read)
+            case "preprocessing":
+                return self.stage("coverage") | self._sections("preprocessing") | {"primary": self.plan.primary.arm}
             case "variant":
                 return self._variant_parameters(*name.split("_"))
             case "augmentation":

@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import time
+from collections.abc import Container
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -99,10 +100,14 @@ def read_run(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def misfits(study: Study) -> list[str]:
-    """What notebook 02 found not to fit the films, in sentences: the detector of regions, what arms read."""
-    found = [read_run(folder).get("misfit", "") for folder in (study.paths.regions, study.paths.coverage)]
-    return [misfit for misfit in found if misfit]
+def misfits(study: Study, known: Container[str] = ()) -> list[str]:
+    """What notebook 02 found not to fit the films, in sentences that are not `known`: the detector, what arms read.
+
+    What it found with other films, arms or settings counts no more.
+    """
+    folders = [study.paths.regions] * study.detects + [study.paths.coverage]
+    found = {folder: read_run(folder).get("misfit") for folder in folders}
+    return [said for folder, said in found.items() if said and said not in known and stands(folder, study)]
 
 
 def environment() -> dict[str, Any]:

@@ -4,6 +4,7 @@ What is wrong with a file, the package knows that reads it; each has a function 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from foramen.core import paths
@@ -23,14 +24,7 @@ def run(study_path: str | Path, overrides: Sequence[str] = (), pixels: bool = Fa
     """
     try:
         study = load(study_path, list(overrides))
-        looks: list[Look] = [
-            _sweeps,
-            _seeds,
-            lambda study: _radiographs(study, pixels),
-            _regions,
-            _weights,
-            _other_systems,
-        ]
+        looks: list[Look] = [_sweeps, _seeds, partial(_radiographs, pixels=pixels), _misfits, _weights, _other_systems]
         found, name = _all(study, looks), study.name
     except InputError as error:
         found, name = [("fault", fault) for fault in error.faults], str(study_path)
@@ -101,9 +95,9 @@ def _radiographs(study: Study, pixels: bool = False) -> list[Line]:
     return [(f.severity, f"{f.subject}: {f.message}") for f in check.check(study, pixels)]
 
 
-def _regions(study: Study) -> list[Line]:
-    """What notebook 02 found, where it has run."""
-    return [("warning", f"region: {misfit}") for misfit in provenance.misfits(study)]
+def _misfits(study: Study) -> list[Line]:
+    """What notebook 02 found, where it has run on these films and arms."""
+    return [("warning", misfit) for misfit in provenance.misfits(study)]
 
 
 def _weights(study: Study) -> None:

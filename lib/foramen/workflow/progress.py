@@ -160,7 +160,7 @@ def watch(study: Study, process: subprocess.Popen, started: float, cores: int) -
             elif known and (news := _news(known, told, now - last >= HEARTBEAT)):
                 last = now
                 say(*(f"{line} · {whole}" for line in news))
-            for misfit in [text for text in misfits(study) if text not in told]:
+            for misfit in misfits(study, told):
                 told.add(misfit)
                 say(f"warning: {misfit}")
             if running:

@@ -128,10 +128,9 @@ def write_parameters(chosen: Study) -> None:
     That includes when a reader's own files were changed: one that replaces another may be older than the result.
     """
     write_if_changed(chosen.paths.study_file, study.dump(chosen))
-    variants = [f"variant_{variant}" for variant in chosen.variants]
-    arms = [f"arm_{arm}" for arm in chosen.arms]
+    each = [*(f"variant_{variant}" for variant in chosen.variants), *(f"arm_{arm}" for arm in chosen.arms)]
     own = {"pretraining": [chosen.pretraining.file], "evaluation": chosen.evaluation.external.values()}
-    for stage in ("cohort", "regions", *variants, "augmentation", "pretraining", "stn", *arms, "evaluation"):
+    for stage in ("cohort", "regions", "preprocessing", "augmentation", "pretraining", "stn", *each, "evaluation"):
         changed = {path: os.stat(path).st_mtime_ns for path in own.get(stage, []) if os.path.isfile(path)}
         text = json.dumps(chosen.stage(stage) | changed, indent=1, sort_keys=True)
         write_if_changed(chosen.paths.parameters(stage), text + "\n")
