@@ -71,7 +71,7 @@ def architecture(steps: Sequence[Step]) -> Figure:
     height × width; a spatial transformer chooses from the first size and passes on the second. Blue: trained. Pale:
     frozen at the pre-trained weights. Dashed: left out in this arm.
 
-    Used by notebooks 05 and 06. A row of boxes from left to right, one for each of `steps` (`architecture_steps`).
+    Used by notebooks 05 and 08. A row of boxes from left to right, one for each of `steps` (`architecture_steps`).
     """
     figure, axes = plt.subplots(figsize=(PAGE, 1.1))
     axes.set(xlim=(-0.03, len(steps) - 0.11), ylim=(0, 1))
@@ -110,9 +110,9 @@ def one_cycle_curve(progress: np.ndarray, rate: np.ndarray, warmup: float) -> Fi
 def training_curves(history: pd.DataFrame) -> Figure:
     """Training.
 
-    Lines are means over seeds, bands their range. Dashed: chance (loss ln 2, AUROC one half).
+    Lines are means over seeds, bands their range. Grey: chance (loss ln 2, AUROC one half).
 
-    Used by notebooks 05 and 06. Loss on training and validation set, and validation AUROC, for each arm; `history`:
+    Used by notebooks 05 and 07. Loss on training and validation set, and validation AUROC, for each arm; `history`:
     arm, seed, epoch, train_loss, val_loss, val_auroc.
     """
     arms = list(history["arm"].unique())

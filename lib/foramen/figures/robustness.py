@@ -15,8 +15,8 @@ def gain_curves(table: pd.DataFrame) -> Figure:
     The gain of a panel's arm over its control where what is named above it is smaller or larger; 1 is the study's
     own magnitude. Where a nuisance is zero, a step that helps by removing it should gain nothing (dashed).
 
-    Used by notebook 07. `table` is `sweep_curves.measure`: sweep, factor, arm, reference, metric, gain, low, high (the
-    95 % interval).
+    Used by notebook 07. `table` is `evaluation.step.measure_sweeps`: sweep, factor, arm, reference, metric, gain, low,
+    high (the 95 % interval).
     """
     table = table[table["metric"].isin(METRIC_NAMES) & table["gain"].notna()]
     metrics, words = list(table["metric"].unique()), []
@@ -46,7 +46,7 @@ def learning_curves(table: pd.DataFrame) -> Figure:
     Results against the number of training radiographs, with the same recipe and the same test set. Dashed:
     chance (AUROC one half).
 
-    Used by notebook 07. `table` is `sweep_curves.learning`: metric, arm, reference, n_train, and estimate, low and
+    Used by notebook 07. `table` is `learning_curves.learning`: metric, arm, reference, n_train, and estimate, low and
     high (the 95 % interval) of the arm and of its control.
     """
     metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]

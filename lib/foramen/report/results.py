@@ -22,7 +22,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
 
 def baselines(folder: Path) -> pd.DataFrame:
     """The table of that name; the no-information rate has a row of its own only where it is another number than the
-    accuracy of the majority class, which is that of training."""
+    accuracy of the majority class, which is that of the validation images."""
     frame, (majority, rate) = read(folder, "baselines"), ("majority class", "no-information rate")
     accuracy = {row["arm"]: row["estimate"] for row in rows(frame) if row["metric"] == "accuracy"}
     if {majority, rate} <= accuracy.keys() and math.isclose(accuracy[majority], accuracy[rate]):
