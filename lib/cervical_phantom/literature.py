@@ -1,6 +1,6 @@
 """Published figures about necks and radiographs, and how the synthetic cohort compares with them.
 
-Every function returns a DataFrame that both the tests and notebook 01 read. Sources:
+Each comparison is a DataFrame that the tests read; notebook 01 shows it, or what `literature` sums up of it. Sources:
 
 - foramina: Abu Ghaida et al., CT of 320 normal people of 16 to 37 years, C2/3 to C7/T1; area as an ellipse of height
   and width
@@ -105,12 +105,6 @@ def severity_by_level(manifest: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFra
         rho, p = spearmanr(grades, manifest["age"]) if grades.nunique() > 1 else (np.nan, np.nan)
         rows[level] = {"narrowed": (grades >= 1).mean(), "grade_2_or_more": (grades >= 2).mean(), "rho": rho, "p": p}
     return pd.DataFrame(rows).T.rename_axis("level")
-
-
-def prevalence_by_age(manifest: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Share of the images with stenosis (before reader noise) and their number, by decade of age."""
-    decade = (manifest["age"] // 10 * 10).astype(int).rename("from_age").to_numpy()
-    return truth.groupby(decade)["label_before_noise"].agg(prevalence="mean", n="size").rename_axis("from_age")
 
 
 def spectral_exponent(image: np.ndarray) -> float:

@@ -65,9 +65,7 @@ class StudyPaths:
         return self.images / variant
 
     def localisation(self, key: str, seed: int) -> Path:
-        """A localisation network trained before fine-tuning: localisation.safetensors, history.csv, diagnostics.json,
-        run.json.
-        """
+        """A localisation network trained before fine-tuning: localisation.safetensors, history.csv, poses.parquet."""
         return self.runs / "stn" / key / str(seed)
 
     def arm(self, arm: str, seed: int) -> Path:

@@ -26,7 +26,7 @@ from foramen.cohort import step as cohort
 from foramen.cohort.step import POSE_COLUMNS, Cohort
 from foramen.core import compute, geometry, weights
 from foramen.core.display import readings
-from foramen.core.files import read_frame, write_frame, write_json
+from foramen.core.files import read_frame, write_frame
 from foramen.preprocessing import step as preprocessing
 from foramen.preprocessing.regions import frames, holds, within
 from foramen.stn import coverage, diagnostics
@@ -81,7 +81,7 @@ def prepare(run: Run) -> Path:
     """The trained localisation network that an arm starts from, made where it is missing (notebook 04).
 
     The folder holds localisation.safetensors, history.csv (round, epoch, loss), poses.parquet (the pose found in every
-    image; a row a head where there are several) and diagnostics.json (see `diagnostics.diagnose`).
+    image; a row a head where there are several) and, in run.json, diagnostics (see `diagnostics.diagnose`).
     """
     study, arm, folder = run.study, run.switches, run.localisation_folder
     assert folder is not None, f"arm {run.arm} starts from no trained localisation network"
@@ -100,7 +100,6 @@ def prepare(run: Run) -> Path:
         table.insert(0, "image_id", np.repeat(films.included["image_id"].to_numpy(), len(found) // len(images)))
         write_frame(folder / "poses.parquet", table)
         facts["diagnostics"] = diagnose(transformer, images, films, run)
-        write_json(folder / "diagnostics.json", facts["diagnostics"])
 
     return make(folder, study, "stn", [films.folder, variant.folder], work)
 
@@ -186,7 +185,6 @@ def compare(run: Run) -> tuple[pd.DataFrame, dict[str, Transformer]]:
 def prepare_coverage(study: Study) -> pd.DataFrame:
     """What each arm reads (`covered`), kept in coverage.parquet; `misfit` of run.json: the arms that do not fit."""
     films, folder = cohort.prepare(study), study.paths.coverage
-    inputs = [films.folder] + [study.paths.regions] * study.detects
 
     def work(facts: dict) -> None:
         table = covered(study, films)
@@ -195,7 +193,7 @@ def prepare_coverage(study: Study) -> pd.DataFrame:
 
     if study.detects:
         preprocessing.prepare_regions(study)
-    make(folder, study, "coverage", inputs, work)
+    make(folder, study, "coverage", [films.folder] + [study.paths.regions] * study.detects, work)
     return read_frame(folder / "coverage.parquet")
 
 
