@@ -261,7 +261,7 @@ def test_subgroups_have_readers_names_and_no_gain_beyond_all():
 def test_a_pose_that_is_none_has_no_sign_of_its_own():
     theta = np.array([[[1.0, 1e-4, -1e-4], [-1e-4, 1.0, -1e-4]]] * 2)
     images = np.zeros((2, 16, 16))
-    figure = figures.stn(images, images[:, None], theta, theta[:1])
+    figure = figures.stn(images, images[:, None], theta, theta[:1], theta)
     words = [axes.get_xlabel() for axes in figure.findobj(plt.Axes) if "°" in axes.get_xlabel()]
     assert words == ["+0°, ×1.00\n(+0.00, +0.00)"] * 2
 
@@ -312,10 +312,19 @@ def test_a_figure_without_words_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_notebook_gets_picture_and_alternative_text(drawn):
-    data, metadata = drawn["roc"]._repr_mimebundle_()
+def test_notebook_gets_picture_alternative_text_and_caption(drawn, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **how: shown.append((what, how)))
+    drawn["roc"]._ipython_display_()
+    (data, how), (below, _) = shown
     assert data["image/png"].startswith("iVBOR")
-    assert metadata["image/png"]["alt"] == drawn["roc"].get_label()
+    assert how["metadata"]["image/png"]["alt"] == drawn["roc"].get_label()
+    assert below.data == "**ROC curves** " + figures.CAPTIONS["roc"].reading
+
+
+def test_what_the_transformer_makes_of_a_radiograph_is_called_input_as_in_the_notebook(drawn):
+    rows = {axes.get_ylabel() for axes in drawn["stn"].findobj(plt.Axes)}
+    assert {"radiograph", "input"} <= rows and "output" not in rows
 
 
 def test_words_are_read_from_the_data(frame, drawn):

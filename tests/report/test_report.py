@@ -7,6 +7,7 @@ import re
 import shutil
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import docx
 import nbformat
@@ -25,7 +26,7 @@ from foramen.core import paths, tables
 from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.figures import METRIC_NAMES
-from foramen.figures.style import Picture
+from foramen.figures.style import Caption, Picture
 from foramen.report import beside, catalogue, notebooks, pages, rendering, results
 from foramen.report import index as report
 from foramen.study import load
@@ -71,10 +72,14 @@ def executed(folder: Path, stem: str, title: str) -> None:
     picture = Picture(figsize=(7, 2))
     picture.subplots()
     picture.set_label("what the picture shows")
-    data, metadata = picture._repr_mimebundle_()
+    picture.caption = Caption("The picture", "how the picture is read")
+    with mock.patch("IPython.display.display") as display:
+        picture._ipython_display_()
+    ((data,), how), ((below,), _) = display.call_args_list
     wide = pd.DataFrame(np.zeros((2, 40))).to_html()
     outputs = [
-        v4.new_output("display_data", data, metadata=metadata),
+        v4.new_output("display_data", data, metadata=how["metadata"]),
+        v4.new_output("display_data", {"text/markdown": below.data}),
         v4.new_output("execute_result", {"text/html": wide + "<script>alert(2)</script>"}, execution_count=1),
         v4.new_output("stream", text=f"reading {paths.ROOT}/lib/foramen " + "x" * 300 + "\n"),
     ]
@@ -292,6 +297,7 @@ def test_pictures_have_alternative_text(output, index):
     assert all(image["alt"].strip() for image in index.find_all("img"))
     page = BeautifulSoup((output / "notebooks" / "01_data_audit.html").read_text(), "html.parser")
     assert [image["alt"] for image in page.find_all("img")] == ["what the picture shows"]
+    assert "The picture how the picture is read" in page.find("img").find_next("p").get_text()
 
 
 def test_a_picture_that_many_pages_show_is_there_once(output):

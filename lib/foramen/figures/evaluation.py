@@ -35,7 +35,7 @@ DOT: dict[str, Any] = {"color": ORANGE, "edgecolor": "black", "s": 25, "clip_on"
 def performance(curves: Mapping[str, pd.DataFrame], prevalence: float, arms: Sequence[str]) -> Figure:
     """Performance.
 
-    Three arms: the reference, the last step's control and the whole method, with 95 % bands. Black lines
+    The reference, the last step's control and the primary arm, as far as they differ, with 95 % bands. Black lines
     without a band are chance, perfect calibration (scores mean what they say), treating all and treating none.
 
     Used by notebook 06. `curves`: roc, precision_recall, reliability, decision of the module `curves`.
@@ -218,8 +218,8 @@ def reliability(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 def gains(table: pd.DataFrame, reference: str = "basic", steps: Sequence[Sequence[str]] = ()) -> Figure:
     """Gains.
 
-    Squares and lines: the gain and its 95 % interval, of the arms that are steps of the plan. Orange: the range that
-    the paper claims for its method, on other data. Dashed: no gain.
+    Squares and lines: the gain and its 95 % interval, of the arms that are steps of the plan (of all, where it has
+    none). Orange: the range that the paper claims for its method, on other data. Dashed: no gain.
 
     Used by notebook 06. `table` is gains.csv: arm, metric, gain, low, high, p_value, paper_low, paper_high; `steps` are
     those of the plan; without any, all arms are shown.

@@ -41,10 +41,10 @@ def overview(
     """A radiograph on its way, and what each step is worth.
 
     Above: one test radiograph as each arm treats it, the frame that the arm reads (orange), what its network is given
-    and its score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, what is reached
-    without the radiograph, by a guess from signs beside the foramen and age, and at most, given the labels' noise.
-    Scale bar: 20 mm on the film. Millimetres to a pixel are those of this film; those of the median film are in the
-    table "scale".
+    and its score. Below: the arm's accuracy on all test radiographs with its 95 % interval; dashed, as far as it is
+    known, what is reached without the radiograph, by a guess from signs beside the foramen and age, and at most, given
+    the labels' noise. Scale bar: 20 mm on the film. Millimetres to a pixel are those of this film; those of the median
+    film are in the table "scale".
 
     Used by notebook 06. `film` (S,S) and its `region` (x, y, half); `stations` by arm; `results` has arm, estimate, low
     and high of the metric; `lines` are baselines and ceilings by name.

@@ -55,12 +55,11 @@ def equalization(
 ) -> Figure:
     """Histogram equalization.
 
-    Each thin line is one radiograph's cumulative distribution of grey values, the thick one their median;
-    equalization brings them to the dashed line. Scale bars: 20 mm on the film.
+    Each thin line is one radiograph's cumulative distribution of grey values, the thick one their median, the dashed
+    one that of a uniform histogram, to which global equalization brings them. Scale bars: 20 mm on the film.
 
     Used by notebook 02. `raw` (n,S,S) and each of `treated` (n,S,S), any unsigned type; `boxes` (n,4) is the valid
-    area (top, left, bottom, right); `side_mm` (n,). Examples run from the darkest to the brightest raw image. Dashed:
-    the distribution of a uniform histogram.
+    area (top, left, bottom, right); `side_mm` (n,). Examples run from the darkest to the brightest raw image.
     """
     rows = {"as acquired": raw, **treated}
     brightness = [raw[i][top:bottom, left:right].mean() for i, (top, left, bottom, right) in enumerate(boxes)]

@@ -24,29 +24,29 @@ def transform_words(theta: np.ndarray) -> tuple[float, float, float, float]:
 
 @captioned
 def stn(
+    radiographs: np.ndarray,
     inputs: np.ndarray,
-    outputs: np.ndarray,
     theta: np.ndarray,
     fixed: np.ndarray,
-    all_theta: np.ndarray | None = None,
+    all_theta: np.ndarray,
     side_mm: ArrayLike = np.nan,
 ) -> Figure:
     """Spatial transformer.
 
-    Orange: what the spatial transformer reads. Dashed: the fixed crop of the same magnification, which is its control.
-    Below each output: rotation, magnification and shift (right, down, in half sides).
+    Orange: what the spatial transformer reads. Dashed: the fixed crop, which is its control. Below each input:
+    rotation, magnification and shift (right, down, in half sides); last, the same of all validation radiographs.
     Scale bars: 20 mm on the film.
 
-    Used by notebook 04. `inputs` (n,S,S), `outputs` (n,k,h,w), `theta` (n,2,3) sampling matrices in the convention of
-    `affine_grid`, or with several heads (n,k,2,3); `fixed` is that of the fixed crop, the reference; `all_theta` those
-    of a whole split, for the histograms of rotation, magnification and shift, of several heads their mean.
+    Used by notebook 04. `radiographs` (n,S,S), the classifier's `inputs` (n,k,h,w), `theta` (n,2,3) sampling matrices
+    in the convention of `affine_grid`, or with several heads (n,k,2,3); `fixed` is that of the fixed crop, the
+    reference; `all_theta` those of all validation radiographs, for the histograms. Of several heads the means count.
     """
-    n, size, height = len(inputs), inputs.shape[-1], 2.3 * PAGE / len(inputs)
+    n, size, height = len(radiographs), radiographs.shape[-1], 2.3 * PAGE / len(radiographs)
     figure = plt.figure(figsize=(PAGE, height + 1.7))
     top, bottom = figure.subfigures(2, 1, height_ratios=[height, 1.7], squeeze=False).flat
     axes, fixed = top.subplots(2, n, squeeze=False), fixed.reshape(-1, 2, 3)
-    rows_of_pictures(axes[:1], {"input": inputs}, side_mm)
-    rows_of_pictures(axes[1:], {"output": np.concatenate(list(np.moveaxis(outputs, 1, 0)), axis=1)})
+    rows_of_pictures(axes[:1], {"radiograph": radiographs}, side_mm)
+    rows_of_pictures(axes[1:], {"input": np.concatenate(list(np.moveaxis(inputs, 1, 0)), axis=1)})
     for (upper, lower), matrices in zip(axes.T, theta.reshape(n, -1, 2, 3), strict=True):
         for reference, matrix in zip(fixed, matrices, strict=True):
             upper.plot(*frame(reference, size).T, color="white", linewidth=1, linestyle=(0, (2, 2)))
@@ -54,13 +54,12 @@ def stn(
         upper.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
         mean = transform_words(matrices.mean(axis=0))
         lower.set_xlabel("{:+z.0f}°, ×{:.2f}\n({:+z.2f}, {:+z.2f})".format(*mean), fontsize=7)
-    spread = theta if all_theta is None else all_theta
-    words = np.array([transform_words(m.mean(axis=0)) for m in spread.reshape(len(spread), -1, 2, 3)])
+    words = np.array([transform_words(m.mean(axis=0)) for m in all_theta.reshape(len(all_theta), -1, 2, 3)])
     _spread(bottom, words, transform_words(fixed.mean(axis=0)))
     (turn, zoom, right, down), sd = words.mean(axis=0), words.std(axis=0)
     figure.set_label(f"""{n} radiographs with the area that the spatial transformer reads (orange) and the fixed crop
-        (dashed), and its outputs. Over {len(words)} images: rotation {turn:+.1f}° (sd {sd[0]:.1f}), magnification
-        {zoom:.2f} (sd {sd[1]:.2f}), shift right {right:+.2f} (sd {sd[2]:.2f}), shift down {down:+.2f}
+        (dashed), and the inputs that result. Over {len(words)} images: rotation {turn:+.1f}° (sd {sd[0]:.1f}),
+        magnification {zoom:.2f} (sd {sd[1]:.2f}), shift right {right:+.2f} (sd {sd[2]:.2f}), shift down {down:+.2f}
         (sd {sd[3]:.2f}) half sides.""")
     return figure
 

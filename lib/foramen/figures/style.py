@@ -70,13 +70,18 @@ CAPTIONS: dict[str, Caption] = {}  # by the name of the function that draws, whi
 
 
 class Picture(Figure):
-    """A Figure that brings its alternative text into the notebook that shows it, and few bytes."""
+    """A Figure that brings its alternative text and its caption into the notebook that shows it, and few bytes."""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        """What IPython asks for: PNG at the figure's dpi, and text for readers who do not see it."""
-        alt = str(self.get_label())
-        png = base64.b64encode(_png(self, self.dpi)).decode()
-        return {"image/png": png, "text/plain": f"<Figure: {alt}>"}, {"image/png": {"alt": alt}}
+    caption: Caption
+
+    def _ipython_display_(self) -> None:
+        """What IPython calls: PNG at the figure's dpi, text for readers who do not see it; below it, how it is read."""
+        from IPython.display import Markdown, display  # only notebooks need it
+
+        alt, png = str(self.get_label()), base64.b64encode(_png(self, self.dpi)).decode()
+        data = {"image/png": png, "text/plain": f"<Figure: {alt}>"}
+        display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+        display(Markdown("**{}** {}".format(*self.caption)))
 
 
 def captioned(function: Callable[P, Figure]) -> Callable[P, Picture]:
@@ -97,6 +102,7 @@ def captioned(function: Callable[P, Figure]) -> Callable[P, Picture]:
         figure.set_label(" ".join(str(figure.get_label()).split()))
         figure.__class__ = Picture
         assert isinstance(figure, Picture)
+        figure.caption = CAPTIONS[function.__name__]
         return figure
 
     return draw
