@@ -72,6 +72,21 @@ def test_the_best_epoch_of_a_small_test_set_flatters():
     assert row["inflation"] > 0 and row["truth"] < 60
 
 
+@pytest.mark.slow
+def test_what_an_epoch_gains_by_luck_does_not_join_the_splits_of_a_cohort():
+    """The mean over splits varies between cohorts as that of independent ones: nothing to widen its interval for."""
+    rng, splits, rows = np.random.default_rng(0), 6, []
+    for _ in range(40):
+        patients = np.repeat(np.arange(60), 2)
+        labels = rng.integers(0, 2, 60)[patients]
+        features = rng.normal(size=(60, 20))[patients] + rng.normal(size=(120, 20)) + 0.3 * labels[:, None]
+        rows.append(choices.epoch(features, labels, patients, splits))
+    table = outcome.table(rows)
+    error = (table["high"] - table["low"]) / 2 / stats.t.ppf(0.975, splits - 1)
+    assert table["inflation"].std() / np.sqrt((error**2).mean()) == pytest.approx(1, abs=0.3)  # widened: 0.4
+    assert ((table["low"] < table["inflation"].mean()) & (table["inflation"].mean() < table["high"])).mean() > 0.85
+
+
 @pytest.mark.parametrize("leak", [splits.by_image, splits.copies])
 def test_remembered_patients_pass_for_a_finding(leak):
     rng = np.random.default_rng(0)

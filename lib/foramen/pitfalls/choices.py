@@ -78,7 +78,9 @@ def epoch(features: NDArray, labels: NDArray, patients: NDArray, repetitions: in
     """AUROC of a linear probe after the epoch that is best on a small test set, and after that of a validation set.
 
     `features` (images, d) are those of `probe`. In each repetition patients are dealt to training (40 %), validation,
-    test and fresh data (20 % each); the last two then change places, so that what sets them apart cancels.
+    test and fresh data (20 % each); the last two then change places, so that what sets them apart cancels. Most of
+    what repetitions share by training sets that overlap cancels, too: in simulated cohorts the inflations of two of
+    them correlate by 0.00 and 0.04, where a widened interval would take 0.5.
     """
     found = []
     for i in range(repetitions):

@@ -167,6 +167,7 @@ def without_training(
 
     Each repetition trains a linear probe on 20 patients and draws test sets of 40 of the others, with replacement;
     `features` (images, d) are those of `probe`. What is said of a method, and not of one network, is about that mean.
+    These patients are the population that training and test sets are drawn from, so repetitions are independent.
     """
     names, index = np.unique(patients, return_inverse=True)
     pitfall, metric = "interval without the training sample", "intervals that miss"

@@ -23,9 +23,10 @@ def over_repetitions(
     """The means of shares that were measured in repetitions (n,), and the t interval of the mean inflation.
 
     Repetitions drawn afresh from the same patients are independent given these patients, whom the interval takes for
-    the population. Where each is another split of them, on which a model is trained, training sets overlap: then
-    `test_over_train`, the test images for each training image, widens it (Nadeau and Bengio 2003,
-    doi:10.1023/A:1024068626366). Repetitions in which a number does not exist are left out.
+    the population. Where each is another split of them, and the inflation is that of models trained on it, training
+    sets overlap: then `test_over_train`, the test images for each training image, widens it (Nadeau and Bengio 2003,
+    doi:10.1023/A:1024068626366). Not so where it is luck that each split draws anew (`choices.epoch`). Repetitions in
+    which a number does not exist are left out.
     """
     numbers = np.array(np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, float)) for x in (wrong, right, truth))))
     kept = 100 * numbers[:, ~np.isnan(numbers).any(axis=0)]
