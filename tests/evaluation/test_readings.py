@@ -124,11 +124,15 @@ def test_what_a_score_follows_is_read_between_two_readers():
     ]
     table = pd.DataFrame([*rows, ("net", "age", 0.0, -0.1, 0.1)], columns=["arm", "fact", "estimate", "low", "high"])
     text = said_of("follows", table, "net", "more than")
-    assert "**more than** the signs beside it, standardised coefficients 0.60 (0.50 to 0.70) and 0.20 (" in text
+    follows_both = (
+        "**more than** the signs beside it, standardised coefficients 0.60 (0.50 to 0.70) and 0.20 (0.10 to 0.30)"
+    )
+    assert follows_both in text
     assert "A guess from signs and age has 0.00 and 0.90" in text and "noise alone 0.80 and 0.10" in text
     table.loc[table["fact"] == "signs", ["estimate", "low", "high"]] = np.nan
     text = said_of("follows", table, "net", follows.leaning(table, "net", *FACTS))
     assert "narrowest foramen **to a degree not estimable against** the signs beside it" in text
+    assert "beside it, standardised coefficients 0.60 (0.50 to 0.70)" in text
     assert "and not estimable; age" in text and "has 0.00 and –" in text and "nan" not in text
     assert "None of them shows that it reads the foramen" in said_of("not_known")
 
