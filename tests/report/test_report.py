@@ -29,7 +29,7 @@ from foramen.figures import METRIC_NAMES
 from foramen.figures.style import Caption, Picture
 from foramen.report import beside, catalogue, notebooks, pages, rendering, results
 from foramen.report import index as report
-from foramen.study import load
+from foramen.study import load, provenance
 from foramen.study.model import Arm, Study
 
 HOSTILE = '<img src=x onerror="alert(1)"> & {{ 7*7 }} \\alpha'
@@ -611,11 +611,12 @@ def test_a_detector_that_does_not_fit_the_films_is_said_beside_the_arms(tmp_path
     tables.save(gain_rows(4.0, 8.0), study.paths.tables, "gains")
     record_trainings(study, {})
     record_cohort(study, plan="")
-    for misfit in ("", f"no fit {HOSTILE}"):
-        write_json(study.paths.regions / "run.json", {"misfit": misfit})
+    misfit = f"no fit {HOSTILE}"
+    wider = load(paths.PARAMS / "smoke.yaml", ["region.height=0.9"])  # what was found with it counts no more
+    for found, by, told in [("", study, []), (misfit, study, [misfit]), (misfit, wider, [])]:
+        provenance.write_run(study.paths.regions, by, "regions", [], {"misfit": found}, 0.0)
         page = BeautifulSoup(report.prepare(study).read_text(encoding="utf-8"), "html.parser")
-        said = [line.get_text() for line in page.find_all("strong")]
-        assert [line for line in said if "fit" in line] == [misfit] * bool(misfit)
+        assert [line.get_text() for line in page.find_all("strong") if "fit" in line.get_text()] == told
 
 
 @pytest.mark.parametrize(("value", "said"), [(-2e-15, "+0.0"), (-0.04, "-0.0"), (1.25, "+1.2"), (float("nan"), "–")])
