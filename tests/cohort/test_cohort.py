@@ -240,11 +240,13 @@ def test_a_box_of_the_table_lies_about_what_it_marks_however_a_film_is_stored(fo
             films.save_dicom(folder / name, marked, **stored)
     made = cohort.prepare(load(folder))
     regions = pd.read_parquet(made.folder / "regions.parquet")
-    for image, region, stored in zip(made.images, regions.itertuples(), STORED, strict=False):
+    for image, region, side, stored in zip(made.images, regions.itertuples(), made.side_mm, STORED, strict=False):
         rows, columns = np.nonzero(image > 0.8 * 65535)
         seen = [(columns.mean() + 0.5) / 32 - 1, (rows.mean() + 0.5) / 32 - 1]
         assert [region.x, region.y] == pytest.approx(seen, abs=0.02), stored
         assert region.half == pytest.approx(1 / 6)  # where a pixel is twice as tall as wide, so are box and film
+        known = 96 * 0.3 if "PixelSpacing" in stored else np.nan  # the longer side of the film, whatever its pixels
+        assert side == pytest.approx(known, nan_ok=True), stored
 
 
 KILLED = """

@@ -58,8 +58,8 @@ class Cohort:
     @property
     def side_mm(self) -> np.ndarray:
         """What the side of each square image is on the film, in mm (N,); NaN where no pixel spacing is stated."""
-        known = self.acquisition
-        return (known["spacing_mm"] * known[["width", "height"]].max(axis=1)).to_numpy(float)
+        rows = self.acquisition  # without `aspect`, as in archives published earlier, pixels are square
+        return np.array(rows["spacing_mm"] * np.maximum(rows["width"], rows["height"] * rows.get("aspect", 1)), float)
 
     def __repr__(self) -> str:
         rows = self.included

@@ -24,8 +24,8 @@ from radiographs import decoding, on_square, parallel
 
 __all__ = ["POSE_COLUMNS", "Cohort", "expectations", "learned_from", "load", "prepare", "pseudonym_of"]
 MANIFEST = ["image_id", "image_path", "patient_id", "label", "side", "view", "site", "age", "sex", "split", "excluded"]
-ACQUISITION = ["format", "width", "height", "bits", "grey", "spacing_mm", "transfer_syntax", "modality", "body_part"]
-ACQUISITION += ["view_position", "laterality", "clipped", "burnt_in"]
+ACQUISITION = ["format", "width", "height", "bits", "grey", "spacing_mm", "aspect", "transfer_syntax", "modality"]
+ACQUISITION += ["body_part", "view_position", "laterality", "clipped", "burnt_in"]
 
 
 def prepare(study: Study) -> Cohort:
@@ -114,7 +114,7 @@ def _make_synthetic(study: Study, folder: Path) -> None:
         raise InputError(f"cohort.synthetic.{fault}") from fault
     manifest = _split_synthetic(study, read_frame(folder / "manifest.parquet"))
     known = {"format": "synthetic", "width": size, "height": size, "bits": 16, "grey": "MONOCHROME2"}
-    known |= {"spacing_mm": FILM_MM[0] / size, "body_part": "CSPINE", "clipped": 0.0, "burnt_in": False}
+    known |= {"spacing_mm": FILM_MM[0] / size, "aspect": 1.0, "body_part": "CSPINE", "clipped": 0.0, "burnt_in": False}
     known |= {"view_position": manifest["view"], "laterality": manifest["side"]}
     acquisition = manifest[["image_id"]].assign(**(dict.fromkeys(ACQUISITION, "") | known))
     _write(folder, manifest, acquisition, {"source": "synthetic", "reasons": [], "findings": []})
