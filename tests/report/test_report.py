@@ -27,7 +27,7 @@ from foramen.core.errors import InputError
 from foramen.core.files import write_json
 from foramen.figures import METRIC_NAMES
 from foramen.figures.style import Caption, Picture
-from foramen.report import beside, catalogue, notebooks, pages, rendering, results
+from foramen.report import beside, catalogue, made_by, notebooks, pages, rendering, results
 from foramen.report import index as report
 from foramen.study import load, provenance
 from foramen.study.model import Arm, Study
@@ -136,6 +136,18 @@ def fill(study: Study, low: float = 4.0, high: float = 8.0, collapsed: tuple = (
     pd.DataFrame({"images_per_second": [40.0, 60.0]}).to_csv(where.arm("basic", 1) / "history.csv")
 
 
+def verified(study: Study) -> None:
+    """Records of two verifications of these results, one of them with a claim that differs, and of one of others."""
+    of = [made_by.tables_digest(study.paths.report)]
+    kinds = {"the same kind of machine": (3, []), "another kind of machine": (2, [f"results: {HOSTILE}"])}
+    records = [
+        {"verified": "2026-02-03", "kind": kind, "machines": ["processor A"], "differs": differs, "of": of}
+        | {"counts": {"identical": identical, "within tolerance": 0, "differs": len(differs)}}
+        for kind, (identical, differs) in kinds.items()
+    ]
+    write_json(study.paths.report / made_by.VERIFICATIONS, [*records, records[0] | {"kind": "of old", "of": ["old"]}])
+
+
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
     folder = tmp_path_factory.mktemp("output")
@@ -143,6 +155,7 @@ def output(tmp_path_factory):
         patch.setenv("FORAMEN_OUTPUT", str(folder))
         study = made_up_study()
         fill(study)
+        verified(study)
         report.prepare(study)
         yield folder / "reports" / "made_up"
 
@@ -291,6 +304,10 @@ def test_provenance_is_complete(index):
     text = index.find(id="provenance").find_parent("section").get_text(" ", strip=True)
     for fact in (made_up_study().hash, "cohorthash", "1 (abc)", "2026-01-02", "basic, seed 1", "armkey", "50"):
         assert fact in text, fact
+    same, other = index.find("dt", string="verification").find_next_siblings("dd", limit=2)
+    assert "on the same kind of machine (processor A): 3 identical, 0 within tolerance, 0 differs" in same.get_text()
+    assert "2 identical, 0 within tolerance, 1 differs" in other.get_text()
+    assert f"(results: {HOSTILE})" in other.get_text() and "of old" not in text
 
 
 def test_pictures_have_alternative_text(output, index):

@@ -175,11 +175,23 @@ def test_verify_prints_a_verdict_a_claim_and_leaves_a_record(
     assert lines[-1] == last and len(lines) == 7
     assert (committed / "tables" / "results.csv").read_bytes() == before
     for place in (committed, own):
-        shown = made_by.verification(place)
-        assert shown["counts"] == json.loads((committed / made_by.VERIFICATION).read_text())["counts"]
-        assert bool(shown["differs"]) == bool(code)
+        (shown,) = made_by.verifications(place)
+        assert [shown] == json.loads((committed / made_by.VERIFICATIONS).read_text())
+        assert bool(shown["differs"]) == bool(code) and f"processor {processor}," in shown["machines"][0]
     report(committed, 6.0)  # the committed report is made anew: the record is of other results
-    assert made_by.verification(committed) == {}
+    assert made_by.verifications(committed) == []
+
+
+def test_the_last_verification_on_each_kind_of_machine_is_kept(committed: Path):
+    repeat(5.0, "A")
+    given = load(SMOKE)
+    (committed / made_by.MADE_BY).write_text((given.paths.report / made_by.MADE_BY).read_text())
+    for gain, processor in [(5.0, "A"), (5.2, "B"), (5.4, "C")]:
+        repeat(gain, processor)
+        step.verify(given)
+    kept = [(made["kind"], made["machines"][0].split(",")[0]) for made in made_by.verifications(committed)]
+    assert kept == [("the same kind of machine", "processor A"), ("another kind of machine", "processor C")]
+    assert len(made_by.verifications(given.paths.report)) == 1  # those before were of other results of the repetition
 
 
 @pytest.mark.parametrize("study", ["between", "shift"])
@@ -194,9 +206,9 @@ def test_a_report_of_sweeps_alone_is_compared_too(committed: Path, study: str):
     found = step.verify(given)
     assert {claim.table for claim in found} == {*readme.quoted(study), "made of", "README"}
     assert all(claim.verdict == IDENTICAL for claim in found if claim.table != "made of")
-    assert made_by.verification(folder)["counts"] == step.counted(found)
+    assert [made["counts"] for made in made_by.verifications(folder)] == [step.counted(found)]
     tables.save(pd.DataFrame({"arm": ["a"]}), folder / "tables", "another")  # the report is made anew
-    assert made_by.verification(folder) == {}
+    assert made_by.verifications(folder) == []
 
 
 def test_a_report_is_not_compared_with_itself_or_with_none(committed: Path, monkeypatch: pytest.MonkeyPatch):

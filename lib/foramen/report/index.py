@@ -45,7 +45,7 @@ def prepare(study: Study) -> Path:
         cohort=read_run(study.paths.cohort),
         evaluated=read_run(study.paths.evaluation),
         misfits=misfits(study),
-        verification=made_by.verification(study.paths.report),
+        verifications=made_by.verifications(study.paths.report),
     )
     write_frame(study.paths.report / "cost.csv", cost.cost(study))
     write_text(study.paths.report_page, page)

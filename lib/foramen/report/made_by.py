@@ -1,4 +1,4 @@
-"""made_by.json: which machines made a report, of which cohort, arms and recipe; and its last verification.
+"""made_by.json: which machines made a report, of which cohort, arms and recipe; and its verifications.
 
 `foramen verify` reads the first, to know how alike a repetition has to be, and leaves the second.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from foramen.core.files import digest, digest_file, read_json, write_json
 from foramen.study.model import Study
 
-MADE_BY, VERIFICATION = "made_by.json", "verification.json"
+MADE_BY, VERIFICATIONS = "made_by.json", "verifications.json"
 
 
 def write(study: Study) -> None:
@@ -38,8 +38,8 @@ def tables_digest(report: Path) -> str:
     return digest([digest_file(file) for file in (files if whole else sorted(report.glob("tables/*.csv")))])
 
 
-def verification(report: Path) -> dict[str, Any]:
-    """The last verification of a report; empty where there was none of these results."""
-    path = report / VERIFICATION
-    record = read_json(path) if path.exists() else {}
-    return record if tables_digest(report) in record.get("of", []) else {}
+def verifications(report: Path) -> list[dict[str, Any]]:
+    """The verifications of a report, the last on each kind of machine; of other results than these, none."""
+    path = report / VERIFICATIONS
+    records = read_json(path) if path.exists() else []
+    return [record for record in records if tables_digest(report) in record["of"]]

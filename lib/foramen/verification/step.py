@@ -47,12 +47,14 @@ def verify(study: Study) -> list[Claim]:
     record = {
         "verified": time.strftime("%Y-%m-%d"),
         "kind": "the same kind of machine" if rule.same_machine else "another kind of machine",
+        "machines": made_by.read(own)["machines"],
         "counts": counted(found),
         "differs": [f"{claim.table}: {claim.what}" for claim in found if claim.verdict == claims.DIFFERS],
         "of": [made_by.tables_digest(folder), made_by.tables_digest(own)],
     }
     for place in (folder, own):
-        write_json(place / made_by.VERIFICATION, record)
+        others = [made for made in made_by.verifications(place) if made["kind"] != record["kind"]]
+        write_json(place / made_by.VERIFICATIONS, [*others, record])
     return found
 
 
