@@ -88,7 +88,7 @@ def _rung(axes: Axes, row: pd.Series, lines: Mapping[str, float]) -> None:
     """An arm's estimate in per cent, on the lines that go through all rungs."""
     low, high, estimate = 100 * row[["low", "high", "estimate"]].astype(float)
     intervals(axes, [0], [estimate], [low], [high], BLUE, linestyle="none")
-    axes.text(0.12, estimate, f"{estimate:.1f}", fontsize=7, va="center")
+    axes.text(0.12, estimate, f"{estimate:.1f}", fontsize=7, va="center", bbox={"fc": "white", "ec": "none", "pad": 1})
     for value in lines.values():
         axes.axhline(100 * value, **REFERENCE)
     axes.set(xlim=(-0.5, 0.5), xticks=[], yticks=[])
