@@ -229,10 +229,8 @@ def verify_study(given: argparse.Namespace) -> int:
         return 1
     found = step.verify(chosen)
     index.prepare(chosen)
-    say(*(f"{claim.verdict:<18}{claim.table}: {claim.what}  {claim.reported} → {claim.repeated}" for claim in found))
-    counts = step.counted(found)
-    say(f"{chosen.name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}.")
-    return int(counts["differs"] > 0)
+    say(*step.lines(chosen, found))
+    return int(step.counted(found)["differs"] > 0)
 
 
 def audit_predictions(given: argparse.Namespace) -> int:

@@ -140,8 +140,10 @@ def verified(study: Study) -> None:
     """Records of two verifications of these results, one of them with a claim that differs, and of one of others."""
     of = [made_by.tables_digest(study.paths.report)]
     kinds = {"the same kind of machine": (3, []), "another kind of machine": (2, [f"results: {HOSTILE}"])}
+    outcomes = {"comparisons": 4, "other_outcomes": ["steps: a b f1: gain → not shown"]}
     records = [
         {"verified": "2026-02-03", "kind": kind, "machines": ["processor A"], "differs": differs, "of": of}
+        | (outcomes if differs else outcomes | {"other_outcomes": []})
         | {"counts": {"identical": identical, "within tolerance": 0, "differs": len(differs)}}
         for kind, (identical, differs) in kinds.items()
     ]
@@ -304,10 +306,12 @@ def test_provenance_is_complete(index):
     text = index.find(id="provenance").find_parent("section").get_text(" ", strip=True)
     for fact in (made_up_study().hash, "cohorthash", "1 (abc)", "2026-01-02", "basic, seed 1", "armkey", "50"):
         assert fact in text, fact
-    same, other = index.find("dt", string="verification").find_next_siblings("dd", limit=2)
+    same, other = index.find("dt", string="verification").find_next("dd").find_all("p")
     assert "on the same kind of machine (processor A): 3 identical, 0 within tolerance, 0 differs" in same.get_text()
     assert "2 identical, 0 within tolerance, 1 differs" in other.get_text()
     assert f"(results: {HOSTILE})" in other.get_text() and "of old" not in text
+    assert "Of 4 comparisons that are corrected for their number, none had another outcome." in same.get_text()
+    assert "1 had another outcome: steps: a b f1: gain → not shown." in other.get_text()
 
 
 def test_pictures_have_alternative_text(output, index):

@@ -106,6 +106,18 @@ def test_a_row_without_a_number_that_is_judged_must_be_the_same():
     assert verdict("scale", row, row | {"input": "128 x 64"}) == DIFFERS
 
 
+def test_comparisons_with_another_outcome_are_told():
+    row = {"arm": "a", "reference": "b", "metric": "f1", "low": "1", "high": "3", "p_holm": "0.01"}
+    lost, uncorrected = row | {"low": "-3", "high": "-1"}, row | {"p_holm": ""}
+    for one, other, told in [
+        (row, row, []),
+        (row, row | {"p_holm": "0.05"}, ["steps: a b f1: gain → not shown"]),
+        (row | {"low": "-1"}, lost, ["steps: a b f1: not shown → loss"]),
+    ]:
+        assert claims.outcomes("steps", [one], [other]) == (1, told)
+    assert claims.outcomes("steps", [row], [uncorrected]) == claims.outcomes("steps", [row], []) == (0, [])
+
+
 def test_every_table_of_the_readme_is_compared():
     assert set(readme.quoted("default")) >= {"results", "gains", "steps", "baselines", "score_follows"}
     assert readme.quoted("between") == ["cohorts", "variance"] and readme.quoted("shift") == ["transfer"]
@@ -122,9 +134,10 @@ def test_every_row_of_the_tables_of_the_readme_is_a_claim(study: str):
 
 
 def report(folder: Path, gain: float) -> None:
-    """The tables of a report whose primary gain is this."""
+    """The tables of a report whose primary gain is this; it is shown from five points on."""
     results = pd.DataFrame({"arm": ["basic", "proposed"], "metric": "accuracy", "estimate": [0.7, 0.7 + gain / 100]})
-    gains = pd.DataFrame({"arm": ["proposed"], "metric": ["accuracy"], "gain": [gain], "low": [gain - 1]})
+    gains = pd.DataFrame({"arm": ["proposed"], "metric": ["accuracy"], "gain": [gain]})
+    gains = gains.assign(low=gain - 1, high=gain + 1, p_holm=0.01 if gain >= 5 else 0.2)
     seeds = pd.DataFrame({"arm": ["a", "a"], "seed": [1, 2], "metric": "accuracy", "estimate": [0.69, 0.71]})
     for name, table in {"results": results, "gains": gains, "steps": gains, "seeds": seeds}.items():
         tables.save(table, folder / "tables", name)
@@ -157,6 +170,7 @@ def repeat(gain: float, processor: str, study: Study | None = None) -> None:
     [
         (5.0, "A", 0, "smoke: 6 identical, 0 within tolerance, 0 differs."),
         (5.2, "B", 0, "smoke: 3 identical, 3 within tolerance, 0 differs."),
+        (4.8, "B", 0, "smoke: 3 identical, 3 within tolerance, 0 differs."),
         (5.2, "A", 1, "smoke: 3 identical, 0 within tolerance, 3 differs."),
         (50.0, "B", 1, "smoke: 3 identical, 0 within tolerance, 3 differs."),
     ],
@@ -172,11 +186,14 @@ def test_verify_prints_a_verdict_a_claim_and_leaves_a_record(
     before = (committed / "tables" / "results.csv").read_bytes()
     assert cli.main(["verify", str(SMOKE)]) == code
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == last and len(lines) == 7
+    others = [f"{name}: proposed accuracy: gain → not shown" for name in ("gains", "steps") if gain < 5]
+    assert lines[-1] == last and len(lines) == 7 + len(others)
+    assert [line.removeprefix("another outcome").strip() for line in lines if line.startswith("another")] == others
     assert (committed / "tables" / "results.csv").read_bytes() == before
     for place in (committed, own):
         (shown,) = made_by.verifications(place)
         assert [shown] == json.loads((committed / made_by.VERIFICATIONS).read_text())
+        assert (shown["comparisons"], shown["other_outcomes"]) == (2, others)
         assert bool(shown["differs"]) == bool(code) and f"processor {processor}," in shown["machines"][0]
     report(committed, 6.0)  # the committed report is made anew: the record is of other results
     assert made_by.verifications(committed) == []

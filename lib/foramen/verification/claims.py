@@ -5,7 +5,7 @@ arithmetic differs in the last digit and training carries that on, so n repeated
 of a metric over n seeds, which scatter by s, is then repeated with an error of s √(2/n), a difference of two means with
 √2 of that; a number may be some multiple of this away. A standard deviation of such numbers moves no further than they
 do. Interval ends and p-values follow from the estimate and from how seeds happen to scatter: elsewhere they are not
-judged.
+judged, but which comparisons have another outcome is told.
 """
 
 import math
@@ -82,6 +82,23 @@ def compare(table: str, reported: Iterable[Row], repeated: Iterable[Row], rule: 
         one, other = first.get(key), second.get(key)
         what, verdict = " ".join(part for part in key if part), _verdict(table, one, other, rule)
         yield Claim(table, what, _numbers(one), _numbers(other), verdict)
+
+
+def outcomes(table: str, reported: Iterable[Row], repeated: Iterable[Row]) -> tuple[int, list[str]]:
+    """How many comparisons of a table are corrected for their number, and those whose outcome is another in the
+    repetition: `gain` or `loss` where p is below 0.05 after Holm's correction and the interval excludes zero.
+    """
+    first, second = ({_key(row): _outcome(row) for row in rows if row.get("p_holm")} for rows in (reported, repeated))
+    both = [key for key in first if key in second]
+    named = {key: f"{table}: {' '.join(part for part in key if part)}" for key in both}
+    return len(both), [f"{named[key]}: {first[key]} → {second[key]}" for key in both if first[key] != second[key]]
+
+
+def _outcome(row: Row) -> str:
+    low, high = (float(row[name]) for name in ("low", "high"))
+    if low <= 0 <= high or float(row["p_holm"]) >= 0.05:
+        return "not shown"
+    return "gain" if low > 0 else "loss"
 
 
 def _key(row: Row) -> tuple[str, ...]:

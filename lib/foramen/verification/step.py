@@ -4,6 +4,7 @@ import csv
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -49,6 +50,7 @@ def verify(study: Study) -> list[Claim]:
         "kind": "the same kind of machine" if rule.same_machine else "another kind of machine",
         "machines": made_by.read(own)["machines"],
         "counts": counted(found),
+        **_outcomes(folder, own),
         "differs": [f"{claim.table}: {claim.what}" for claim in found if claim.verdict == claims.DIFFERS],
         "of": [made_by.tables_digest(folder), made_by.tables_digest(own)],
     }
@@ -56,6 +58,23 @@ def verify(study: Study) -> list[Claim]:
         others = [made for made in made_by.verifications(place) if made["kind"] != record["kind"]]
         write_json(place / made_by.VERIFICATIONS, [*others, record])
     return found
+
+
+def lines(study: Study, found: list[Claim]) -> list[str]:
+    """What `foramen verify` prints: each claim, each comparison with another outcome, and the counts."""
+    others = made_by.verifications(study.paths.report)[-1]["other_outcomes"]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in counted(found).items())
+    return [
+        *(f"{claim.verdict:<18}{claim.table}: {claim.what}  {claim.reported} → {claim.repeated}" for claim in found),
+        *(f"{'another outcome':<18}{line}" for line in others),
+        f"{study.name}: {counts}.",
+    ]
+
+
+def _outcomes(folder: Path, own: Path) -> dict[str, Any]:
+    """Of gains and steps: `comparisons` that are corrected for their number, and `other_outcomes` among them."""
+    pairs = [claims.outcomes(name, _rows(folder, name), _rows(own, name)) for name in ("gains", "steps")]
+    return {"comparisons": sum(n for n, _ in pairs), "other_outcomes": [line for _, lines in pairs for line in lines]}
 
 
 def _compared(folder: Path) -> list[str]:
