@@ -140,7 +140,7 @@ def verified(study: Study) -> None:
     """Records of two verifications of these results, one of them with a claim that differs, and of one of others."""
     of = [made_by.tables_digest(study.paths.report)]
     kinds = {"the same kind of machine": (3, []), "another kind of machine": (2, [f"results: {HOSTILE}"])}
-    outcomes = {"comparisons": 4, "other_outcomes": ["steps: a b f1: gain → not shown"]}
+    outcomes = {"comparisons": 4, "other_outcomes": ["steps: a over b, f1: gain → not shown"]}
     records = [
         {"verified": "2026-02-03", "kind": kind, "machines": ["processor A"], "differs": differs, "of": of}
         | (outcomes if differs else outcomes | {"other_outcomes": []})
@@ -311,7 +311,7 @@ def test_provenance_is_complete(index):
     assert "2 identical, 0 within tolerance, 1 differs" in other.get_text()
     assert f"(results: {HOSTILE})" in other.get_text() and "of old" not in text
     assert "Of 4 comparisons that are corrected for their number, none had another outcome." in same.get_text()
-    assert "1 had another outcome: steps: a b f1: gain → not shown." in other.get_text()
+    assert "1 had another outcome: steps: a over b, f1: gain → not shown." in other.get_text()
 
 
 def test_pictures_have_alternative_text(output, index):

@@ -111,8 +111,8 @@ def test_comparisons_with_another_outcome_are_told():
     lost, uncorrected = row | {"low": "-3", "high": "-1"}, row | {"p_holm": ""}
     for one, other, told in [
         (row, row, []),
-        (row, row | {"p_holm": "0.05"}, ["steps: a b f1: gain → not shown"]),
-        (row | {"low": "-1"}, lost, ["steps: a b f1: not shown → loss"]),
+        (row, row | {"p_holm": "0.05"}, ["steps: a over b, f1: gain → not shown"]),
+        (row | {"low": "-1"}, lost, ["steps: a over b, f1: not shown → loss"]),
     ]:
         assert claims.outcomes("steps", [one], [other]) == (1, told)
     assert claims.outcomes("steps", [row], [uncorrected]) == claims.outcomes("steps", [row], []) == (0, [])
@@ -186,7 +186,7 @@ def test_verify_prints_a_verdict_a_claim_and_leaves_a_record(
     before = (committed / "tables" / "results.csv").read_bytes()
     assert cli.main(["verify", str(SMOKE)]) == code
     lines = capsys.readouterr().out.splitlines()
-    others = [f"{name}: proposed accuracy: gain → not shown" for name in ("gains", "steps") if gain < 5]
+    others = [f"{name}: proposed, accuracy: gain → not shown" for name in ("gains", "steps") if gain < 5]
     assert lines[-1] == last and len(lines) == 7 + len(others)
     assert [line.removeprefix("another outcome").strip() for line in lines if line.startswith("another")] == others
     assert (committed / "tables" / "results.csv").read_bytes() == before

@@ -88,10 +88,14 @@ def outcomes(table: str, reported: Iterable[Row], repeated: Iterable[Row]) -> tu
     """How many comparisons of a table are corrected for their number, and those whose outcome is another in the
     repetition: `gain` or `loss` where p is below 0.05 after Holm's correction and the interval excludes zero.
     """
-    first, second = ({_key(row): _outcome(row) for row in rows if row.get("p_holm")} for rows in (reported, repeated))
-    both = [key for key in first if key in second]
-    named = {key: f"{table}: {' '.join(part for part in key if part)}" for key in both}
-    return len(both), [f"{named[key]}: {first[key]} → {second[key]}" for key in both if first[key] != second[key]]
+    first, second = ({_name(row): _outcome(row) for row in rows if row.get("p_holm")} for rows in (reported, repeated))
+    pairs = {name: (first[name], second[name]) for name in first if name in second}
+    return len(pairs), [f"{table}: {name}: {one} → {other}" for name, (one, other) in pairs.items() if one != other]
+
+
+def _name(row: Row) -> str:
+    arms = " over ".join(row[name] for name in ("arm", "reference") if row.get(name))
+    return f"{arms}, {row['metric']}"
 
 
 def _outcome(row: Row) -> str:
