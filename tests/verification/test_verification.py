@@ -107,12 +107,14 @@ def test_a_row_without_a_number_that_is_judged_must_be_the_same():
 
 
 def test_comparisons_with_another_outcome_are_told():
-    row = {"arm": "a", "reference": "b", "metric": "f1", "low": "1", "high": "3", "p_holm": "0.01"}
-    lost, uncorrected = row | {"low": "-3", "high": "-1"}, row | {"p_holm": ""}
+    row = {"arm": "a", "reference": "b", "metric": "f1", "gain": "2", "low": "1", "high": "3"}
+    row["p_holm"] = "0.01"
+    lost, uncorrected = row | {"gain": "-2", "low": "-3", "high": "-1"}, row | {"p_holm": ""}
     for one, other, told in [
         (row, row, []),
         (row, row | {"p_holm": "0.05"}, ["steps: a over b, f1: gain → not shown"]),
         (row | {"low": "-1"}, lost, ["steps: a over b, f1: not shown → loss"]),
+        (row, row | {"low": "", "high": ""}, ["steps: a over b, f1: gain → not estimable"]),
     ]:
         assert claims.outcomes("steps", [one], [other]) == (1, told)
     assert claims.outcomes("steps", [row], [uncorrected]) == claims.outcomes("steps", [row], []) == (0, [])

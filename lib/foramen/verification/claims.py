@@ -11,10 +11,11 @@ judged, but which comparisons have another outcome is told.
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from foramen.report.rendering import environment
 from foramen.study.section import Section
 
 VERDICTS = IDENTICAL, WITHIN, DIFFERS = "identical", "within tolerance", "differs"
@@ -85,8 +86,8 @@ def compare(table: str, reported: Iterable[Row], repeated: Iterable[Row], rule: 
 
 
 def outcomes(table: str, reported: Iterable[Row], repeated: Iterable[Row]) -> tuple[int, list[str]]:
-    """How many comparisons of a table are corrected for their number, and those whose outcome is another in the
-    repetition: `gain` or `loss` where p is below 0.05 after Holm's correction and the interval excludes zero.
+    """How many comparisons of a table are corrected for their number, and those of which the report would say another
+    outcome in the repetition: a gain, a loss, not shown (`verdicts.j2`).
     """
     first, second = ({_name(row): _outcome(row) for row in rows if row.get("p_holm")} for rows in (reported, repeated))
     pairs = {name: (first[name], second[name]) for name in first if name in second}
@@ -99,10 +100,9 @@ def _name(row: Row) -> str:
 
 
 def _outcome(row: Row) -> str:
-    low, high = (float(row[name]) for name in ("low", "high"))
-    if low <= 0 <= high or float(row["p_holm"]) >= 0.05:
-        return "not shown"
-    return "gain" if low > 0 else "loss"
+    numbers = {name: float(row[name] or "nan") for name in ("gain", "low", "high", "p_holm")}
+    verdicts: Any = environment(autoescape=False).get_template("verdicts.j2").module
+    return str(verdicts.shown(numbers))
 
 
 def _key(row: Row) -> tuple[str, ...]:
